@@ -1,0 +1,241 @@
+//! The error registry: one number per cause, the same in Rust, C, C#, Python and the command line's JSON.
+//!
+//! Append-only. A number is never re-used; a retired one stays listed. `abi/codes.txt` freezes the table.
+
+use std::fmt;
+
+/// Number of a cause. 0 ok; 1–99 boundary; 1xxx codec; 2xxx WS-Man; 3xxx HECI/APF; 4xxx TLS and certificates;
+/// 5xxx provisioning; 6xxx I/O; 7xxx fleet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ErrorCode(u32);
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $hint:literal;)*) => {
+        impl ErrorCode {
+            $($(#[$doc])* pub const $name: Self = Self($number);)*
+
+            /// Every code: number, name, hint.
+            pub const ALL: &'static [(u32, &'static str, &'static str)] =
+                &[$(($number, stringify!($name), $hint),)*];
+        }
+    };
+}
+
+codes! {
+    /// No error.
+    OK = 0, "";
+    // Boundary: misuse of the API, before anything was done.
+    /// A pointer that must not be null was null.
+    NULL_POINTER = 1, "pass a valid pointer; see the function's documentation for which may be null";
+    /// A handle of another type, or already freed.
+    BAD_HANDLE = 2, "pass a handle made by the matching _new function and not yet freed";
+    /// Another thread is inside a call on this handle.
+    BUSY = 3, "make one call at a time on a handle, or use one handle per thread";
+    /// An earlier panic left this handle unusable.
+    POISONED = 4, "free the handle and make a new one; report the earlier panic";
+    /// A bug in this library, caught at the boundary.
+    PANIC = 5, "this is a bug in the library: please report it with the message; the handle can only be freed";
+    /// A machine was given a second input before its outputs were drained.
+    NOT_DRAINED = 6, "call poll until it returns nothing before the next handle";
+    /// Header and library disagree.
+    ABI_MISMATCH = 7, "rebuild against the header that belongs to this library";
+    /// An argument is out of its documented range.
+    INVALID_ARGUMENT = 8, "see the documentation of the call for the accepted values";
+    /// The caller cancelled the operation.
+    CANCELLED = 9, "start the operation again; it resumes from the journal";
+    /// The caller's buffer cannot hold the result.
+    BUFFER_TOO_SMALL = 10, "call again with a buffer of the size returned";
+    /// Text that must be UTF-8 is not.
+    NOT_UTF8 = 11, "pass UTF-8";
+    /// This build lacks a feature.
+    UNSUPPORTED = 12, "use a build with the feature named in the message";
+    // Codec.
+    /// The input ended inside a field.
+    DECODE_TRUNCATED = 1001, "the input is cut short: capture or copy it again, whole";
+    /// A field holds a value that the format forbids.
+    DECODE_INVALID = 1002, "the input is not what it was taken for, or was damaged";
+    /// A version or type that exists but is not supported.
+    DECODE_UNSUPPORTED = 1003, "this format is not supported; the message says which it is";
+    /// The input exceeds the limit for its kind.
+    DECODE_TOO_LARGE = 1004, "no genuine message is this large: check what is sending it";
+    /// Text that cannot be read as what it should be.
+    PARSE_TEXT = 1005, "correct the text named in the message";
+    // WS-Man.
+    /// Bytes that are not HTTP.
+    HTTP_MALFORMED = 2001, "check that the address is an AMT machine and that nothing in between rewrites HTTP";
+    /// An HTTP status that has no meaning here.
+    HTTP_STATUS = 2002, "check that WS-Man is enabled on this firmware; try again later if the status is 5xx";
+    /// A web page where SOAP was expected.
+    NOT_SOAP = 2003, "check that port and address belong to an AMT machine and not to a proxy or web server";
+    /// XML that is not well-formed.
+    XML_MALFORMED = 2004, "save the reply and report it; try again in case it was damaged on the way";
+    /// XML that breaks a safety limit (DTD, depth, size).
+    XML_REFUSED = 2005, "no AMT firmware sends this: check what is answering at this address";
+    /// A SOAP envelope that does not answer the request.
+    SOAP_UNEXPECTED = 2006, "try again; report the reply if it happens again";
+    /// The firmware answered with a fault.
+    SOAP_FAULT = 2007, "see what the device said; the request does not fit this firmware or its state";
+    /// A method answered with a ReturnValue other than success.
+    RETURN_VALUE = 2008, "see what the device said; its documentation of this value names the cause";
+    /// The credentials are wrong, or the account is temporarily locked (firmware does not tell which).
+    WRONG_OR_LOCKED = 2009, "check user and password; wait 20 seconds between guesses, or longer if this password worked before";
+    /// The device asks for an authentication scheme that is not supported.
+    AUTH_UNSUPPORTED = 2010, "enable digest authentication on the machine";
+    /// The digest realm is not the one recorded for this machine.
+    REALM_MISMATCH = 2011, "the address answers as another machine: check DHCP and the record's address";
+    /// The connection ended inside a reply.
+    REPLY_TRUNCATED = 2012, "try again; if it repeats, check the network path to the machine";
+    /// A reply exceeds the limit.
+    REPLY_TOO_LARGE = 2013, "no AMT reply is this large: check what is answering at this address";
+    /// A property that the class must have is missing or has another type.
+    PROPERTY = 2014, "this firmware differs from the known ones: save the reply and report it";
+    /// The machine took too long to answer a request.
+    REPLY_TIMEOUT = 2015, "check that the machine still has power and network; it is tried again";
+    // TLS and certificates.
+    /// The TLS handshake failed.
+    TLS_HANDSHAKE = 4001, "see the alert in the message; old firmware may need another TLS engine";
+    /// The device refused our certificate chain.
+    TLS_CHAIN_REFUSED = 4002, "run `amt preflight` with this certificate, the hello and the DNS suffix: it lists every reason";
+    /// The device did not ask for a certificate: it is not waiting for remote configuration.
+    TLS_NO_CERTIFICATE_REQUEST = 4003, "the machine is not in PKI setup mode: window closed, PSK mode, or already set up; re-arm it";
+    /// No common TLS version or cipher suite.
+    TLS_VERSION = 4004, "this firmware needs the legacy TLS engine";
+    /// The device presented another certificate than the one expected.
+    TLS_PIN_MISMATCH = 4005, "another machine answers here, or its certificate was replaced: check before trusting it";
+    /// The device closed the connection during the handshake without saying why.
+    TLS_CLOSED = 4006, "AMT refuses a chain this way too: run `amt preflight`; or the setup window has just closed";
+    /// A certificate could not be read.
+    CERTIFICATE_PARSE = 4010, "check that the file is a certificate in PEM or DER";
+    /// A PFX or key file could not be opened.
+    PFX_OPEN = 4011, "check the password, and re-export with AES-256 if the file is old";
+    /// None of the provisioning certificates fits this machine.
+    NO_CERTIFICATE_FITS = 4012, "run `amt preflight` for the certificate you expect to fit; it lists every reason";
+    /// The certificate authority said no.
+    CA_DENIED = 4020, "see the authority's own words in the message";
+    /// The certificate authority could not be asked.
+    CA_UNAVAILABLE = 4021, "check the authority's configuration; the request is repeated on the next attempt";
+    /// The certificate that came back does not belong to the request.
+    CA_CERTIFICATE_WRONG = 4022, "check the authority: the certificate must carry the key of the request";
+    /// The certification request from the device is not valid.
+    CSR_INVALID = 4023, "the machine's key is unusable: it is made anew on the next attempt";
+    /// The certificate authority has not decided yet.
+    CA_PENDING = 4024, "approve the request at the authority; the machine is finished after that";
+    // Provisioning.
+    /// The one-time password of the machine is not the one demanded.
+    OTP_MISMATCH = 5001, "start configuration on the machine again with the right one-time password";
+    /// The machine is not in the state that this procedure needs.
+    WRONG_STATE = 5002, "see the message for the state; unprovision or re-arm the machine";
+    /// The machine is provisioned by someone else, or by us earlier.
+    ALREADY_PROVISIONED = 5003, "adopt it with its credentials, or unprovision it first";
+    /// No known password opens the machine.
+    ADMIN_PASSWORD_UNKNOWN = 5004, "add its password to known_admin_passwords, or reset the machine in MEBx";
+    /// The firmware refused to commit.
+    COMMIT_REFUSED = 5005, "see what the device said: 2057 names missing data such as clock, host name or certificate";
+    /// The machine did not prove the new credentials after the commit.
+    PROOF_FAILED = 5006, "both credentials are kept: the proof is repeated on the next attempt";
+    /// Another machine answers at the address.
+    WRONG_MACHINE = 5007, "check DHCP: the address was taken over by another machine";
+    /// The firmware is not ready to make a key.
+    KEY_NOT_READY = 5008, "leave the machine powered for some minutes; it is tried again";
+    /// The plan contradicts itself or this firmware.
+    PLAN_INVALID = 5009, "correct the profile field named in the message";
+    /// The journal could not be written or read.
+    JOURNAL = 5010, "nothing was sent: make the journal's storage writable and start again";
+    /// A step was refused by the firmware.
+    STEP_REFUSED = 5011, "see what the device said";
+    /// The clock of the machine could not be set.
+    CLOCK_REFUSED = 5012, "see what the device said; a clock before 2004 is never accepted";
+    // I/O.
+    /// Nothing listens at the port.
+    CONNECT_REFUSED = 6001, "the port is closed: the setup window ended, AMT is disabled, or the address is another machine's";
+    /// No answer to the connection attempt.
+    CONNECT_TIMEOUT = 6002, "check power, cable, VLAN and firewalls between here and the machine";
+    /// The peer reset the connection.
+    CONNECTION_RESET = 6003, "the machine restarted its network or dropped the session; it is tried again";
+    /// The peer closed the connection where it should not.
+    CONNECTION_CLOSED = 6004, "the machine ended the session; it is tried again";
+    /// No route or no such network.
+    UNREACHABLE = 6005, "check routing between here and the machine";
+    /// A name could not be resolved.
+    DNS = 6006, "check the name and the DNS servers";
+    /// The listener could not be opened.
+    LISTEN = 6007, "another program owns the port, or it needs more rights";
+    /// A file could not be read.
+    FILE_READ = 6008, "check path and permissions";
+    /// A file could not be written.
+    FILE_WRITE = 6009, "check path, permissions and free space";
+    /// Another error of the operating system.
+    IO = 6010, "see the message";
+    // Fleet.
+    /// The database failed.
+    STORE = 7001, "check the database file, its permissions and free space";
+    /// The seal key is missing or malformed.
+    SEAL_KEY = 7002, "give the key file that this database was made with; without it sealed credentials cannot be read";
+    /// A sealed value does not open with this key.
+    UNSEAL = 7003, "the key file is not the one this row was sealed with, or the row was altered";
+    /// The configuration is wrong.
+    CONFIG = 7004, "correct the field named in the message";
+    /// The machine is not admitted by policy.
+    NOT_ADMITTED = 7005, "add the machine's record, or set admit = \"auto\"";
+    /// No such machine in the database.
+    MACHINE_UNKNOWN = 7006, "list the known ones with `amt fleet list`";
+    /// The hello carries no usable identity.
+    IDENTITY_UNUSABLE = 7007, "have the UUID programmed by the maker's tool, or name the machine by its PID";
+}
+
+impl ErrorCode {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The code with this number, if it is registered.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.iter().find(|(n, _, _)| *n == number).map(|(n, _, _)| Self(*n))
+    }
+
+    fn entry(self) -> Option<&'static (u32, &'static str, &'static str)> {
+        Self::ALL.iter().find(|(n, _, _)| *n == self.0)
+    }
+
+    /// The name, as in C without its prefix: `DECODE_TRUNCATED`.
+    pub fn name(self) -> &'static str {
+        self.entry().map_or("UNREGISTERED", |(_, name, _)| name)
+    }
+
+    /// What to do next, in general; a [`Failure`](crate::Failure) may carry a better one.
+    pub fn hint(self) -> &'static str {
+        self.entry().map_or("", |(_, _, hint)| hint)
+    }
+}
+
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name(), self.0)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_unique_ascending_and_hinted() {
+        let mut names = std::collections::BTreeSet::new();
+        for pair in ErrorCode::ALL.windows(2) {
+            assert!(pair[0].0 < pair[1].0, "{} is out of order", pair[1].1);
+        }
+        for (number, name, hint) in ErrorCode::ALL {
+            assert!(names.insert(name), "{name} stands twice");
+            assert!(*number == 0 || !hint.is_empty(), "{name} has no hint");
+            assert_eq!(ErrorCode::from_number(*number).unwrap().name(), *name);
+        }
+        assert_eq!(ErrorCode::from_number(999_999), None);
+    }
+}

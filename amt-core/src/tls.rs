@@ -1,0 +1,47 @@
+//! TLS policy in and facts out; the engines live above.
+
+use crate::version::TlsVersion;
+
+/// Whom to accept as the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerIdentity {
+    /// Any certificate: setup mode presents a self-signed one, and our own chain is what authorises.
+    /// The handshake signature is still checked against the key in it.
+    Any,
+    /// Exactly this leaf certificate, as DER.
+    Pinned(Vec<u8>),
+    /// A chain to one of these roots (DER) for this name.
+    Verified {
+        /// Trusted roots, DER.
+        roots: Vec<Vec<u8>>,
+        /// Host name that the certificate must carry.
+        name: String,
+    },
+}
+
+/// What to do in one TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPlan {
+    /// Whom to accept.
+    pub identity: PeerIdentity,
+    /// Which of the caller's provisioning chains to present, by position; none after setup.
+    pub present: Option<usize>,
+    /// Newest version to offer. 1.2 while provisioning: some firmware completes 1.3 and then drops the first request.
+    pub max: TlsVersion,
+}
+
+/// What a handshake brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsOutcome {
+    /// Negotiated version.
+    pub version: TlsVersion,
+    /// Negotiated suite, by its IANA name.
+    pub suite: String,
+    /// Engine that made the connection: `rustls` or `openssl`.
+    pub engine: &'static str,
+    /// The peer's certificates, leaf first, DER.
+    pub peer: Vec<Vec<u8>>,
+    /// Whether the peer asked for our certificate.
+    pub certificate_requested: bool,
+}
