@@ -9,6 +9,7 @@
 )]
 
 pub mod ca;
+pub mod csr;
 pub mod event;
 pub mod journal;
 pub mod machine;
