@@ -68,7 +68,8 @@ pub fn check_key(csr: &[u8], pkcs1: &[u8]) -> Result<(), Failure> {
     if csr.len() > MAX_DER {
         return Err(bad("the request is too large"));
     }
-    let request = CertReq::from_der(csr).map_err(|_| bad("the machine returned something that is not a PKCS#10 request"))?;
+    let request =
+        CertReq::from_der(csr).map_err(|_| bad("the machine returned something that is not a PKCS#10 request"))?;
     let same = request.info.public_key.subject_public_key.as_bytes() == Some(pkcs1);
     if !same {
         return Err(bad("the machine returned a request for another key"));
@@ -88,7 +89,8 @@ pub fn certificate_key(certificate: &[u8]) -> Result<Vec<u8>, Failure> {
     if certificate.len() > MAX_DER {
         return Err(wrong("the certificate is too large"));
     }
-    let parsed = Certificate::from_der(certificate).map_err(|_| wrong("the authority's answer is not a certificate"))?;
+    let parsed =
+        Certificate::from_der(certificate).map_err(|_| wrong("the authority's answer is not a certificate"))?;
     let key = &parsed.tbs_certificate().subject_public_key_info().subject_public_key;
     Ok(key.as_bytes().ok_or_else(|| wrong("the certificate's key is damaged"))?.to_vec())
 }
