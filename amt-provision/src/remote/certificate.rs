@@ -209,7 +209,7 @@ impl Run {
         self.step(Step::SignRequest);
         let unsigned = csr::null_signed(key, common_name, dns_names)?;
         let id = self.record.key_handle.clone().unwrap_or_default();
-        let pair = Reference::instance(KEY_PAIR, "InstanceID", &id);
+        let pair = Reference::to(KEY_PAIR).with("InstanceID", id.as_str());
         let reply = session.call(Step::SignRequest, &key_service::generate_pkcs10_request_ex(pair, &unsigned)).await?;
         let output = reply.output().map_err(|e| e.failure(Step::SignRequest.name()))?;
         let signed = blob(output, "SignedCertificateRequest")
@@ -254,7 +254,7 @@ impl Run {
     async fn bind(&mut self, session: &mut Session<Outcome>, handle: &str) -> Result<(), Failure> {
         self.step(Step::BindCertificate);
         let step = Step::BindCertificate;
-        let certificate = Reference::instance(CERTIFICATE, "InstanceID", handle);
+        let certificate = Reference::to(CERTIFICATE).with("InstanceID", handle);
         let bound = enumerate(session, step, CONTEXT).await?.into_iter().next();
         if let Some(context) = &bound
             && context.reference("ElementInContext").and_then(|r| r.selector("InstanceID")) == Some(handle)
@@ -264,7 +264,7 @@ impl Run {
         let exists = bound.is_some();
         let mut context = bound.unwrap_or_else(|| Instance::new(CONTEXT));
         context.set("ElementInContext", certificate);
-        context.set("ElementProvidingContext", Reference::instance(ENDPOINTS, "ElementName", ENDPOINTS_NAME));
+        context.set("ElementProvidingContext", Reference::to(ENDPOINTS).with("ElementName", ENDPOINTS_NAME));
         if !exists {
             match try_call(session, step, &Request::create(&context)).await? {
                 Ok(_) => return Ok(()),
@@ -288,7 +288,8 @@ impl Run {
         setting.set("Enabled", "true");
         setting.set("MutualAuthentication", "false");
         // Firmware that has this property speaks TLS only and refuses to be told otherwise.
-        if setting.remove("NonSecureConnectionsSupported") {
+        if setting.value("NonSecureConnectionsSupported").is_some() {
+            setting.remove("NonSecureConnectionsSupported");
             setting.set("AcceptNonSecureConnections", "false");
         } else if let Some(open) = self.plan.tls.plain_http {
             setting.set("AcceptNonSecureConnections", if open { "true" } else { "false" });
