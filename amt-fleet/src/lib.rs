@@ -4,6 +4,7 @@
 //! [`ca`] holds the certificate authorities that come built in.
 #![forbid(unsafe_code)]
 
+pub mod ca;
 mod digest;
 mod failpoint;
 pub mod seal;
