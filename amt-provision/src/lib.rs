@@ -15,6 +15,8 @@ pub mod journal;
 pub mod machine;
 pub mod password;
 pub mod plan;
+pub mod remote;
+mod session;
 pub mod step;
 
 pub use ca::{CaAnswer, CertificateRequest};

@@ -69,6 +69,8 @@ struct Shared<T> {
     outputs: VecDeque<Output<T>>,
     deadline: Option<Tick>,
     cancelled: bool,
+    /// Whether the present connection has ended. Kept here, because it may end while the procedure waits for something else.
+    closed: bool,
 }
 
 /// A procedure as a machine: one input, then drain.
@@ -89,6 +91,7 @@ impl<T: Send + 'static> Machine<T> {
             outputs: VecDeque::new(),
             deadline: None,
             cancelled: false,
+            closed: false,
         }));
         let procedure = make(Cx { shared: Arc::clone(&shared) });
         Self { procedure: Some(Box::pin(procedure)), shared }
@@ -106,6 +109,11 @@ impl<T: Send + 'static> Machine<T> {
             }
             shared.now = now;
             shared.cancelled |= matches!(input, Input::Cancel);
+            match input {
+                Input::Connected(_) => shared.closed = false,
+                Input::Closed | Input::ConnectFailed(_) => shared.closed = true,
+                _ => {}
+            }
             shared.input = Some(input);
         }
         let Some(procedure) = &mut self.procedure else { return Ok(()) };
@@ -145,6 +153,11 @@ impl<T> Clone for Cx<T> {
 impl<T> Cx<T> {
     pub(crate) fn now(&self) -> Tick {
         lock(&self.shared).now
+    }
+
+    /// Whether the connection made last has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.shared).closed
     }
 
     pub(crate) fn emit(&self, output: Output<T>) {

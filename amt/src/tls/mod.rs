@@ -3,6 +3,7 @@
 mod rustls;
 mod verify;
 
+pub(crate) use self::rustls::io_failure;
 pub use self::rustls::{ClientChain, TlsStream, connect};
 
 use amt_core::tls::TlsPlan;
