@@ -93,10 +93,14 @@ fn certificates(file: &PathBuf) -> Result<Vec<Vec<u8>>, Failure> {
 
 /// 64 hexadecimal digits, with or without colons.
 fn fingerprint(text: &str) -> Result<[u8; 32], String> {
-    let digits: Vec<u32> = text.chars().filter(|c| *c != ':').map_while(|c| c.to_digit(16)).collect();
-    let clean = text.chars().filter(|c| *c != ':').count() == digits.len();
-    let bytes: Vec<u8> = digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect();
-    <[u8; 32]>::try_from(bytes).ok().filter(|_| clean).ok_or_else(|| "write the 64 hexadecimal digits of a SHA-256".to_owned())
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let byte = |at: usize| digits.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let is_hex = digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit());
+    bytes
+        .filter(|_| is_hex)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| "write the 64 hexadecimal digits of a SHA-256".to_owned())
 }
 
 #[cfg(test)]
