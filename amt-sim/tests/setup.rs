@@ -46,11 +46,8 @@ fn set_up<L: Line>(client: &mut Client<L>, before_commit: impl FnOnce(&mut Clien
     let arguments = format!("<h:CertificateBlob>{root}</h:CertificateBlob>");
     assert_eq!(client.invoke(keys, "AddTrustedRootCertificate", &arguments).return_value(), 0);
     let element = reference("AMT_PublicKeyCertificate", "InstanceID", &stored);
-    let collection = reference(
-        "AMT_TLSProtocolEndpointCollection",
-        "ElementName",
-        "TLSProtocolEndpointInstances Collection",
-    );
+    let collection =
+        reference("AMT_TLSProtocolEndpointCollection", "ElementName", "TLSProtocolEndpointInstances Collection");
     let context = format!(
         "<h:ElementInContext>{element}</h:ElementInContext>\
          <h:ElementProvidingContext>{collection}</h:ElementProvidingContext>"

@@ -210,12 +210,18 @@ impl Line for Network {
                 _ => break,
             }
         }
+        if reply.windows(17).any(|w| w == b"Connection: close") {
+            self.stream = None;
+        }
         (!reply.is_empty()).then_some(reply)
     }
 
     fn reconnect(&mut self) {
         self.stream = None;
         self.error = self.try_connect().err();
+        if let Some(error) = &self.error {
+            println!("{}: {error}", self.to);
+        }
     }
 }
 
