@@ -98,11 +98,13 @@ impl<'a> Reader<'a> {
     }
 
     /// What is left.
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.data.get(self.at..).unwrap_or_default()
     }
 
     /// Takes `need` bytes for `field`.
+    #[inline]
     pub fn bytes(&mut self, field: &'static str, need: usize) -> Result<&'a [u8], DecodeError> {
         let rest = self.rest();
         let taken =

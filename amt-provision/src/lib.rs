@@ -1,1 +1,27 @@
-//! Placeholder while the workspace is laid out.
+//! Provisioning procedures as resumable machines without I/O.
+//!
+//! Layer 2 of the workspace. A procedure is given bytes, time and randomness and asks for what it needs: a connection, bytes to
+//! send, a [`Record`] to be made durable, a certificate to be issued. Whoever drives it may stop at any
+//! instruction: started again with the last durable record, it reads the machine's state and goes on from there.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
+)]
+
+pub mod ca;
+mod calls;
+pub mod csr;
+pub mod event;
+pub mod journal;
+pub mod machine;
+pub mod password;
+pub mod plan;
+pub mod remote;
+mod session;
+pub mod step;
+
+pub use ca::{CaAnswer, CertificateRequest};
+pub use event::Event;
+pub use journal::Record;
+pub use plan::{PasswordPolicy, Plan, TlsSettings};
+pub use step::Step;

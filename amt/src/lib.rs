@@ -1,1 +1,25 @@
-//! Placeholder while the workspace is laid out.
+//! Provision Intel AMT machines over the network: sockets, TLS, the hello listener and the driver of the procedures.
+//!
+//! Layer 3 of the workspace and the only one that does I/O. Procedures come from `amt-provision`; what they ask for is done here.
+
+pub mod certificate;
+pub mod device;
+mod driver;
+pub mod host;
+pub mod job;
+pub mod tls;
+
+pub use certificate::{Bundle, ProvisioningCertificate};
+pub use device::{Device, Transport};
+pub use host::Host;
+pub use job::Job;
+
+use amt_core::{ErrorCode, Failure};
+
+/// Fresh random bytes of the operating system: the one place where randomness enters.
+pub(crate) fn random_seed() -> Result<[u8; 32], Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|e| Failure::new(ErrorCode::IO, "start", format!("the operating system has no random bytes: {e}")))?;
+    Ok(seed)
+}

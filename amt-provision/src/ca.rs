@@ -1,0 +1,53 @@
+//! The seam to certificate authorities: a request goes out, an answer comes back, now or much later.
+
+use amt_core::{Failure, SystemId};
+use std::time::Duration;
+
+/// A certificate wanted for a machine's TLS server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateRequest {
+    /// The machine.
+    pub id: SystemId,
+    /// PKCS#10 request (DER), signed inside the machine with a key that never leaves it.
+    pub csr: Vec<u8>,
+    /// Subject common name wanted.
+    pub common_name: String,
+    /// DNS names wanted in the subject alternative name.
+    pub dns_names: Vec<String>,
+    /// Set when an earlier answer was [`CaAnswer::Pending`]: ask about that request, do not submit a new one.
+    pub request_id: Option<String>,
+}
+
+impl CertificateRequest {
+    /// A first request.
+    pub fn new(id: SystemId, csr: Vec<u8>, common_name: String, dns_names: Vec<String>) -> Self {
+        Self { id, csr, common_name, dns_names, request_id: None }
+    }
+}
+
+/// What an authority says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaAnswer {
+    /// The certificate.
+    Issued {
+        /// The machine's certificate, DER.
+        certificate: Vec<u8>,
+        /// Its issuers in order up to the self-signed root, DER; may be empty.
+        chain: Vec<Vec<u8>>,
+    },
+    /// Not decided yet. The id is kept over restarts and asked about again.
+    Pending {
+        /// The authority's own name for the request.
+        request_id: String,
+        /// When it is worth asking again, if the authority said so.
+        retry_after: Option<Duration>,
+    },
+    /// Refused for good, with the authority's own words.
+    Denied {
+        /// Why.
+        reason: String,
+    },
+    /// The authority could not be asked.
+    Failed(Failure),
+}

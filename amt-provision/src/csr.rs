@@ -1,0 +1,155 @@
+//! PKCS#10 requests for keys that never leave the machine.
+//!
+//! The firmware hands out the public half as PKCS#1, takes a request with any signature and returns it signed
+//! (`spec/wsman.md` §3.8, §4(e) 3–6).
+
+use amt_core::{ErrorCode, Failure};
+use der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString};
+use der::{Decode, Encode};
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use std::str::FromStr;
+use x509_cert::Certificate;
+use x509_cert::attr::{Attribute, Attributes};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
+
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+
+/// Largest certificate or request taken from a machine or an authority; AMT's own limit is 4100 bytes (`spec/wsman.md` §1.7).
+pub const MAX_DER: usize = 16 * 1024;
+
+fn bad(what: &str) -> Failure {
+    Failure::new(ErrorCode::CSR_INVALID, "sign-request", what)
+}
+
+/// A request for `common_name` and `dns_names` over the RSA key `pkcs1`, with an empty signature for the firmware to replace.
+///
+/// # Errors
+/// `CSR_INVALID` if `pkcs1` is not an RSA public key or a name cannot be encoded.
+pub fn null_signed(pkcs1: &[u8], common_name: &str, dns_names: &[String]) -> Result<Vec<u8>, Failure> {
+    let names = dns_names
+        .iter()
+        .map(|name| Ia5String::new(name).map(GeneralName::DnsName))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| bad("a DNS name is not ASCII"))?;
+    let build = || -> der::Result<Vec<u8>> {
+        let mut attributes = Attributes::default();
+        if !names.is_empty() {
+            let extension = Extension {
+                extn_id: SUBJECT_ALT_NAME,
+                critical: false,
+                extn_value: OctetString::new(SubjectAltName(names).to_der()?)?,
+            };
+            attributes.insert(Attribute::try_from(ExtensionReq(vec![extension]))?)?;
+        }
+        let algorithm = AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(der::asn1::Any::null()) };
+        let info = CertReqInfo {
+            version: Version::V1,
+            subject: Name::from_str(&format!("CN={}", escape(common_name)))?,
+            public_key: wrap(pkcs1)?,
+            attributes,
+        };
+        CertReq { info, algorithm, signature: BitString::from_bytes(&[])? }.to_der()
+    };
+    build().map_err(|_| bad("the key of the machine is not an RSA public key, or the name cannot be encoded"))
+}
+
+/// Checks that `csr`, as signed by the machine, is for the key `pkcs1`. The signature itself is checked where there is a
+/// crypto library.
+///
+/// # Errors
+/// `CSR_INVALID`.
+pub fn check_key(csr: &[u8], pkcs1: &[u8]) -> Result<(), Failure> {
+    if csr.len() > MAX_DER {
+        return Err(bad("the request is too large"));
+    }
+    let request =
+        CertReq::from_der(csr).map_err(|_| bad("the machine returned something that is not a PKCS#10 request"))?;
+    let same = request.info.public_key.subject_public_key.as_bytes() == Some(pkcs1);
+    if !same {
+        return Err(bad("the machine returned a request for another key"));
+    }
+    if request.signature.as_bytes().is_none_or(<[u8]>::is_empty) {
+        return Err(bad("the machine returned the request without a signature"));
+    }
+    Ok(())
+}
+
+/// The PKCS#1 public key that `certificate` was issued for.
+///
+/// # Errors
+/// `CA_CERTIFICATE_WRONG` if it is not a certificate.
+pub fn certificate_key(certificate: &[u8]) -> Result<Vec<u8>, Failure> {
+    let wrong = |what: &str| Failure::new(ErrorCode::CA_CERTIFICATE_WRONG, "certify", what);
+    if certificate.len() > MAX_DER {
+        return Err(wrong("the certificate is too large"));
+    }
+    let parsed =
+        Certificate::from_der(certificate).map_err(|_| wrong("the authority's answer is not a certificate"))?;
+    let key = &parsed.tbs_certificate().subject_public_key_info().subject_public_key;
+    Ok(key.as_bytes().ok_or_else(|| wrong("the certificate's key is damaged"))?.to_vec())
+}
+
+fn wrap(pkcs1: &[u8]) -> der::Result<SubjectPublicKeyInfoOwned> {
+    // Only that it is one SEQUENCE is checked: the firmware refuses a wrong key itself.
+    der::asn1::AnyRef::from_der(pkcs1)?.sequence(|r| {
+        der::asn1::UintRef::decode(r)?;
+        der::asn1::UintRef::decode(r).map(|_| ())
+    })?;
+    Ok(SubjectPublicKeyInfoOwned {
+        algorithm: AlgorithmIdentifierOwned { oid: RSA_ENCRYPTION, parameters: Some(der::asn1::Any::null()) },
+        subject_public_key: BitString::from_bytes(pkcs1)?,
+    })
+}
+
+/// RFC 4514 escaping, so that a name never becomes two.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in text.char_indices() {
+        let edge = (i == 0 && matches!(c, ' ' | '#')) || (c == ' ' && i + 1 == text.len());
+        if edge || matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\' | '=') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SEQUENCE { INTEGER 0x00c1…, INTEGER 65537 } with a short modulus: enough for the encoding.
+    const PKCS1: &[u8] = &[0x30, 0x0b, 0x02, 0x04, 0x00, 0xc1, 0x22, 0x33, 0x02, 0x03, 0x01, 0x00, 0x01];
+
+    #[test]
+    fn the_request_carries_names_and_key() {
+        let der = null_signed(PKCS1, "pc1.example.com", &["pc1.example.com".into(), "pc1".into()]).unwrap();
+        let request = CertReq::from_der(&der).unwrap();
+        assert_eq!(request.info.subject.to_string(), "CN=pc1.example.com");
+        assert_eq!(request.info.public_key.subject_public_key.as_bytes(), Some(PKCS1));
+        assert_eq!(request.info.attributes.len(), 1);
+        assert!(check_key(&der, PKCS1).unwrap_err().message.contains("without a signature"));
+    }
+
+    #[test]
+    fn a_name_with_separators_stays_one_name() {
+        let der = null_signed(PKCS1, "a,CN=b+C=d", &[]).unwrap();
+        let request = CertReq::from_der(&der).unwrap();
+        assert_eq!(request.info.subject.common_name().unwrap().unwrap().value(), "a,CN=b+C=d");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for cut in 0..PKCS1.len() {
+            assert_eq!(null_signed(&PKCS1[..cut], "x", &[]).unwrap_err().code, ErrorCode::CSR_INVALID);
+        }
+        assert!(check_key(b"rubbish", PKCS1).is_err());
+        assert_eq!(certificate_key(b"rubbish").unwrap_err().code, ErrorCode::CA_CERTIFICATE_WRONG);
+    }
+}

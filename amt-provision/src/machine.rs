@@ -1,0 +1,287 @@
+//! The contract between procedures and whoever drives them, and the adapter that lets a procedure be written as one
+//! straight function.
+//!
+//! A procedure is an `async fn` over a [`Cx`]. It is polled only from [`Machine::handle`], with a waker that does nothing:
+//! there is no executor, no clock and no thread in it. What it awaits is the next [`Input`].
+
+use crate::ca::{CaAnswer, CertificateRequest};
+use crate::event::Event;
+use crate::journal::Record;
+use amt_core::tls::{TlsOutcome, TlsPlan};
+use amt_core::{ErrorCode, Failure, Tick};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// What a driver tells a procedure.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Begin. The first input, once.
+    Start,
+    /// The connection asked for stands.
+    Connected(TlsOutcome),
+    /// The connection asked for could not be made.
+    ConnectFailed(Failure),
+    /// Bytes from the machine, in any pieces.
+    Bytes(Vec<u8>),
+    /// The connection ended. No more bytes will come from it.
+    Closed,
+    /// The time of [`Machine::deadline`] has come.
+    Timeout,
+    /// The record asked for is durable, or could not be made so.
+    Persisted(Result<(), Failure>),
+    /// The authority's answer.
+    Certified(CaAnswer),
+    /// The caller wants to stop. The procedure ends with `CANCELLED`; what was persisted stays.
+    Cancel,
+}
+
+/// What a procedure asks of its driver. Taken in order.
+#[derive(Clone, Debug)]
+pub enum Output<T> {
+    /// Drop the present connection, if any, and make a new one: TCP to `port`, then TLS. Answer: `Connected` or `ConnectFailed`.
+    Connect {
+        /// Port on the machine.
+        port: u16,
+        /// Whom to accept and what to present.
+        tls: TlsPlan,
+    },
+    /// Send these bytes in one write.
+    Transmit(Vec<u8>),
+    /// Make this durable. Answer: `Persisted`. Nothing that depends on it is sent before the answer.
+    Persist(Box<Record>),
+    /// Ask the certificate authority. Answer: `Certified`.
+    Certify(CertificateRequest),
+    /// Progress.
+    Event(Event),
+    /// Drop the connection.
+    Close,
+    /// The procedure has ended; nothing follows.
+    Done(Result<T, Failure>),
+}
+
+struct Shared<T> {
+    now: Tick,
+    input: Option<Input>,
+    outputs: VecDeque<Output<T>>,
+    deadline: Option<Tick>,
+    cancelled: bool,
+    /// Whether the present connection has ended. Kept here, because it may end while the procedure waits for something else.
+    closed: bool,
+}
+
+/// A procedure as a machine: one input, then drain.
+pub struct Machine<T> {
+    procedure: Option<Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>>,
+    shared: Arc<Mutex<Shared<T>>>,
+}
+
+impl<T: Send + 'static> Machine<T> {
+    /// Wraps the procedure that `make` returns.
+    pub(crate) fn new<F>(make: impl FnOnce(Cx<T>) -> F) -> Self
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let shared = Arc::new(Mutex::new(Shared {
+            now: Tick::default(),
+            input: None,
+            outputs: VecDeque::new(),
+            deadline: None,
+            cancelled: false,
+            closed: false,
+        }));
+        let procedure = make(Cx { shared: Arc::clone(&shared) });
+        Self { procedure: Some(Box::pin(procedure)), shared }
+    }
+
+    /// Applies one input at `now`. Drain [`poll`](Self::poll) before the next.
+    ///
+    /// # Errors
+    /// `NOT_DRAINED` if outputs are still waiting; the input was not taken.
+    pub fn handle(&mut self, now: Tick, input: Input) -> Result<(), Failure> {
+        {
+            let mut shared = lock(&self.shared);
+            if !shared.outputs.is_empty() {
+                return Err(Failure::new(ErrorCode::NOT_DRAINED, "drive", "outputs are waiting to be taken"));
+            }
+            shared.now = now;
+            shared.cancelled |= matches!(input, Input::Cancel);
+            match input {
+                Input::Connected(_) => shared.closed = false,
+                Input::Closed | Input::ConnectFailed(_) => shared.closed = true,
+                _ => {}
+            }
+            shared.input = Some(input);
+        }
+        let Some(procedure) = &mut self.procedure else { return Ok(()) };
+        if let Poll::Ready(result) = procedure.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            self.procedure = None;
+            let mut shared = lock(&self.shared);
+            shared.deadline = None;
+            shared.outputs.push_back(Output::Close);
+            shared.outputs.push_back(Output::Done(result));
+        }
+        Ok(())
+    }
+
+    /// The next output; drain after every input.
+    pub fn poll(&mut self) -> Option<Output<T>> {
+        lock(&self.shared).outputs.pop_front()
+    }
+
+    /// When to call [`handle`](Self::handle) with [`Input::Timeout`] if nothing else happens before. Ask again after
+    /// every drain.
+    pub fn deadline(&self) -> Option<Tick> {
+        lock(&self.shared).deadline
+    }
+}
+
+/// What a procedure works with.
+pub(crate) struct Cx<T> {
+    shared: Arc<Mutex<Shared<T>>>,
+}
+
+impl<T> Clone for Cx<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> Cx<T> {
+    pub(crate) fn now(&self) -> Tick {
+        lock(&self.shared).now
+    }
+
+    /// Whether the connection made last has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.shared).closed
+    }
+
+    pub(crate) fn emit(&self, output: Output<T>) {
+        lock(&self.shared).outputs.push_back(output);
+    }
+
+    pub(crate) fn event(&self, event: Event) {
+        self.emit(Output::Event(event));
+    }
+
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.event(Event::Note(text.into()));
+    }
+
+    /// Waits for the next input, at most until `deadline`.
+    pub(crate) async fn input(&self, deadline: Option<Tick>) -> Result<Input, Failure> {
+        lock(&self.shared).deadline = deadline;
+        let input = poll_fn(|_| match lock(&self.shared).input.take() {
+            Some(input) => Poll::Ready(input),
+            None => Poll::Pending,
+        })
+        .await;
+        let mut shared = lock(&self.shared);
+        shared.deadline = None;
+        if shared.cancelled {
+            return Err(Failure::new(ErrorCode::CANCELLED, "drive", "the operation was cancelled"));
+        }
+        Ok(input)
+    }
+
+    /// Waits for `time`; a connection that ends or talks meanwhile does not matter.
+    pub(crate) async fn sleep(&self, time: Duration) -> Result<(), Failure> {
+        let until = self.now().after(time);
+        while self.now() < until {
+            self.input(Some(until)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a connection, replacing the present one.
+    pub(crate) async fn connect(&self, port: u16, tls: TlsPlan) -> Result<TlsOutcome, Failure> {
+        self.emit(Output::Connect { port, tls });
+        loop {
+            match self.input(None).await? {
+                Input::Connected(outcome) => {
+                    self.event(Event::Connected(outcome.clone()));
+                    return Ok(outcome);
+                }
+                Input::ConnectFailed(failure) => return Err(failure),
+                // Left over from the connection before.
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes `record` durable; returns only after it is.
+    pub(crate) async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        self.emit(Output::Persist(Box::new(record.clone())));
+        loop {
+            if let Input::Persisted(result) = self.input(None).await? {
+                return result;
+            }
+        }
+    }
+
+    /// Asks the authority.
+    pub(crate) async fn certify(&self, request: CertificateRequest) -> Result<CaAnswer, Failure> {
+        self.emit(Output::Certify(request));
+        loop {
+            if let Input::Certified(answer) = self.input(None).await? {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+// A panic inside a procedure leaves nothing half-written here: every change is one assignment or push.
+fn lock<T>(shared: &Mutex<Shared<T>>) -> MutexGuard<'_, Shared<T>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_refused_until_outputs_are_drained() {
+        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+            cx.note("one");
+            cx.sleep(Duration::from_secs(5)).await?;
+            Ok(7)
+        });
+        machine.handle(Tick(0), Input::Start).unwrap();
+        assert_eq!(machine.handle(Tick(1), Input::Closed).unwrap_err().code, ErrorCode::NOT_DRAINED);
+        assert!(matches!(machine.poll(), Some(Output::Event(Event::Note(_)))));
+        assert!(machine.poll().is_none());
+    }
+
+    #[test]
+    fn a_procedure_waits_by_its_deadline_and_ends_once() {
+        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+            cx.input(None).await?;
+            cx.sleep(Duration::from_secs(5)).await?;
+            Ok(7)
+        });
+        machine.handle(Tick(1000), Input::Start).unwrap();
+        assert_eq!(machine.deadline(), Some(Tick(6000)));
+        machine.handle(Tick(6000), Input::Timeout).unwrap();
+        assert!(matches!(machine.poll(), Some(Output::Close)));
+        assert!(matches!(machine.poll(), Some(Output::Done(Ok(7)))));
+        machine.handle(Tick(7000), Input::Timeout).unwrap();
+        assert!(machine.poll().is_none());
+    }
+
+    #[test]
+    fn cancelling_ends_any_wait() {
+        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+            cx.input(None).await?;
+            cx.sleep(Duration::from_secs(5)).await?;
+            Ok(7)
+        });
+        machine.handle(Tick(0), Input::Start).unwrap();
+        machine.handle(Tick(1), Input::Cancel).unwrap();
+        machine.poll();
+        assert!(matches!(machine.poll(), Some(Output::Done(Err(f))) if f.code == ErrorCode::CANCELLED));
+    }
+}

@@ -1,0 +1,157 @@
+//! The commit, sent once, and the proof from the network side.
+
+use super::setup::STATE_POST;
+use super::{ControlMode, Outcome, Run, try_call};
+use crate::calls;
+use crate::session::{CallError, Session};
+use crate::step::Step;
+use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_core::version::TlsVersion;
+use amt_core::{ErrorCode, Failure, Secret};
+use amt_wsman::op::Request;
+use std::time::Duration;
+
+/// First pause before looking whether the machine is back; it grows up to the longest.
+const RETURN_FIRST: Duration = Duration::from_millis(500);
+const RETURN_LONGEST: Duration = Duration::from_secs(4);
+/// `CurrentControlMode` of admin control mode (`spec/wsman.md` §3.1).
+const CONTROL_ADMIN: u32 = 2;
+
+impl Run {
+    /// Commits. The state was read in this session and said "in setup": an earlier commit, if any, did not take place.
+    pub(super) async fn commit(&mut self, mut session: Session<Outcome>) -> Result<(), Failure> {
+        self.step(Step::Commit);
+        self.record.commit_sent = true;
+        self.persist().await?;
+        match session.call(Step::Commit, &calls::commit_changes()).await {
+            Ok(_) => Ok(()),
+            // The network stack restarts and may take the answer with it. Whether it was done, the machine's state tells.
+            Err(error) if error.is_lost() => {
+                self.cx.note("the answer to the commit was lost; the machine's state will tell");
+                Ok(())
+            }
+            Err(error @ CallError::Wsman(..)) if error.is_refusal() => {
+                self.record.commit_sent = false;
+                self.persist().await?;
+                let mut failure = Failure::from(error);
+                failure.code = ErrorCode::COMMIT_REFUSED;
+                Err(failure.hint(ErrorCode::COMMIT_REFUSED.hint()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for the machine to come back with its new certificate and proves the new credential.
+    pub(super) async fn prove(&mut self) -> Result<Outcome, Failure> {
+        self.step(Step::Prove);
+        let certificate = self.record.certificate.clone().unwrap_or_default();
+        let plan = TlsPlan { identity: PeerIdentity::Pinned(certificate), present: None, max: TlsVersion::V1_3 };
+        let until = self.cx.now().after(self.plan.proof_timeout);
+        let mut pause = RETURN_FIRST;
+        loop {
+            self.cx.sleep(pause).await?;
+            pause = (pause * 2).min(RETURN_LONGEST);
+            let seed = self.random.fork();
+            let failure = match Session::open(&self.cx, &self.authority, self.port, plan.clone(), seed).await {
+                Ok(session) => match self.prove_on(session).await {
+                    Err(failure) if is_restart(&failure) => failure,
+                    proven_or_refused => return proven_or_refused,
+                },
+                Err(failure) if failure.code == ErrorCode::CANCELLED => return Err(failure),
+                Err(failure) => failure,
+            };
+            if self.cx.now().after(pause) > until {
+                let mut proof = Self::fail(
+                    ErrorCode::PROOF_FAILED,
+                    Step::Prove,
+                    format!(
+                        "the machine did not come back with its new certificate within {} s: {}",
+                        self.plan.proof_timeout.as_secs(),
+                        failure.message
+                    ),
+                );
+                proof.device = failure.device;
+                return Err(proof);
+            }
+        }
+    }
+
+    /// Logs in with the new password and asks the machine what it has become.
+    pub(super) async fn prove_on(&mut self, mut session: Session<Outcome>) -> Result<Outcome, Failure> {
+        self.step(Step::Prove);
+        let passwords: Vec<Secret<String>> = self.record.admin_passwords.clone();
+        let request = Request::get(calls::SETUP);
+        let (reply, accepted) = self.log_in(&mut session, Step::Prove, &passwords, &request).await?;
+        let state = reply.instance().map_err(|e| e.failure(Step::Prove.name()))?;
+        if state.u32("ProvisioningState") != Some(STATE_POST) {
+            return Err(Self::fail(
+                ErrorCode::PROOF_FAILED,
+                Step::Prove,
+                "the machine serves its new certificate but says that it is still in setup: the commit was ignored",
+            ));
+        }
+        let Some(accepted) = accepted else {
+            return Err(Self::fail(
+                ErrorCode::PROOF_FAILED,
+                Step::Prove,
+                "the machine did not ask for a password: nothing is proven",
+            ));
+        };
+        if self.record.admin_passwords.first() != Some(&accepted) {
+            self.cx.note("an older password opens the machine; it is kept as the first candidate");
+            self.record.prefer_admin(&accepted);
+            self.record.admin_proven = true;
+            self.persist().await?;
+            return Err(Self::fail(
+                ErrorCode::PROOF_FAILED,
+                Step::Prove,
+                "the machine was set up, but with the password it had before",
+            )
+            .hint("the password is rotated by the next maintenance run; until then the old one is recorded first"));
+        }
+        let control_mode = self.control_mode(&mut session, state.u32("ProvisioningMode")).await?;
+        self.admin_password_proven();
+        self.record.verified = true;
+        self.step(Step::Done);
+        self.persist().await?;
+        Ok(Outcome {
+            id: self.record.id,
+            control_mode,
+            tls: session.outcome.clone(),
+            version: self.record.version.or_else(|| session.version()),
+        })
+    }
+
+    async fn control_mode(
+        &self,
+        session: &mut Session<Outcome>,
+        provisioning_mode: Option<u32>,
+    ) -> Result<ControlMode, Failure> {
+        // Firmware before host-based setup knows admin control only, and no such class.
+        let mode = match try_call(session, Step::Prove, &Request::get("IPS_HostBasedSetupService")).await? {
+            Ok(reply) => reply.instance().ok().and_then(|i| i.u32("CurrentControlMode")),
+            Err(_) => provisioning_mode.map(|mode| if mode == 4 { 1 } else { CONTROL_ADMIN }),
+        };
+        match mode {
+            Some(CONTROL_ADMIN) => Ok(ControlMode::Admin),
+            other => Err(Self::fail(
+                ErrorCode::PROOF_FAILED,
+                Step::Prove,
+                format!("the machine is set up, but not in admin control mode (it says {other:?})"),
+            )),
+        }
+    }
+}
+
+/// Whether it may only be that the firmware is still restarting its network.
+fn is_restart(failure: &Failure) -> bool {
+    matches!(failure.code.number(), 6001..=6999)
+        || matches!(
+            failure.code,
+            ErrorCode::REPLY_TRUNCATED
+                | ErrorCode::REPLY_TIMEOUT
+                | ErrorCode::TLS_CLOSED
+                | ErrorCode::TLS_HANDSHAKE
+                | ErrorCode::TLS_PIN_MISMATCH
+        )
+}

@@ -1,0 +1,91 @@
+//! The new credentials: chosen, made durable, then set.
+
+use super::{Outcome, Run, try_call};
+use crate::calls;
+use crate::journal::prefer;
+use crate::password::{self, ADMIN, FACTORY, Random};
+use crate::plan::PasswordPolicy;
+use crate::session::Session;
+use crate::step::Step;
+use amt_core::status::PtStatus;
+use amt_core::{Failure, Secret};
+use amt_wsman::client::Credentials;
+
+impl Run {
+    /// Puts the new passwords first among the candidates and makes that durable. `current` is the one just used.
+    pub(super) async fn record_credentials(
+        &mut self,
+        realm: String,
+        current: Option<Secret<String>>,
+    ) -> Result<(), Failure> {
+        self.step(Step::RecordCredentials);
+        let current = current.unwrap_or_else(|| Secret::from(FACTORY));
+        // The passwords of an earlier attempt, if there was one, may be on the machine already: they stay.
+        let chosen = self.record.realm.is_some();
+        let earlier = |list: &[Secret<String>]| list.first().filter(|_| chosen).cloned();
+        let (earlier_admin, earlier_mebx) =
+            (earlier(&self.record.admin_passwords), earlier(&self.record.mebx_passwords));
+        let admin = choose(&self.plan.admin_password, earlier_admin, &mut self.random);
+        let mebx = choose(&self.plan.mebx_password, earlier_mebx, &mut self.random);
+        for (list, old, new) in [
+            (&mut self.record.admin_passwords, &current, &admin),
+            (&mut self.record.mebx_passwords, &Secret::from(FACTORY), &mebx),
+        ] {
+            if !list.contains(old) {
+                list.push(old.clone());
+            }
+            prefer(list, new);
+        }
+        self.record.realm = Some(realm);
+        self.record.admin_proven = false;
+        self.persist().await
+    }
+
+    /// Sets the MEBx password. A firmware whose policy forbids it keeps its own; that is noted, not an error.
+    pub(super) async fn set_mebx_password(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+        self.step(Step::SetMebxPassword);
+        let Some(password) = self.record.mebx_passwords.first().cloned() else { return Ok(()) };
+        let request = calls::set_mebx_password(&password);
+        match try_call(session, Step::SetMebxPassword, &request).await? {
+            Ok(_) => Ok(()),
+            Err(error) if error.return_value() == Some(PtStatus::NOT_PERMITTED.0) => {
+                self.cx.note("the firmware's policy does not let the MEBx password be set remotely; it stays as it is");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sets the password of `admin` and goes on with it: the firmware forgets its digest cache at this call.
+    pub(super) async fn set_admin_password(
+        &mut self,
+        session: &mut Session<Outcome>,
+        current: Option<&Secret<String>>,
+    ) -> Result<(), Failure> {
+        self.step(Step::SetAdminPassword);
+        let (Some(password), Some(realm)) = (self.record.admin_passwords.first().cloned(), self.record.realm.clone())
+        else {
+            return Ok(());
+        };
+        if current != Some(&password) {
+            let digest = password::digest(ADMIN, &realm, &password);
+            let request = calls::set_admin_acl_entry_ex(ADMIN, &digest);
+            session.call(Step::SetAdminPassword, &request).await?;
+            session.log_in_as(Credentials { user: ADMIN.to_owned(), password });
+        }
+        Ok(())
+    }
+
+    /// Forgets the candidates that a login with the first has made needless. Durable with the next record.
+    pub(super) fn admin_password_proven(&mut self) {
+        self.record.admin_passwords.truncate(1);
+        self.record.admin_proven = true;
+    }
+}
+
+fn choose(policy: &PasswordPolicy, earlier: Option<Secret<String>>, random: &mut Random) -> Secret<String> {
+    match policy {
+        PasswordPolicy::Fixed(password) => password.clone(),
+        PasswordPolicy::Generate => earlier.unwrap_or_else(|| random.password()),
+    }
+}

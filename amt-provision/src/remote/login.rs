@@ -1,0 +1,134 @@
+//! Reaching the machine: which certificate it accepts, which password opens it.
+
+use super::{Entry, Outcome, Run};
+use crate::event::Event;
+use crate::password::{ADMIN, FACTORY};
+use crate::session::Session;
+use crate::step::Step;
+use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_core::version::TlsVersion;
+use amt_core::{ErrorCode, Failure, Secret};
+use amt_wsman::client::Credentials;
+use amt_wsman::op::{Reply, Request};
+
+impl Run {
+    /// Connects with the candidates in turn until the machine accepts one.
+    pub(super) async fn enter(&mut self) -> Result<Entry, Failure> {
+        self.step(Step::Connect);
+        if self.candidates.is_empty() {
+            return Err(Self::fail(
+                ErrorCode::NO_CERTIFICATE_FITS,
+                Step::Connect,
+                "there is no provisioning certificate to present",
+            ));
+        }
+        let winner = self.record.provisioning_certificate.clone();
+        self.candidates.sort_by_key(|c| Some(&c.leaf_sha256) != winner.as_ref());
+        let mut refusals: Vec<Failure> = Vec::new();
+        for candidate in self.candidates.clone() {
+            let plan = TlsPlan { identity: PeerIdentity::Any, present: Some(candidate.index), max: TlsVersion::V1_2 };
+            let seed = self.random.fork();
+            match Session::open(&self.cx, &self.authority, self.port, plan, seed).await {
+                Ok(session) => return self.entered(session, candidate.leaf_sha256),
+                Err(f) if matches!(f.code, ErrorCode::TLS_CHAIN_REFUSED | ErrorCode::TLS_CLOSED) => {
+                    self.cx.event(Event::CertificateRefused { index: candidate.index, reason: f.message.clone() });
+                    refusals.push(f);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        // With several certificates tried, an alert says more than a silent close.
+        let best = refusals.iter().position(|f| f.device.is_some()).unwrap_or_default();
+        let tried = refusals.len();
+        let mut failure = refusals.swap_remove(best);
+        if tried > 1 {
+            failure.message = format!("{} (all {tried} certificates were tried)", failure.message);
+        }
+        Err(failure)
+    }
+
+    fn entered(&mut self, session: Session<Outcome>, leaf_sha256: String) -> Result<Entry, Failure> {
+        let leaf = session.outcome.peer.first();
+        if leaf.is_some() && leaf == self.record.certificate.as_ref() {
+            return Ok(Entry::Operational(session));
+        }
+        if !session.outcome.certificate_requested {
+            return Err(Self::fail(
+                ErrorCode::TLS_NO_CERTIFICATE_REQUEST,
+                Step::Connect,
+                "the machine did not ask for our provisioning certificate and serves another certificate than ours",
+            )
+            .hint(
+                "it is set up already (adopt it with its credentials, or unprovision it), or its setup window closed \
+                 (re-arm it by MEBx, USB key or a local agent)",
+            ));
+        }
+        self.record.provisioning_certificate = Some(leaf_sha256);
+        Ok(Entry::Setup(session))
+    }
+
+    /// Logs in with `passwords` in turn, at least the plan's spacing apart, by making `request`. Returns the reply and which
+    /// password was accepted; none if the machine did not ask for one.
+    pub(super) async fn log_in(
+        &mut self,
+        session: &mut Session<Outcome>,
+        step: Step,
+        passwords: &[Secret<String>],
+        request: &Request,
+    ) -> Result<(Reply, Option<Secret<String>>), Failure> {
+        let mut refused = None;
+        for password in passwords {
+            if let Some(at) = self.last_refusal {
+                let waited = self.cx.now().since(at);
+                if waited < self.plan.guess_spacing {
+                    self.cx.note(format!(
+                        "a password was refused; the next is tried in {} s, within the firmware's lock-out",
+                        (self.plan.guess_spacing - waited).as_secs()
+                    ));
+                    self.cx.sleep(self.plan.guess_spacing - waited).await?;
+                }
+            }
+            session.log_in_as(Credentials { user: ADMIN.to_owned(), password: password.clone() });
+            match session.call(step, request).await {
+                Ok(reply) => return Ok((reply, session.challenged().then(|| password.clone()))),
+                Err(error) if error.is_login() => {
+                    self.last_refusal = Some(self.cx.now());
+                    refused = Some(Failure::from(error));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let tried = passwords.len();
+        let mut failure = Self::fail(
+            ErrorCode::ADMIN_PASSWORD_UNKNOWN,
+            step,
+            format!("the machine refused all {tried} passwords known for {ADMIN}, or the account is locked"),
+        );
+        failure.device = refused.and_then(|f| f.device);
+        Err(failure)
+    }
+
+    /// Every password that may open the machine in setup mode, likeliest first.
+    pub(super) fn setup_passwords(&self) -> Vec<Secret<String>> {
+        let factory = Secret::from(FACTORY);
+        let known = self.plan.known_admin_passwords.iter();
+        let mut all: Vec<Secret<String>> = self.record.admin_passwords.clone();
+        if self.credentials_set == Some(true) {
+            all.extend(known.cloned());
+            all.push(factory);
+        } else {
+            all.push(factory);
+            all.extend(known.cloned());
+        }
+        all.extend(self.record.mebx_passwords.iter().cloned());
+        // Some firmware takes an empty password in a session that the certificate has authorised.
+        all.push(Secret::from(""));
+        let mut unique: Vec<Secret<String>> = Vec::with_capacity(all.len());
+        for password in all {
+            if !unique.contains(&password) {
+                unique.push(password);
+            }
+        }
+        unique
+    }
+}

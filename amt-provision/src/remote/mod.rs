@@ -1,0 +1,187 @@
+//! PKI remote configuration: from a hello to proven admin control mode (`spec/wsman.md` §4(a) with (e) inside).
+//!
+//! The procedure reads the machine's state and does what is missing. It may be stopped anywhere and started again with the
+//! last durable record: what was done is found on the machine and not done twice.
+
+mod certificate;
+mod commit;
+mod credentials;
+mod login;
+mod setup;
+
+use crate::event::Event;
+use crate::journal::Record;
+use crate::machine::{Cx, Machine};
+use crate::password::Random;
+use crate::plan::Plan;
+use crate::session::{CallError, Session};
+use crate::step::Step;
+use amt_core::tls::TlsOutcome;
+use amt_core::{ErrorCode, Failure, FirmwareVersion, Severity, SystemId, Tick};
+use amt_wsman::op::{Reply, Request};
+
+/// A provisioning certificate that may fit, best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Position among the caller's certificates, for [`TlsPlan::present`](amt_core::tls::TlsPlan::present).
+    pub index: usize,
+    /// SHA-256 of its leaf, lower-case hex: how a winner is remembered.
+    pub leaf_sha256: String,
+}
+
+/// Everything that one attempt needs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Remote {
+    /// What earlier attempts made durable, or a new record.
+    pub record: Record,
+    /// The desired state.
+    pub plan: Plan,
+    /// Certificates to try, in this order.
+    pub candidates: Vec<Candidate>,
+    /// What the hello said of the machine's credentials, if there was one.
+    pub credentials_set: Option<bool>,
+    /// `address:port` for HTTP's `Host`.
+    pub authority: String,
+    /// TLS port.
+    pub port: u16,
+    /// Fresh random bytes: passwords and nonces of this attempt come from them.
+    pub seed: [u8; 32],
+    /// Seconds since 1970, UTC, at [`Tick`] 0: what the machine's clock is set to.
+    pub utc_at_zero: u64,
+}
+
+impl Remote {
+    /// An attempt on the machine of `record` at `authority` (`address:port`).
+    pub fn new(record: Record, plan: Plan, candidates: Vec<Candidate>, authority: String, port: u16) -> Self {
+        Self { record, plan, candidates, credentials_set: None, authority, port, seed: [0; 32], utc_at_zero: 0 }
+    }
+
+    /// The attempt as a machine to be driven.
+    pub fn start(self) -> Machine<Outcome> {
+        Machine::new(move |cx| Run::new(cx, self).run())
+    }
+}
+
+/// How a machine is controlled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ControlMode {
+    /// Admin control mode.
+    Admin,
+    /// Client control mode.
+    Client,
+}
+
+impl ControlMode {
+    /// The word used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// What was proven at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The machine.
+    pub id: SystemId,
+    /// Its control mode, as it says itself.
+    pub control_mode: ControlMode,
+    /// The connection on which the new credential was accepted.
+    pub tls: TlsOutcome,
+    /// Its firmware.
+    pub version: Option<FirmwareVersion>,
+}
+
+/// One attempt under way.
+struct Run {
+    cx: Cx<Outcome>,
+    record: Record,
+    plan: Plan,
+    candidates: Vec<Candidate>,
+    credentials_set: Option<bool>,
+    authority: String,
+    port: u16,
+    random: Random,
+    utc_at_zero: u64,
+    /// Last time a password was refused, for the spacing of guesses.
+    last_refusal: Option<Tick>,
+}
+
+/// What answered at the machine's port.
+enum Entry {
+    /// A machine waiting for setup.
+    Setup(Session<Outcome>),
+    /// A machine that already serves the certificate of our record: the commit took place.
+    Operational(Session<Outcome>),
+}
+
+impl Run {
+    fn new(cx: Cx<Outcome>, job: Remote) -> Self {
+        Self {
+            cx,
+            record: job.record,
+            plan: job.plan,
+            candidates: job.candidates,
+            credentials_set: job.credentials_set,
+            authority: job.authority,
+            port: job.port,
+            random: Random::new(job.seed),
+            utc_at_zero: job.utc_at_zero,
+            last_refusal: None,
+        }
+    }
+
+    async fn run(mut self) -> Result<Outcome, Failure> {
+        self.cx.input(None).await?;
+        self.check_plan()?;
+        match self.enter().await? {
+            Entry::Setup(mut session) => {
+                self.set_up(&mut session).await?;
+                self.commit(session).await?;
+                self.prove().await
+            }
+            Entry::Operational(session) => self.prove_on(session).await,
+        }
+    }
+
+    fn check_plan(&self) -> Result<(), Failure> {
+        match self.plan.validate().into_iter().find(|f| f.severity == Severity::Error) {
+            None => Ok(()),
+            Some(f) => {
+                Err(Failure::new(ErrorCode::PLAN_INVALID, "plan", format!("{}: {}", f.field, f.message)).hint(f.hint))
+            }
+        }
+    }
+
+    /// Announces a step and notes it for the next record.
+    fn step(&mut self, step: Step) {
+        self.record.step = step;
+        self.cx.event(Event::Step(step));
+    }
+
+    async fn persist(&mut self) -> Result<(), Failure> {
+        self.cx.persist(&self.record).await
+    }
+
+    fn fail(code: ErrorCode, step: Step, message: impl Into<String>) -> Failure {
+        Failure::new(code, step.name(), message)
+    }
+}
+
+/// A call whose refusal is an answer: `Ok(Err(_))` if the machine said no, `Err` if it could not be asked.
+async fn try_call(
+    session: &mut Session<Outcome>,
+    step: Step,
+    request: &Request,
+) -> Result<Result<Reply, CallError>, Failure> {
+    match session.call(step, request).await {
+        Ok(reply) => Ok(Ok(reply)),
+        Err(error) if error.is_refusal() => Ok(Err(error)),
+        Err(error) => Err(error.into()),
+    }
+}

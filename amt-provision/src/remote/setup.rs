@@ -1,0 +1,188 @@
+//! The setup session, from the first login to the point of commit.
+
+use super::{Outcome, Run, try_call};
+use crate::calls;
+use crate::event::Event;
+use crate::plan::Plan;
+use crate::session::Session;
+use crate::step::Step;
+use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
+use amt_wsman::instance::Instance;
+use amt_wsman::op::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq;
+
+/// `ProvisioningState` of a machine that is set up (`spec/wsman.md` §3.1).
+pub(super) const STATE_POST: u32 = 2;
+
+impl Run {
+    pub(super) async fn set_up(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+        let (state, current) = self.read_state(session).await?;
+        self.check_otp(session, &state).await?;
+        self.check_identity(session).await?;
+        self.extend_window(session).await?;
+        let mut general = self.read_facts(session).await?;
+        let realm = self.check_realm(session, &general)?;
+        self.record_credentials(realm, current.clone()).await?;
+        self.set_mebx_password(session).await?;
+        self.set_admin_password(session, current.as_ref()).await?;
+        self.set_clock(session).await?;
+        // The machine asked again after the change and accepted: the call above was a login with the new password.
+        if session.challenged() {
+            self.admin_password_proven();
+        }
+        self.set_names(session, &mut general).await?;
+        self.install_certificate(session, &general).await
+    }
+
+    async fn read_state(
+        &mut self,
+        session: &mut Session<Outcome>,
+    ) -> Result<(Instance, Option<Secret<String>>), Failure> {
+        self.step(Step::ReadState);
+        let passwords = self.setup_passwords();
+        let request = Request::get(calls::SETUP);
+        let (reply, current) = self.log_in(session, Step::ReadState, &passwords, &request).await?;
+        let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
+        if state.u32("ProvisioningState") == Some(STATE_POST) {
+            return Err(Self::fail(
+                ErrorCode::ALREADY_PROVISIONED,
+                Step::ReadState,
+                "the machine asked for a provisioning certificate and says that it is set up already",
+            ));
+        }
+        Ok((state, current))
+    }
+
+    /// Compares the one-time password; a machine with another one is sent out of setup.
+    async fn check_otp(&mut self, session: &mut Session<Outcome>, state: &Instance) -> Result<(), Failure> {
+        let Some(expected) = self.plan.otp.clone() else { return Ok(()) };
+        self.step(Step::CheckOtp);
+        let held = state.text("ProvisioningServerOTP").and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+        let end = held.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+        let held = Secret::new(held.get(..end).unwrap_or_default().to_vec());
+        if held.expose().ct_eq(expected.expose().as_bytes()).into() {
+            return Ok(());
+        }
+        let request = calls::extend_provisioning_period(0);
+        if let Err(refusal) = try_call(session, Step::CheckOtp, &request).await? {
+            self.cx.note(format!("the setup window could not be closed: {}", Failure::from(refusal).message));
+        }
+        let what =
+            if held.expose().is_empty() { "holds no one-time password" } else { "holds another one-time password" };
+        Err(Self::fail(ErrorCode::OTP_MISMATCH, Step::CheckOtp, format!("the machine {what} than the one demanded")))
+    }
+
+    /// Whether the machine that answers is the one that is meant.
+    async fn check_identity(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+        if !self.record.id.is_usable_as_key() {
+            return Ok(());
+        }
+        let Ok(reply) = try_call(session, Step::ReadState, &calls::get_uuid()).await? else {
+            // Old firmware has no such method; the hello's word stands.
+            return Ok(());
+        };
+        let output = reply.output().map_err(|e| e.failure(Step::ReadState.name()))?;
+        let bytes = output.text("UUID").and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+        let Ok(wire) = <[u8; 16]>::try_from(bytes) else { return Ok(()) };
+        let answering = SystemId::from_wire(wire);
+        if answering == self.record.id {
+            return Ok(());
+        }
+        Err(Self::fail(
+            ErrorCode::WRONG_MACHINE,
+            Step::ReadState,
+            format!("the machine at this address says it is {answering}, expected {}", self.record.id),
+        ))
+    }
+
+    async fn extend_window(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+        let Some(hours) = self.plan.window_hours else { return Ok(()) };
+        self.step(Step::ExtendWindow);
+        let request = calls::extend_provisioning_period(hours.into());
+        if let Err(refusal) = try_call(session, Step::ExtendWindow, &request).await? {
+            self.cx.note(format!("the setup window was not extended: {}", Failure::from(refusal).message));
+        }
+        Ok(())
+    }
+
+    async fn read_facts(&mut self, session: &mut Session<Outcome>) -> Result<Instance, Failure> {
+        self.step(Step::ReadFacts);
+        let reply = session.call(Step::ReadFacts, &Request::get("AMT_GeneralSettings")).await?;
+        let general = reply.instance().map_err(|e| e.failure(Step::ReadFacts.name()))?.clone();
+        let version = match session.version() {
+            Some(version) => Some(version),
+            None => self.read_version(session).await?,
+        };
+        if let Some(version) = version {
+            self.record.version = Some(version);
+            self.cx.event(Event::Version(version));
+        }
+        Ok(general)
+    }
+
+    async fn read_version(&mut self, session: &mut Session<Outcome>) -> Result<Option<FirmwareVersion>, Failure> {
+        let request = Request::enumerate("CIM_SoftwareIdentity");
+        let Ok(reply) = try_call(session, Step::ReadFacts, &request).await? else { return Ok(None) };
+        let amt = reply.instances().iter().find(|i| i.text("InstanceID") == Some("AMT"));
+        Ok(amt.and_then(|i| i.text("VersionString")).and_then(|text| text.parse().ok()))
+    }
+
+    /// The realm that the password's hash is made for. A challenge for another one means that someone is in between.
+    fn check_realm(&self, session: &Session<Outcome>, general: &Instance) -> Result<String, Failure> {
+        let realm = general.text("DigestRealm").filter(|text| !text.is_empty()).ok_or_else(|| {
+            Self::fail(ErrorCode::PROPERTY, Step::ReadFacts, "AMT_GeneralSettings.DigestRealm is missing")
+        })?;
+        if session.realm().is_some_and(|challenged| challenged != realm) {
+            return Err(Self::fail(
+                ErrorCode::REALM_MISMATCH,
+                Step::ReadFacts,
+                "the machine asks for a digest of another realm than it says it has",
+            ));
+        }
+        Ok(realm.to_owned())
+    }
+
+    async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+        self.step(Step::SetClock);
+        let reply = session.call(Step::SetClock, &calls::low_accuracy_time()).await?;
+        let output = reply.output().map_err(|e| e.failure(Step::SetClock.name()))?;
+        let ta0 = output.u32("Ta0").ok_or_else(|| {
+            Self::fail(ErrorCode::PROPERTY, Step::SetClock, "GetLowAccuracyTimeSynch_OUTPUT.Ta0 is missing")
+        })?;
+        let received = self.utc();
+        let request = calls::high_accuracy_time(ta0, received, self.utc());
+        match try_call(session, Step::SetClock, &request).await? {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                let mut failure = Failure::from(refusal);
+                failure.code = ErrorCode::CLOCK_REFUSED;
+                Err(failure.hint(ErrorCode::CLOCK_REFUSED.hint()))
+            }
+        }
+    }
+
+    fn utc(&self) -> u32 {
+        let seconds = self.utc_at_zero.saturating_add(self.cx.now().0 / 1000);
+        u32::try_from(seconds).unwrap_or(u32::MAX)
+    }
+
+    async fn set_names(&mut self, session: &mut Session<Outcome>, general: &mut Instance) -> Result<(), Failure> {
+        let Plan { host_name, domain_name, .. } = &self.plan;
+        let mut changed = false;
+        for (property, wanted) in [("HostName", host_name), ("DomainName", domain_name)] {
+            if let Some(wanted) = wanted
+                && general.text(property) != Some(wanted)
+            {
+                general.set(property, wanted.as_str());
+                changed = true;
+            }
+        }
+        if changed {
+            self.step(Step::SetNames);
+            session.call(Step::SetNames, &Request::put(general)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! WS-Man over the connection of a procedure.
+
+use crate::machine::{Cx, Input, Output};
+use crate::step::Step;
+use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use amt_core::{ErrorCode, Failure, FirmwareVersion};
+use amt_wsman::Error;
+use amt_wsman::client::{self, Client, ClientConfig, Credentials};
+use amt_wsman::op::{Reply, Request};
+
+/// Why a call did not bring a good answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The machine's answer, or the lack of one.
+    Wsman(Error, Step),
+    /// Something outside WS-Man: no connection, cancelled.
+    Other(Failure),
+}
+
+impl CallError {
+    /// The `ReturnValue`, if the machine answered with one.
+    pub(crate) fn return_value(&self) -> Option<u32> {
+        match self {
+            Self::Wsman(error, _) => error.return_value().map(|v| v.value),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Whether it is a fault with this subcode.
+    pub(crate) fn is_fault(&self, subcode: &str) -> bool {
+        matches!(self, Self::Wsman(error, _) if error.fault().is_some_and(|f| f.subcode.as_deref() == Some(subcode)))
+    }
+
+    /// Whether the machine refused: it answered, with a fault or a ReturnValue.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Wsman(error, _) if error.return_value().is_some() || error.fault().is_some())
+    }
+
+    /// Whether the credentials were refused.
+    pub(crate) fn is_login(&self) -> bool {
+        self.code() == ErrorCode::WRONG_OR_LOCKED
+    }
+
+    /// Whether the request was sent and its answer was lost: the machine may have done it.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(
+            self.code(),
+            ErrorCode::REPLY_TRUNCATED
+                | ErrorCode::REPLY_TIMEOUT
+                | ErrorCode::CONNECTION_CLOSED
+                | ErrorCode::CONNECTION_RESET
+                | ErrorCode::HTTP_MALFORMED
+                | ErrorCode::XML_MALFORMED
+                | ErrorCode::NOT_SOAP
+                | ErrorCode::SOAP_UNEXPECTED
+        )
+    }
+
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Wsman(error, step) => error.failure(step.name()).code,
+            Self::Other(failure) => failure.code,
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Wsman(error, step) => error.failure(step.name()),
+            CallError::Other(failure) => failure,
+        }
+    }
+}
+
+/// One logical session with a machine: the connection is remade when the firmware drops it, to the same peer.
+pub(crate) struct Session<T> {
+    cx: Cx<T>,
+    client: Client,
+    port: u16,
+    plan: TlsPlan,
+    /// The connection made by [`open`](Self::open) stands, and the client has not asked for it yet.
+    unused: bool,
+    pub(crate) outcome: TlsOutcome,
+}
+
+impl<T: Send + 'static> Session<T> {
+    /// Connects. From here on only the certificate seen now is accepted: whoever answered first cannot be swapped.
+    pub(crate) async fn open(
+        cx: &Cx<T>,
+        authority: &str,
+        port: u16,
+        mut plan: TlsPlan,
+        seed: [u8; 32],
+    ) -> Result<Self, Failure> {
+        let outcome = cx.connect(port, plan.clone()).await?;
+        if let (PeerIdentity::Any, Some(leaf)) = (&plan.identity, outcome.peer.first()) {
+            plan.identity = PeerIdentity::Pinned(leaf.clone());
+        }
+        let client = Client::new(ClientConfig::new(authority), seed);
+        Ok(Self { cx: cx.clone(), client, port, plan, outcome, unused: true })
+    }
+
+    pub(crate) fn log_in_as(&mut self, credentials: Credentials) {
+        self.client.set_credentials(Some(credentials));
+    }
+
+    /// Whether the machine ever asked for a digest.
+    pub(crate) fn challenged(&self) -> bool {
+        self.client.challenged()
+    }
+
+    /// Realm of the last challenge.
+    pub(crate) fn realm(&self) -> Option<&str> {
+        self.client.realm()
+    }
+
+    /// Version by the `Server` header.
+    pub(crate) fn version(&self) -> Option<FirmwareVersion> {
+        self.client.version()
+    }
+
+    /// Makes one call. A ReturnValue other than 0 is an error.
+    pub(crate) async fn call(&mut self, step: Step, request: &Request) -> Result<Reply, CallError> {
+        let wrap = |error| CallError::Wsman(error, step);
+        if self.cx.is_closed() {
+            self.unused = false;
+            self.client.handle(self.cx.now(), client::Input::Closed).map_err(wrap)?;
+        }
+        self.client.start(self.cx.now(), request).map_err(wrap)?;
+        loop {
+            while let Some(output) = self.client.poll() {
+                match output {
+                    client::Output::Connect => {
+                        if !std::mem::take(&mut self.unused) {
+                            let made = self.cx.connect(self.port, self.plan.clone()).await;
+                            self.outcome = made.map_err(|failure| CallError::Other(failure.at(step.name())))?;
+                        }
+                        self.client.handle(self.cx.now(), client::Input::Connected).map_err(wrap)?;
+                    }
+                    client::Output::Transmit(bytes) => self.cx.emit(Output::Transmit(bytes)),
+                    client::Output::Done(result) => return result.map_err(wrap),
+                }
+            }
+            let input = self.cx.input(self.client.deadline()).await.map_err(CallError::Other)?;
+            let now = self.cx.now();
+            match &input {
+                Input::Bytes(bytes) => self.client.handle(now, client::Input::Bytes(bytes)),
+                Input::Closed => self.client.handle(now, client::Input::Closed),
+                Input::Timeout => self.client.handle(now, client::Input::Timeout),
+                _ => Ok(()),
+            }
+            .map_err(wrap)?;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One machine by address: log in, make WS-Man calls.
+
+use crate::tls::{self, ClientChain, Endpoint, io_failure};
+use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use amt_core::version::TlsVersion;
+use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
+use amt_wsman::client::{Client, ClientConfig, Credentials, Input, Output};
+use amt_wsman::op::{Reply, Request};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+const READ_SIZE: usize = 16 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How to reach a machine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Plain HTTP, port 16992: only on firmware before 16.1, and readable by anyone on the way.
+    Plain,
+    /// TLS, port 16993.
+    Tls(PeerIdentity),
+}
+
+/// A session with one machine. Calls are made one at a time on one connection, which is remade when the firmware closes it.
+pub struct Device {
+    address: SocketAddr,
+    transport: Transport,
+    client: Client,
+    stream: Option<Box<dyn Stream>>,
+    outcome: Option<TlsOutcome>,
+    start: Instant,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Device {
+    /// A machine at `address`; connects at the first call.
+    ///
+    /// # Errors
+    /// `IO` if the operating system has no random bytes.
+    pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
+        let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
+        client.set_credentials(Some(credentials));
+        Ok(Self { address, transport, client, stream: None, outcome: None, start: Instant::now() })
+    }
+
+    /// What the last TLS handshake brought.
+    pub fn tls(&self) -> Option<&TlsOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Firmware version by the `Server` header, once something was answered.
+    pub fn version(&self) -> Option<FirmwareVersion> {
+        self.client.version()
+    }
+
+    /// Makes one call. A ReturnValue other than 0 is an error.
+    ///
+    /// # Errors
+    /// 2xxx for what the machine answered, 4xxx and 6xxx for the connection.
+    pub async fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
+        let stage = "call";
+        let failure = |e: amt_wsman::Error| e.failure(stage);
+        self.client.start(self.now(), request).map_err(failure)?;
+        let mut buffer = vec![0; READ_SIZE];
+        loop {
+            while let Some(output) = self.client.poll() {
+                match output {
+                    Output::Connect => {
+                        self.connect().await?;
+                        self.client.handle(self.now(), Input::Connected).map_err(failure)?;
+                    }
+                    Output::Transmit(bytes) => {
+                        if self.send(&bytes).await.is_err() {
+                            self.stream = None;
+                        }
+                    }
+                    Output::Done(result) => return result.map_err(failure),
+                }
+            }
+            let (now, input) = self.wait(&mut buffer).await;
+            self.client.handle(now, input).map_err(failure)?;
+        }
+    }
+
+    fn now(&self) -> Tick {
+        Tick(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn connect(&mut self) -> Result<(), Failure> {
+        self.stream = None;
+        self.stream = Some(match &self.transport {
+            Transport::Plain => {
+                let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address))
+                    .await
+                    .map_err(|_| {
+                        let text = format!("{} did not answer within 10 s", self.address);
+                        Failure::new(ErrorCode::CONNECT_TIMEOUT, "connect", text)
+                    })?
+                    .map_err(|e| io_failure(&e, &self.address.to_string()))?;
+                tcp.set_nodelay(true).map_err(|e| io_failure(&e, "socket"))?;
+                Box::new(tcp)
+            }
+            Transport::Tls(identity) => {
+                let plan = TlsPlan { identity: identity.clone(), present: None, max: TlsVersion::V1_3 };
+                let chains: &[ClientChain] = &[];
+                let (stream, outcome) = tls::connect(&Endpoint::new(self.address, &plan), chains).await?;
+                self.outcome = Some(outcome);
+                Box::new(stream)
+            }
+        });
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let stream = self.stream.as_mut().ok_or(std::io::ErrorKind::NotConnected)?;
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    }
+
+    async fn wait<'b>(&mut self, buffer: &'b mut [u8]) -> (Tick, Input<'b>) {
+        let deadline = self.client.deadline().map(|t| self.start + Duration::from_millis(t.0));
+        let count = match (&mut self.stream, deadline) {
+            (None, _) => Some(0),
+            (Some(stream), None) => Some(stream.read(buffer).await.unwrap_or(0)),
+            (Some(stream), Some(at)) => tokio::select! {
+                biased;
+                count = stream.read(buffer) => Some(count.unwrap_or(0)),
+                () = sleep_until(at) => None,
+            },
+        };
+        let input = match count {
+            None => Input::Timeout,
+            Some(count) => match buffer.get(..count) {
+                Some(bytes) if count > 0 => Input::Bytes(bytes),
+                _ => {
+                    self.stream = None;
+                    Input::Closed
+                }
+            },
+        };
+        (self.now(), input)
+    }
+}

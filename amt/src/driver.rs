@@ -1,0 +1,114 @@
+//! Pumps a procedure over a real connection: the only place where procedures meet sockets and the clock.
+
+use crate::host::Host;
+use crate::tls::{self, ClientChain, Endpoint, TlsStream};
+use amt_core::{ErrorCode, Failure, SystemId, Tick};
+use amt_provision::machine::{Input, Machine, Output};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Bytes taken from the connection at once.
+const READ_SIZE: usize = 16 * 1024;
+/// How long a polite goodbye may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Runs `machine` to its end. Dropping the future stops it at the next await; what was persisted stays.
+pub(crate) async fn drive<T: Send + 'static, H: Host>(
+    machine: &mut Machine<T>,
+    id: SystemId,
+    address: IpAddr,
+    chains: &[ClientChain],
+    host: &H,
+) -> Result<T, Failure> {
+    let start = Instant::now();
+    let now = || Tick(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let mut inputs = VecDeque::from([Input::Start]);
+    let mut connection: Option<TlsStream> = None;
+    let mut buffer = vec![0; READ_SIZE];
+    loop {
+        let input = match inputs.pop_front() {
+            Some(input) => input,
+            None => {
+                wait(&mut connection, &mut buffer, machine.deadline().map(|t| start + Duration::from_millis(t.0)))
+                    .await?
+            }
+        };
+        if matches!(input, Input::Closed) {
+            connection = None;
+        }
+        machine.handle(now(), input)?;
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Connect { port, tls } => {
+                    close(connection.take()).await;
+                    let endpoint = Endpoint::new(SocketAddr::new(address, port), &tls);
+                    inputs.push_back(match tls::connect(&endpoint, chains).await {
+                        Ok((stream, outcome)) => {
+                            connection = Some(stream);
+                            Input::Connected(outcome)
+                        }
+                        Err(failure) => Input::ConnectFailed(failure),
+                    });
+                }
+                Output::Transmit(bytes) => {
+                    if send(&mut connection, &bytes).await.is_err() {
+                        connection = None;
+                        inputs.push_back(Input::Closed);
+                    }
+                }
+                Output::Persist(record) => inputs.push_back(Input::Persisted(host.persist(&record).await)),
+                Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
+                Output::Event(event) => host.event(id, &event),
+                Output::Close => close(connection.take()).await,
+                Output::Done(result) => return result,
+            }
+        }
+    }
+}
+
+async fn send(connection: &mut Option<TlsStream>, bytes: &[u8]) -> std::io::Result<()> {
+    let stream = connection.as_mut().ok_or(std::io::ErrorKind::NotConnected)?;
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
+async fn wait(
+    connection: &mut Option<TlsStream>,
+    buffer: &mut [u8],
+    deadline: Option<Instant>,
+) -> Result<Input, Failure> {
+    if connection.is_none() && deadline.is_none() {
+        return Err(Failure::new(ErrorCode::PANIC, "drive", "the procedure waits for nothing"));
+    }
+    let read = async {
+        match connection {
+            // A connection without close_notify ends like one with: the HTTP framing says whether the reply was whole.
+            Some(stream) => stream.read(buffer).await.unwrap_or(0),
+            None => std::future::pending().await,
+        }
+    };
+    let timer = async {
+        match deadline {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        count = read => Ok(match buffer.get(..count) {
+            Some(bytes) if count > 0 => Input::Bytes(bytes.to_vec()),
+            _ => Input::Closed,
+        }),
+        () = timer => Ok(Input::Timeout),
+    }
+}
+
+async fn close(connection: Option<TlsStream>) {
+    if let Some(mut stream) = connection {
+        // The goodbye is a courtesy; whether it arrives changes nothing.
+        let _ = timeout(CLOSE_TIMEOUT, stream.shutdown()).await;
+    }
+}

@@ -1,0 +1,33 @@
+//! One machine to be provisioned.
+
+use amt_core::SystemId;
+use amt_core::hello::Hello;
+use amt_provision::{Plan, Record};
+use std::net::IpAddr;
+
+/// Which machine, where, and what it shall become.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Job {
+    /// The machine.
+    pub id: SystemId,
+    /// Where the hello came from.
+    pub address: IpAddr,
+    /// TLS port, 16993.
+    pub port: u16,
+    /// The hello, if there was one: it tells which root hashes the firmware holds.
+    pub hello: Option<Hello>,
+    /// The desired state.
+    pub plan: Plan,
+    /// DNS suffix that the machine's network has, if known: chooses among certificates.
+    pub suffix: Option<String>,
+    /// What an earlier attempt made durable.
+    pub record: Option<Record>,
+}
+
+impl Job {
+    /// A first attempt.
+    pub fn new(id: SystemId, address: IpAddr, plan: Plan) -> Self {
+        Self { id, address, port: 16993, hello: None, plan, suffix: None, record: None }
+    }
+}
