@@ -1,4 +1,5 @@
 //! Replies recorded from real firmware, read only where `AMT_CORPUS` names their folder.
+#![allow(clippy::print_stdout, reason = "a test that reads nothing says so")]
 
 use amt_wsman::class::{Class, amt, cim, decode, decode_all, ips};
 use amt_wsman::decode::{Json, describe};
