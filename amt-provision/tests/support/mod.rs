@@ -122,6 +122,18 @@ impl World {
         self.firmware.add_fault(fault);
     }
 
+    /// Lets time pass for the machine alone.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.now.after(time);
+        let mut nothing = VecDeque::new();
+        while let Some(at) = self.firmware.deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.firmware.handle(self.now, FirmwareInput::Timeout);
+            self.drain_firmware(&mut nothing);
+        }
+        self.now = until;
+    }
+
     /// The record on disk.
     pub fn record(&self) -> Option<Record> {
         self.server.disk.as_ref().map(|bytes| Record::decode(bytes).expect("what was written reads"))
