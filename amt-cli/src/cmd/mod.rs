@@ -6,6 +6,8 @@
 mod capabilities;
 mod connect;
 mod explain;
+mod fleet;
+mod serve;
 mod wsman;
 
 use crate::output::Output;
@@ -34,6 +36,8 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    fleet::Fleet,
+    serve::Serve,
     wsman::Wsman,
 }
 
