@@ -9,6 +9,7 @@ mod fuzz;
 mod interop;
 mod kill;
 mod layers;
+mod openssl;
 mod process;
 mod python;
 mod stages;
