@@ -10,6 +10,7 @@ mod interop;
 mod kill;
 mod lab;
 mod layers;
+mod openssl;
 mod process;
 mod python;
 mod stages;
