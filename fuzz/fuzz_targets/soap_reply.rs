@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! A body from the network as a SOAP reply: the tree, the description of it, and a typed class.
 #![no_main]
 
@@ -16,29 +15,5 @@ fuzz_target!(|data: &[u8]| {
     let item = description.items.iter().find(|item| item.class == TlsCredentialContext::NAME);
     if let (Ok(typed), Some(Ok(tree))) = (typed, item.map(TlsCredentialContext::from_instance)) {
         assert_eq!(typed, tree);
-=======
-//! Any document is an envelope or an error; an envelope can be read as a reply to anything.
-#![no_main]
-
-use amt_wsman::op::{Reply, Request};
-use amt_wsman::soap::Envelope;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    let Ok(envelope) = Envelope::decode(data) else { return };
-    let _ = (envelope.kind(), envelope.fault(), envelope.verb());
-    let requests = [
-        Request::get("AMT_GeneralSettings"),
-        Request::enumerate("CIM_SoftwareIdentity"),
-        Request::invoke("AMT_SetupAndConfigurationService", "CommitChanges"),
-    ];
-    for request in &requests {
-        match Reply::decode(request, &envelope) {
-            Ok(reply) => {
-                let _ = (reply.instances().len(), reply.return_value(), reply.created());
-            }
-            Err(error) => drop(error.failure("fuzz").to_string()),
-        }
->>>>>>> w-tools
     }
 });
