@@ -8,6 +8,7 @@ mod connect;
 mod explain;
 mod fleet;
 mod serve;
+mod sim;
 mod wsman;
 
 use crate::output::Output;
@@ -38,6 +39,7 @@ commands! {
     explain::Explain,
     fleet::Fleet,
     serve::Serve,
+    sim::Sim,
     wsman::Wsman,
 }
 
