@@ -7,6 +7,7 @@ pub mod device;
 mod driver;
 pub mod host;
 pub mod job;
+pub mod listener;
 mod provision;
 pub mod tls;
 
@@ -14,6 +15,7 @@ pub use certificate::{Bundle, ProvisioningCertificate};
 pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;
+pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use provision::provision;
 
 use amt_core::{ErrorCode, Failure};
