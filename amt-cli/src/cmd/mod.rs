@@ -6,6 +6,8 @@
 mod capabilities;
 mod connect;
 mod explain;
+mod hello;
+mod preflight;
 mod wsman;
 
 use crate::output::Output;
@@ -34,6 +36,8 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    hello::Hello,
+    preflight::Preflight,
     wsman::Wsman,
 }
 
