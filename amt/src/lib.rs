@@ -5,6 +5,8 @@
 pub mod certificate;
 pub mod device;
 mod driver;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod host;
 pub mod job;
 pub mod listener;

@@ -51,8 +51,12 @@ fn ratio(reply: &[u8]) -> f64 {
     };
     let mut ratios: Vec<f64> = (0..ROUNDS)
         .map(|_| {
-            let floor = time(&|| drop(black_box(bare(black_box(reply)))));
-            let ours = time(&|| drop(black_box(typed(black_box(reply)))));
+            let floor = time(&|| {
+                black_box(bare(black_box(reply)));
+            });
+            let ours = time(&|| {
+                black_box(typed(black_box(reply)));
+            });
             ours.as_secs_f64() / floor.as_secs_f64()
         })
         .collect();

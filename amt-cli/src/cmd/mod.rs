@@ -8,6 +8,7 @@ mod connect;
 mod explain;
 mod hello;
 mod preflight;
+mod sim;
 mod wsman;
 
 use crate::output::Output;
@@ -38,6 +39,7 @@ commands! {
     explain::Explain,
     hello::Hello,
     preflight::Preflight,
+    sim::Sim,
     wsman::Wsman,
 }
 

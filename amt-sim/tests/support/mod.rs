@@ -219,9 +219,6 @@ impl Line for Network {
     fn reconnect(&mut self) {
         self.stream = None;
         self.error = self.try_connect().err();
-        if let Some(error) = &self.error {
-            println!("{}: {error}", self.to);
-        }
     }
 }
 

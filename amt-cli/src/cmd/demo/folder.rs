@@ -39,7 +39,7 @@ impl Folder {
         }
         let chain = ProvisioningChain::new(suffix);
         let files =
-            [("provisioning.pem", chain.pem()), ("root.pem", chain.root_pem()), ("amt.toml", config(suffix, concurrency))];
+            [("provisioning.pem", chain.pem()), ("root.pem", chain.root_pem()), ("serve.toml", config(suffix, concurrency))];
         for (name, content) in files {
             let file = path.join(name);
             fs::write(&file, content).map_err(|e| fail(&file, e))?;
@@ -49,7 +49,7 @@ impl Folder {
     }
 
     pub(super) fn config(&self) -> PathBuf {
-        self.path.join("amt.toml")
+        self.path.join("serve.toml")
     }
 
     /// Root of the provisioning certificate, DER.
@@ -92,7 +92,7 @@ fn config(suffix: &str, concurrency: usize) -> String {
          key = \"ca.key\"\n\
          \n\
          [retry]\n\
-         first_seconds = 1\n\
-         most_seconds = 20\n"
+         first = \"1s\"\n\
+         most = \"20s\"\n"
     )
 }

@@ -36,8 +36,8 @@ Examples:
   amt demo                         25 machines
   amt demo --devices 1000          a fleet
   amt demo --hold --dir lab        keep the machines up, and everything about them in the folder lab:
-    amt fleet export-credentials --config lab/amt.toml --json
-    amt fleet show UUID --config lab/amt.toml
+    amt fleet export-credentials --config lab/serve.toml --json
+    amt fleet show UUID --config lab/serve.toml
 
 Exit status 0 only if every machine was verified.")]
 pub(crate) struct Demo {
