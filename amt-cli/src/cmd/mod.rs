@@ -8,6 +8,8 @@ mod connect;
 mod explain;
 mod fleet;
 mod serve;
+mod hello;
+mod preflight;
 mod sim;
 mod wsman;
 
@@ -39,6 +41,8 @@ commands! {
     explain::Explain,
     fleet::Fleet,
     serve::Serve,
+    hello::Hello,
+    preflight::Preflight,
     sim::Sim,
     wsman::Wsman,
 }
