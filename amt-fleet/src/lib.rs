@@ -10,7 +10,6 @@ pub mod ca;
 pub mod config;
 mod digest;
 pub mod event;
-mod failpoint;
 mod host;
 pub mod names;
 pub mod seal;
