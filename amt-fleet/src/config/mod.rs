@@ -1,7 +1,7 @@
 //! The setup server's configuration: one TOML file.
 //!
 //! Unknown keys are refused by name and line; after that, everything else that is wrong is reported at once. Relative paths
-//! are relative to the file. Secrets never stand in it: it names files or environment variables. `docs/serve.md`
+//! are relative to the file. Secrets never stand in it: it names files or environment variables. `docs/setup-server.md`
 //! describes every key.
 
 mod file;
