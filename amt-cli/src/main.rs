@@ -7,6 +7,7 @@ mod args;
 mod cmd;
 mod input;
 mod output;
+mod stop;
 
 use args::{Invocation, Request};
 use cmd::{Error, Verdict};

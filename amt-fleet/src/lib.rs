@@ -11,7 +11,7 @@ pub mod config;
 mod digest;
 #[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
 mod event;
-mod failpoint;
+use amt::failpoint;
 #[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
 mod host;
 #[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
