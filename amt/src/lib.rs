@@ -9,6 +9,7 @@ mod driver;
 pub mod failpoint;
 pub mod host;
 pub mod job;
+pub mod listener;
 mod provision;
 pub mod tls;
 
@@ -16,6 +17,7 @@ pub use certificate::{Bundle, ProvisioningCertificate};
 pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;
+pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use provision::provision;
 
 use amt_core::{ErrorCode, Failure};

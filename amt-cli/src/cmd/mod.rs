@@ -6,6 +6,8 @@
 mod capabilities;
 mod connect;
 mod explain;
+mod hello;
+mod preflight;
 mod sim;
 mod wsman;
 
@@ -35,6 +37,8 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    hello::Hello,
+    preflight::Preflight,
     sim::Sim,
     wsman::Wsman,
 }
