@@ -8,6 +8,7 @@ mod cmd;
 mod input;
 mod output;
 mod stop;
+mod time;
 
 use args::{Invocation, Request};
 use cmd::{Error, Verdict};

@@ -6,6 +6,8 @@
 mod capabilities;
 mod connect;
 mod explain;
+mod fleet;
+mod serve;
 mod hello;
 mod preflight;
 mod sim;
@@ -37,6 +39,8 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    fleet::Fleet,
+    serve::Serve,
     hello::Hello,
     preflight::Preflight,
     sim::Sim,
