@@ -91,7 +91,9 @@ impl ServerCertVerifier for IdentityVerifier {
             Rule::Fingerprint(sha256) if digest(&SHA256, end_entity).as_ref() == sha256 => {
                 Ok(ServerCertVerified::assertion())
             }
-            Rule::Pinned(_) | Rule::Fingerprint(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            Rule::Pinned(_) | Rule::Fingerprint(_) => {
+                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
             Rule::Verified { verifier, name } => {
                 verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now)
             }
