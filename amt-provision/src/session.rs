@@ -130,9 +130,11 @@ impl<T: Send + 'static> Session<T> {
             while let Some(output) = self.client.poll() {
                 match output {
                     client::Output::Connect => {
-                        self.outcome = self.cx.connect(self.port, self.plan.clone()).await.map_err(|failure| {
-                            CallError::Other(failure.at(step.name()))
-                        })?;
+                        self.outcome = self
+                            .cx
+                            .connect(self.port, self.plan.clone())
+                            .await
+                            .map_err(|failure| CallError::Other(failure.at(step.name())))?;
                         self.client.handle(self.cx.now(), client::Input::Connected).map_err(wrap)?;
                     }
                     client::Output::Transmit(bytes) => self.cx.emit(Output::Transmit(bytes)),

@@ -1,2 +1,99 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `cargo xtask`: the project's one door. What `cargo xtask test` says is what CI says, because CI runs nothing else.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for developers")]
+
+mod abi;
+mod bench;
+mod errors_page;
+mod files;
+mod fuzz;
+mod interop;
+mod kill;
+mod layers;
+mod process;
+mod python;
+mod stages;
+mod virtual_machines;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer tasks of the AMT provisioning workspace
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that CI runs; installs what it needs
+    Test {
+        /// Run only these stages
+        #[arg(long, value_name = "STAGE", num_args = 1.., value_delimiter = ',')]
+        only: Vec<String>,
+        /// List the stages and stop
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check which crates depend on which
+    CheckLayers,
+    /// Check amt.h, the exported symbols and the error codes against what is committed
+    CheckAbi {
+        /// Write what is there now instead of comparing
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Check docs/errors.md against the error registry
+    CheckErrors {
+        /// Write the page instead of comparing
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Run the fuzz targets; prints executions, coverage and findings of each
+    Fuzz {
+        /// Time for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Only these targets
+        targets: Vec<String>,
+    },
+    /// Kill the setup server again and again while it provisions virtual machines
+    Kill {
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+        /// Seed of the moments and of the virtual machines
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Run the benchmarks
+    Bench {
+        /// Passed on to criterion
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().task {
+        Task::Test { list: true, .. } => {
+            stages::list();
+            Ok(())
+        }
+        Task::Test { only, .. } => return stages::run(&only),
+        Task::CheckLayers => layers::check(&process::root()),
+        Task::CheckAbi { bless } => abi::check(bless),
+        Task::CheckErrors { bless } => errors_page::check(bless),
+        Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Task::Kill { kills, seed } => kill::run(kills, seed),
+        Task::Bench { arguments } => bench::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

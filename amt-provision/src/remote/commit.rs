@@ -45,8 +45,7 @@ impl Run {
     pub(super) async fn prove(&mut self) -> Result<Outcome, Failure> {
         self.step(Step::Prove);
         let certificate = self.record.certificate.clone().unwrap_or_default();
-        let plan =
-            TlsPlan { identity: PeerIdentity::Pinned(certificate), present: None, max: TlsVersion::V1_3 };
+        let plan = TlsPlan { identity: PeerIdentity::Pinned(certificate), present: None, max: TlsVersion::V1_3 };
         let until = self.cx.now().after(self.plan.proof_timeout);
         let mut pause = RETURN_FIRST;
         loop {

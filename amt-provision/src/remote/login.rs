@@ -26,11 +26,7 @@ impl Run {
         self.candidates.sort_by_key(|c| Some(&c.leaf_sha256) != winner.as_ref());
         let mut refusals: Vec<Failure> = Vec::new();
         for candidate in self.candidates.clone() {
-            let plan = TlsPlan {
-                identity: PeerIdentity::Any,
-                present: Some(candidate.index),
-                max: TlsVersion::V1_2,
-            };
+            let plan = TlsPlan { identity: PeerIdentity::Any, present: Some(candidate.index), max: TlsVersion::V1_2 };
             let seed = self.random.fork();
             match Session::open(&self.cx, &self.authority, self.port, plan, seed).await {
                 Ok(session) => return self.entered(session, candidate.leaf_sha256),

@@ -54,16 +54,7 @@ pub struct Remote {
 impl Remote {
     /// An attempt on the machine of `record` at `authority` (`address:port`).
     pub fn new(record: Record, plan: Plan, candidates: Vec<Candidate>, authority: String, port: u16) -> Self {
-        Self {
-            record,
-            plan,
-            candidates,
-            credentials_set: None,
-            authority,
-            port,
-            seed: [0; 32],
-            utc_at_zero: 0,
-        }
+        Self { record, plan, candidates, credentials_set: None, authority, port, seed: [0; 32], utc_at_zero: 0 }
     }
 
     /// The attempt as a machine to be driven.

@@ -69,7 +69,8 @@ impl Run {
         if let Err(refusal) = try_call(session, Step::CheckOtp, &request).await? {
             self.cx.note(format!("the setup window could not be closed: {}", Failure::from(refusal).message));
         }
-        let what = if held.expose().is_empty() { "holds no one-time password" } else { "holds another one-time password" };
+        let what =
+            if held.expose().is_empty() { "holds no one-time password" } else { "holds another one-time password" };
         Err(Self::fail(ErrorCode::OTP_MISMATCH, Step::CheckOtp, format!("the machine {what} than the one demanded")))
     }
 

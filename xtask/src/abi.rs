@@ -1,0 +1,68 @@
+//! `check-abi`: what C programs were promised (`docs/abi.md`) against what the sources say now.
+
+use crate::errors_page::registry;
+use crate::process::{bless_or_compare, cargo, need, program, read, root, run, target};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+/// Point releases of cbindgen differ in their output: the pin is part of the header.
+const CBINDGEN: &str = "0.29.4";
+const REMEDY: &str = "cargo xtask check-abi --bless";
+
+/// Compares header, symbols and codes with what is committed, or writes them. Every difference is shown.
+pub(crate) fn check(bless: bool) -> Result<()> {
+    let codes: String = registry()?.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect();
+    let checks = [("abi/codes.txt", codes), ("amt-ffi/include/amt.h", header()?), ("abi/symbols.txt", symbols()?)];
+    let mut different = Vec::new();
+    for (path, text) in checks {
+        if let Err(error) = bless_or_compare(path, &text, bless, REMEDY) {
+            different.push(format!("{error:#}"));
+        }
+    }
+    if different.is_empty() { Ok(()) } else { bail!("{}", different.join("\n")) }
+}
+
+fn header() -> Result<String> {
+    let folder = root().join("amt-ffi");
+    let mut command = program(cbindgen()?, &["--quiet", "--config", "cbindgen.toml", "--crate", "amt-ffi"]);
+    read(command.current_dir(folder))
+}
+
+/// The pinned cbindgen, installed under the target folder if it is not there.
+fn cbindgen() -> Result<PathBuf> {
+    let tools = target("tools");
+    let binary = tools.join("bin/cbindgen");
+    let version = format!("cbindgen {CBINDGEN}");
+    let installed = binary.is_file() && read(&mut program(&binary, &["--version"]))?.trim() == version;
+    if !installed {
+        let package = format!("cbindgen@{CBINDGEN}");
+        let mut install = cargo(&["install", "--locked", "--quiet", &package, "--root"]);
+        run(install.arg(&tools).env("CARGO_TARGET_DIR", target("tools/build")))?;
+    }
+    Ok(binary)
+}
+
+/// Names that the shared library exports, one a line.
+fn symbols() -> Result<String> {
+    need("nm", "binutils")?;
+    run(&mut cargo(&["build", "--quiet", "-p", "amt-ffi"]))?;
+    let table = read(program("nm", &["-D", "--defined-only", "--format=posix"]).arg(target("debug/libamt_ffi.so")))?;
+    Ok(exported(&table))
+}
+
+fn exported(table: &str) -> String {
+    let mut names: Vec<&str> = table.lines().filter_map(|line| line.split(' ').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.iter().filter(|name| !name.is_empty()).map(|name| format!("{name}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_are_sorted_names() {
+        assert_eq!(exported("amt_b T 10 20\namt_a T 0 4\n\n"), "amt_a\namt_b\n");
+    }
+}

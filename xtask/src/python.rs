@@ -1,0 +1,77 @@
+//! The Python package as its users get it: a wheel, installed into a fresh environment, tested from Python.
+
+use crate::process::{build_bin, need, program, run, target, watch};
+use crate::stages::Count;
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+
+const TOOLS: &[&str] = &["maturin>=1.9.4,<2", "pytest>=8,<10"];
+
+/// Builds the wheel, installs it, runs pytest.
+pub(crate) fn check() -> Result<Count> {
+    let amt = build_bin("amt-cli", "amt")?;
+    let environment = environment()?;
+    let wheels = target("wheels");
+    if wheels.exists() {
+        std::fs::remove_dir_all(&wheels)?;
+    }
+    let mut build = program(environment.join("bin/maturin"), &["build", "--quiet", "--profile", "dev", "--out"]);
+    build.arg(&wheels).args(["--manifest-path", "amt-py/Cargo.toml"]).env("CARGO_TARGET_DIR", target(""));
+    run(&mut build)?;
+    let wheel = std::fs::read_dir(&wheels)?.next().context("maturin made no wheel")??.path();
+    let python = environment.join("bin/python");
+    run(program(&python, &["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel))?;
+
+    let mut count = Count::default();
+    let mut tests = program(&python, &["-m", "pytest", "-q", "-rs", "amt-py/tests"]);
+    let good = watch(tests.env("AMT_BIN", amt), |line| count.add(pytest_summary(line)))?;
+    if count == Count::default() {
+        bail!("pytest ran no tests");
+    }
+    if !good && count.failed == 0 {
+        bail!("pytest failed");
+    }
+    Ok(count)
+}
+
+/// The virtual environment with the tools, made on first use.
+fn environment() -> Result<PathBuf> {
+    need("python3", "python3-venv")?;
+    let folder = target("venv");
+    if !folder.join("bin/pip").is_file() {
+        run(program("python3", &["-m", "venv", "--clear"]).arg(&folder))?;
+    }
+    run(program(folder.join("bin/python"), &["-m", "pip", "install", "--quiet"]).args(TOOLS))?;
+    Ok(folder)
+}
+
+/// `3 failed, 12 passed, 1 skipped in 4.56s`; errors count as failures.
+fn pytest_summary(line: &str) -> Count {
+    let line = line.trim_matches(['=', ' ']);
+    if !line.contains(" in ") || !line.ends_with('s') {
+        return Count::default();
+    }
+    let mut count = Count::default();
+    for part in line.split(" in ").next().unwrap_or("").split(", ") {
+        let mut words = part.split(' ');
+        let number = words.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        match words.next() {
+            Some("passed") => count.passed += number,
+            Some("failed" | "error" | "errors") => count.failed += number,
+            _ => {}
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_pytest_is_read() {
+        assert_eq!(pytest_summary("3 failed, 12 passed, 1 skipped in 4.56s"), Count { passed: 12, failed: 3 });
+        assert_eq!(pytest_summary("==== 2 passed, 1 error in 0.10s ===="), Count { passed: 2, failed: 1 });
+        assert_eq!(pytest_summary("tests/test_hello.py ..... [100%]"), Count::default());
+    }
+}

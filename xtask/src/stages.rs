@@ -1,0 +1,211 @@
+//! `test`: the stages, their order, and the summary at the end.
+
+use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
+use crate::{abi, errors_page, files, fuzz, interop, kill, layers, process, python, virtual_machines};
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Checks that were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+}
+
+impl Count {
+    /// One check.
+    pub(crate) fn one(good: bool) -> Self {
+        Self { passed: good.into(), failed: (!good).into() }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Result<Count>,
+}
+
+/// Quick ones first: a mistake is told early.
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", what: "rustfmt changes nothing", run: fmt },
+    Stage { name: "files", what: "no source file is too long", run: || single(files::check()) },
+    Stage { name: "layers", what: "no forbidden dependency", run: || single(layers::check(&process::root())) },
+    Stage { name: "clippy", what: "no lint, in all targets and the fuzz targets", run: clippy },
+    Stage { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
+    Stage { name: "wasm", what: "the crates without I/O build for wasm32", run: wasm },
+    Stage { name: "test", what: "the tests of all Rust crates", run: test },
+    Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
+    Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
+    Stage { name: "c", what: "C programs against the library", run: interop::c },
+    Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
+    Stage { name: "demo", what: "25 virtual machines from hello to verified", run: || virtual_machines::demo(25) },
+    Stage { name: "go", what: "an independent client reads provisioned machines", run: interop::go },
+    Stage { name: "kill", what: "a short kill test", run: || single(kill::run(12, 1)) },
+    Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },
+];
+
+enum Outcome {
+    Ran(Count),
+    Failed(String),
+    Skipped(String),
+}
+
+/// Prints the names of the stages.
+pub(crate) fn list() {
+    for stage in STAGES {
+        println!("{:<8} {}", stage.name, stage.what);
+    }
+}
+
+/// Runs the stages named in `only`, or all; the last line printed is `N passed, N failed`.
+pub(crate) fn run(only: &[String]) -> ExitCode {
+    if let Some(unknown) = only.iter().find(|name| !STAGES.iter().any(|stage| stage.name == *name)) {
+        eprintln!("xtask: {unknown}: no such stage; `cargo xtask test --list` has them");
+        return ExitCode::from(2);
+    }
+    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let started = Instant::now();
+    let mut results = Vec::new();
+    for stage in STAGES.iter().filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name)) {
+        println!("\n== {}: {}", stage.name, stage.what);
+        let start = Instant::now();
+        let outcome = match (stage.run)() {
+            Ok(count) => Outcome::Ran(count),
+            Err(error) if !in_ci && error.is::<Missing>() => Outcome::Skipped(format!("{error:#}")),
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        };
+        if let Outcome::Failed(message) | Outcome::Skipped(message) = &outcome {
+            println!("{message}");
+        }
+        results.push((stage, outcome, start.elapsed()));
+    }
+    let total = summary(&results, started.elapsed());
+    if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn summary(results: &[(&Stage, Outcome, Duration)], elapsed: Duration) -> Count {
+    let mut total = Count::default();
+    println!("\n== summary");
+    for (stage, outcome, duration) in results {
+        let (mark, detail) = match outcome {
+            Outcome::Ran(count) if count.failed == 0 => ("ok", checks(*count)),
+            Outcome::Ran(count) => ("FAILED", checks(*count)),
+            Outcome::Failed(message) => ("FAILED", message.lines().next().unwrap_or_default().to_owned()),
+            Outcome::Skipped(message) => ("SKIPPED", message.lines().next().unwrap_or_default().to_owned()),
+        };
+        match outcome {
+            Outcome::Ran(count) => total.add(*count),
+            Outcome::Failed(_) => total.add(Count::one(false)),
+            Outcome::Skipped(_) => {}
+        }
+        println!("{mark:<8} {:<8} {:>6.1} s  {detail}", stage.name, duration.as_secs_f64());
+    }
+    println!("{:.0} s in all", elapsed.as_secs_f64());
+    println!("{} passed, {} failed", total.passed, total.failed);
+    total
+}
+
+fn checks(count: Count) -> String {
+    match count {
+        Count { passed: 1, failed: 0 } => String::new(),
+        Count { passed, failed: 0 } => format!("{passed} checks"),
+        Count { passed, failed } => format!("{passed} passed, {failed} failed"),
+    }
+}
+
+/// A stage that is one check.
+fn single(result: Result<()>) -> Result<Count> {
+    result.map(|()| Count::one(true))
+}
+
+fn fmt() -> Result<Count> {
+    need_rustup("component", "rustfmt", succeeds(&["fmt", "--version"]))?;
+    run_program(&mut cargo(&["fmt", "--all", "--check"]))?;
+    single(run_program(&mut cargo(&["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"])))
+}
+
+fn clippy() -> Result<Count> {
+    need_rustup("component", "clippy", succeeds(&["clippy", "--version"]))?;
+    process::need("python3", "python3")?;
+    run_program(&mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-Dwarnings"]))?;
+    process::need("c++", "g++")?;
+    let mut fuzz = cargo(&["clippy", "--quiet", "--all-targets", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"]);
+    single(run_program(fuzz.arg(process::target("fuzz")).args(["--", "-Dwarnings"])))
+}
+
+fn rustdoc() -> Result<Count> {
+    let mut command = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--exclude", "amt-py"]);
+    single(run_program(command.env("RUSTDOCFLAGS", "-Dwarnings")))
+}
+
+fn wasm() -> Result<Count> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let folder = read(&mut program("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
+    need_rustup("target", TARGET, std::path::Path::new(folder.trim()).is_dir())?;
+    let mut count = Count::default();
+    for package in layers::PURE.iter().filter(|package| process::root().join(package).is_dir()) {
+        run_program(&mut cargo(&["build", "--quiet", "--target", TARGET, "-p", package]))?;
+        count.add(Count::one(true));
+    }
+    Ok(count)
+}
+
+fn test() -> Result<Count> {
+    let mut count = Count::default();
+    let mut command = cargo(&["test", "--workspace", "--exclude", "amt-py", "--no-fail-fast"]);
+    let good = watch(&mut command, |line| count.add(test_result(line)))?;
+    if count == Count::default() {
+        bail!("no test ran");
+    }
+    if !good && count.failed == 0 {
+        bail!("cargo test failed");
+    }
+    Ok(count)
+}
+
+/// `test result: ok. 9 passed; 0 failed; 0 ignored; …`
+fn test_result(line: &str) -> Count {
+    let Some(result) = line.strip_prefix("test result: ") else { return Count::default() };
+    let number = |word: &str| {
+        let part = result.split("; ").find(|part| part.ends_with(word));
+        part.and_then(|part| part.split(' ').rev().nth(1)).and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    Count { passed: number(" passed"), failed: number(" failed") }
+}
+
+fn succeeds(arguments: &[&str]) -> bool {
+    cargo(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_cargo_test_are_read() {
+        let line = "test result: FAILED. 9 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!(test_result(line), Count { passed: 9, failed: 2 });
+        assert_eq!(test_result("test json ... ok"), Count::default());
+    }
+
+    #[test]
+    fn a_failed_stage_fails_the_run_and_a_skipped_one_does_not() {
+        let stage = &STAGES[0];
+        let result = |outcome| (stage, outcome, Duration::ZERO);
+        let good = [result(Outcome::Ran(Count::one(true))), result(Outcome::Skipped("no tool".into()))];
+        assert_eq!(summary(&good, Duration::ZERO), Count { passed: 1, failed: 0 });
+        assert_eq!(summary(&[result(Outcome::Failed("x".into()))], Duration::ZERO), Count { passed: 0, failed: 1 });
+    }
+
+    #[test]
+    fn names_of_stages_are_unique() {
+        let names: std::collections::BTreeSet<_> = STAGES.iter().map(|stage| stage.name).collect();
+        assert_eq!(names.len(), STAGES.len());
+    }
+}
