@@ -26,9 +26,10 @@ const ENDPOINTS_NAME: &str = "TLSProtocolEndpointInstances Collection";
 /// The instance for the network. The local one stays off: turned on during a TLS-based setup, the commit is ignored.
 const REMOTE_INSTANCE: &str = "Intel(r) AMT 802.3 TLS Settings";
 
-/// Firmware that has no key material yet gets some soon (`spec/wsman.md` §1.7).
-const KEY_ATTEMPTS: u32 = 20;
-const KEY_RETRY: Duration = Duration::from_secs(10);
+/// Firmware that has no key material yet gets some soon (`spec/wsman.md` §1.7: others ask every 10 s, up to 20 times).
+const KEY_ATTEMPTS: u32 = 22;
+const KEY_RETRY_FIRST: Duration = Duration::from_secs(2);
+const KEY_RETRY_LONGEST: Duration = Duration::from_secs(10);
 
 impl Run {
     /// Leaves the machine with our certificate bound to its TLS server and TLS turned on, to take effect at the commit.
@@ -115,6 +116,7 @@ impl Run {
 
     async fn generate_key(&mut self, session: &mut Session<Outcome>) -> Result<String, Failure> {
         self.step(Step::GenerateKey);
+        let mut pause = KEY_RETRY_FIRST;
         for attempt in 1..=KEY_ATTEMPTS {
             let error = match try_call(session, Step::GenerateKey, &key_service::generate_key_pair()).await? {
                 Ok(reply) => {
@@ -130,8 +132,9 @@ impl Run {
                 Some(
                     PtStatus::PKI_GENERATING_KEYS | PtStatus::RNG_GENERATION_IN_PROGRESS | PtStatus::RNG_NOT_READY,
                 ) if attempt < KEY_ATTEMPTS => {
-                    self.cx.note("the machine has no key material yet; asked again in 10 s");
-                    self.cx.sleep(KEY_RETRY).await?;
+                    self.cx.note(format!("the machine has no key material yet; asked again in {} s", pause.as_secs()));
+                    self.cx.sleep(pause).await?;
+                    pause = (pause * 2).min(KEY_RETRY_LONGEST);
                 }
                 Some(
                     PtStatus::PKI_GENERATING_KEYS | PtStatus::RNG_GENERATION_IN_PROGRESS | PtStatus::RNG_NOT_READY,

@@ -1,0 +1,58 @@
+//! Certificate authorities: who signs the machines' TLS certificates.
+//!
+//! [`LocalCa`] signs by itself with a key in a file, [`CommandCa`] asks a program. Embedders implement
+//! [`CertificateAuthority`] for anything else.
+
+mod command;
+mod local;
+
+pub use command::{CommandCa, MAX_ANSWER};
+pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
+
+use amt_provision::{CaAnswer, CertificateRequest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Most certificates read from one file or answer.
+pub const MAX_CERTIFICATES: usize = 16;
+
+/// A question on its way.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = CaAnswer> + Send + 'a>>;
+
+/// Somebody who signs certificates, at once or later.
+pub trait CertificateAuthority: Send + Sync {
+    /// Answers a request. With `request_id` set, the question is about a request that was answered `Pending`, possibly by an
+    /// earlier process: no new one is submitted.
+    fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Asked<'a>;
+}
+
+/// DER as PEM.
+fn pem(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in STANDARD.encode(der).as_bytes().chunks(64) {
+        text.extend(line.iter().map(|b| char::from(*b)));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
+/// The certificates of a PEM text, in its order; anything around the blocks is ignored, as OpenSSL does.
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut found = Vec::new();
+    for block in x509_parser::pem::Pem::iter_from_buffer(pem) {
+        let block = block.map_err(|_| "a PEM block is damaged".to_owned())?;
+        if !matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") {
+            continue;
+        }
+        if found.len() == MAX_CERTIFICATES {
+            return Err(format!("more than {MAX_CERTIFICATES} certificates"));
+        }
+        if !matches!(x509_parser::parse_x509_certificate(&block.contents), Ok((rest, _)) if rest.is_empty()) {
+            return Err(format!("certificate {} cannot be read", found.len() + 1));
+        }
+        found.push(block.contents);
+    }
+    if found.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(found) }
+}

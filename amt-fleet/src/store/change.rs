@@ -1,0 +1,660 @@
+//! What can be written, one type a change.
+
+use super::machine::{CredentialKind, Machine, MachineState, Origin, required, select_machines};
+use super::writer::Change;
+use super::{MAX_DIARY, MAX_HELLOS, MAX_UNADMITTED, failed, millis};
+use crate::digest::sha256_hex;
+use crate::seal::{Place, SealKey};
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use amt_provision::Record;
+use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+/// Most machines whose row is remembered between commits.
+const MAX_CACHED: usize = 20_000;
+
+/// An open transaction.
+pub(crate) struct Tx<'a> {
+    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) seal: &'a SealKey,
+    pub(super) cache: &'a mut Cache,
+    pub(super) now: i64,
+}
+
+/// What the writer knows about rows without asking. Holds digests of secrets salted with the process's own randomness, no secrets.
+pub(super) struct Cache {
+    rows: HashMap<SystemId, (i64, [u8; 32])>,
+    salt: [u8; 32],
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let mut salt = [0; 32];
+        // Without randomness nothing can be sealed, and so nothing is written at all.
+        let _ = getrandom::fill(&mut salt);
+        Self { rows: HashMap::new(), salt }
+    }
+}
+
+impl Cache {
+    /// After a rollback nothing is certain.
+    pub(super) fn forget(&mut self) {
+        self.rows.clear();
+    }
+
+    fn remember(&mut self, id: SystemId, row: i64, lists: [u8; 32]) {
+        if self.rows.len() >= MAX_CACHED {
+            self.rows.clear();
+        }
+        self.rows.insert(id, (row, lists));
+    }
+
+    /// Digest of all in a record that has tables of its own.
+    fn lists(&self, record: &Record) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.salt);
+        for list in [&record.admin_passwords, &record.mebx_passwords] {
+            for secret in list {
+                hash.update(secret.expose().len().to_le_bytes());
+                hash.update(secret.expose());
+            }
+            hash.update(u64::MAX.to_le_bytes());
+        }
+        hash.update([u8::from(record.admin_proven)]);
+        for part in [record.certificate.as_deref(), record.provisioning_certificate.as_ref().map(String::as_bytes)] {
+            hash.update(part.map_or(u64::MAX.to_le_bytes(), |p| (p.len() as u64).to_le_bytes()));
+            hash.update(part.unwrap_or_default());
+        }
+        hash.finalize().into()
+    }
+}
+
+impl Tx<'_> {
+    async fn row_of(&mut self, id: SystemId) -> Result<Option<i64>, Failure> {
+        if let Some((row, _)) = self.cache.rows.get(&id) {
+            return Ok(Some(*row));
+        }
+        sqlx::query("SELECT id FROM machines WHERE uuid = ?1")
+            .bind(id.to_string())
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(failed("read"))?
+            .map(|row| required(&row, "id"))
+            .transpose()
+    }
+
+    async fn existing_row(&mut self, id: SystemId) -> Result<i64, Failure> {
+        self.row_of(id).await?.ok_or_else(|| super::unknown(id))
+    }
+
+    async fn insert_machine(&mut self, id: SystemId, origin: Origin, admitted: bool) -> Result<i64, Failure> {
+        let state = match (origin, admitted) {
+            (Origin::List, _) => MachineState::Known,
+            (_, true) => MachineState::Working,
+            (_, false) => MachineState::Parked,
+        };
+        sqlx::query(
+            "INSERT INTO machines (uuid, origin, created_at, changed_at, admitted, state) VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+        )
+        .bind(id.to_string())
+        .bind(origin.name())
+        .bind(self.now)
+        .bind(admitted)
+        .bind(state.name())
+        .execute(&mut *self.connection)
+        .await
+        .map(|done| done.last_insert_rowid())
+        .map_err(failed("add machine"))
+    }
+
+    async fn machine(&mut self, row: i64) -> Result<Machine, Failure> {
+        let row = sqlx::query(select_machines!("WHERE m.id = ?1"))
+            .bind(row)
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(failed("read"))?;
+        Machine::from_row(&row)
+    }
+}
+
+/// The journal record and all that follows from it, in one transaction.
+pub(super) struct SaveRecord {
+    pub(super) record: Record,
+    pub(super) sealed: Vec<u8>,
+}
+
+impl Change for SaveRecord {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let record = &self.record;
+        let row = match tx.row_of(record.id).await? {
+            Some(row) => row,
+            None => tx.insert_machine(record.id, Origin::Caller, true).await?,
+        };
+        sqlx::query(
+            "INSERT INTO journal (machine, step, commit_sent, verified, realm, firmware, certificate, written_at, sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (machine) DO UPDATE SET \
+             step = ?2, commit_sent = ?3, verified = ?4, realm = ?5, firmware = ?6, certificate = ?7, written_at = ?8, \
+             sealed = ?9, writes = writes + 1",
+        )
+        .bind(row)
+        .bind(record.step.name())
+        .bind(record.commit_sent)
+        .bind(record.verified)
+        .bind(record.realm.as_deref())
+        .bind(record.version.map(|v| v.to_string()))
+        .bind(record.certificate.as_deref().map(sha256_hex))
+        .bind(tx.now)
+        .bind(self.sealed.as_slice())
+        .execute(&mut *tx.connection)
+        .await
+        .map_err(failed("write journal"))?;
+
+        let lists = tx.cache.lists(record);
+        if tx.cache.rows.get(&record.id).is_some_and(|(_, known)| *known == lists) {
+            return Ok(());
+        }
+        for (kind, list) in
+            [(CredentialKind::Admin, &record.admin_passwords), (CredentialKind::Mebx, &record.mebx_passwords)]
+        {
+            // Only a login with another credential makes one obsolete, and the setup menu cannot be logged in to from here.
+            let retire = kind == CredentialKind::Admin && record.admin_proven;
+            save_credentials(tx, record.id, row, kind, list, retire).await?;
+        }
+        if let Some(certificate) = &record.certificate {
+            sqlx::query("INSERT OR IGNORE INTO certificates (machine, sha256, issued_at, der) VALUES (?1, ?2, ?3, ?4)")
+                .bind(row)
+                .bind(sha256_hex(certificate))
+                .bind(tx.now)
+                .bind(certificate.as_slice())
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(failed("write certificate"))?;
+        }
+        if let Some(winner) = &record.provisioning_certificate {
+            sqlx::query("UPDATE machines SET winner = ?2 WHERE id = ?1")
+                .bind(row)
+                .bind(winner.as_str())
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(failed("write machine"))?;
+        }
+        tx.cache.remember(record.id, row, lists);
+        Ok(())
+    }
+}
+
+/// Makes the stored candidates those of `list`, in its order. Others go behind them, or are retired.
+async fn save_credentials(
+    tx: &mut Tx<'_>,
+    id: SystemId,
+    machine: i64,
+    kind: CredentialKind,
+    list: &[Secret<String>],
+    retire: bool,
+) -> Result<(), Failure> {
+    let rows = sqlx::query(
+        "SELECT id, account, position, sealed FROM credentials \
+         WHERE machine = ?1 AND kind = ?2 AND retired_at IS NULL ORDER BY position, id",
+    )
+    .bind(machine)
+    .bind(kind.name())
+    .fetch_all(&mut *tx.connection)
+    .await
+    .map_err(failed("read"))?;
+    let place = credential_row(id, kind, amt_provision::password::ADMIN);
+    let mut stored = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let sealed: Vec<u8> = required(row, "sealed")?;
+        let clear = tx.seal.open(credential_place(&place), &sealed)?;
+        stored.push((required::<i64>(row, "id")?, required::<i64>(row, "position")?, clear));
+    }
+    let mut position = 0;
+    for password in list {
+        let found = stored.iter().position(|(_, _, clear)| clear.expose() == password.expose().as_bytes());
+        match found.map(|at| stored.remove(at)) {
+            Some((_, at, _)) if at == position => {}
+            Some((row, ..)) => move_credential(tx, row, position).await?,
+            None => {
+                let sealed = tx.seal.seal(credential_place(&place), password.expose().as_bytes())?;
+                sqlx::query(
+                    "INSERT INTO credentials (machine, kind, account, position, added_at, sealed) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )
+                .bind(machine)
+                .bind(kind.name())
+                .bind(amt_provision::password::ADMIN)
+                .bind(position)
+                .bind(tx.now)
+                .bind(sealed)
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(failed("write credential"))?;
+            }
+        }
+        position += 1;
+    }
+    for (row, at, _) in stored {
+        if retire {
+            sqlx::query("UPDATE credentials SET retired_at = ?2 WHERE id = ?1")
+                .bind(row)
+                .bind(tx.now)
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(failed("write credential"))?;
+        } else {
+            if at != position {
+                move_credential(tx, row, position).await?;
+            }
+            position += 1;
+        }
+    }
+    Ok(())
+}
+
+async fn move_credential(tx: &mut Tx<'_>, row: i64, position: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE credentials SET position = ?2 WHERE id = ?1")
+        .bind(row)
+        .bind(position)
+        .execute(&mut *tx.connection)
+        .await
+        .map(drop)
+        .map_err(failed("write credential"))
+}
+
+pub(super) fn credential_row(id: SystemId, kind: CredentialKind, account: &str) -> String {
+    format!("{id} {kind} {account}")
+}
+
+pub(super) fn credential_place(row: &str) -> Place<'_> {
+    Place { column: "credentials.sealed", row }
+}
+
+/// Name that a machine is given when it is first admitted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Naming {
+    pub(crate) host: Option<String>,
+    /// Taken where `host` already belongs to another machine.
+    pub(crate) fallback: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) suffix: Option<String>,
+}
+
+/// A hello was heard.
+pub(crate) struct SawHello {
+    pub(crate) id: SystemId,
+    pub(crate) source: SocketAddr,
+    pub(crate) at: SystemTime,
+    pub(crate) retry: u32,
+    pub(crate) bytes: Vec<u8>,
+    /// Whether an unknown machine is admitted.
+    pub(crate) auto: bool,
+    pub(crate) naming: Naming,
+}
+
+impl Change for SawHello {
+    /// The machine's row after the hello; `None` if there is no room for another machine that is not admitted.
+    type Reply = Option<Machine>;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Option<Machine>, Failure> {
+        let row = match tx.row_of(self.id).await? {
+            Some(row) => row,
+            None if self.auto => tx.insert_machine(self.id, Origin::Hello, true).await?,
+            None if unadmitted(tx).await? >= MAX_UNADMITTED => return Ok(None),
+            None => tx.insert_machine(self.id, Origin::Hello, false).await?,
+        };
+        let mut machine = tx.machine(row).await?;
+        let admitted = machine.admitted || self.auto;
+        let state = match machine.state {
+            MachineState::Known if !admitted => MachineState::Parked,
+            // Nothing was tried yet: found like this at start, it is begun.
+            MachineState::Known | MachineState::Parked if admitted => MachineState::Working,
+            other => other,
+        };
+        sqlx::query(
+            "UPDATE machines SET address = ?2, hello_at = ?3, changed_at = ?3, admitted = ?4, state = ?5 WHERE id = ?1",
+        )
+        .bind(row)
+        .bind(self.source.ip().to_canonical().to_string())
+        .bind(millis(self.at))
+        .bind(admitted)
+        .bind(state.name())
+        .execute(&mut *tx.connection)
+        .await
+        .map_err(failed("write machine"))?;
+        sqlx::query("INSERT INTO hellos (machine, at, source, retry, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(row)
+            .bind(millis(self.at))
+            .bind(self.source.to_string())
+            .bind(i64::from(self.retry))
+            .bind(self.bytes.as_slice())
+            .execute(&mut *tx.connection)
+            .await
+            .map_err(failed("write hello"))?;
+        forget_old(tx, row).await?;
+        if admitted && machine.host_name.is_none() {
+            name_machine(tx, row, &self.naming).await?;
+        }
+        machine = tx.machine(row).await?;
+        Ok(Some(machine))
+    }
+}
+
+async fn unadmitted(tx: &mut Tx<'_>) -> Result<i64, Failure> {
+    sqlx::query("SELECT count(*) AS n FROM machines WHERE state = 'parked'")
+        .fetch_one(&mut *tx.connection)
+        .await
+        .map_err(failed("read"))
+        .and_then(|row| required(&row, "n"))
+}
+
+/// Keeps what a machine says over and over from filling the disk.
+async fn forget_old(tx: &mut Tx<'_>, row: i64) -> Result<(), Failure> {
+    for (sql, keep) in [
+        (
+            "DELETE FROM hellos WHERE machine = ?1 AND id <= \
+             (SELECT id FROM hellos WHERE machine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            MAX_HELLOS,
+        ),
+        (
+            "DELETE FROM events WHERE machine = ?1 AND id <= \
+             (SELECT id FROM events WHERE machine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            MAX_DIARY,
+        ),
+    ] {
+        sqlx::query(sql).bind(row).bind(keep).execute(&mut *tx.connection).await.map_err(failed("forget"))?;
+    }
+    Ok(())
+}
+
+async fn name_machine(tx: &mut Tx<'_>, row: i64, naming: &Naming) -> Result<(), Failure> {
+    let mut host = naming.host.as_deref();
+    if let Some(wanted) = host {
+        let taken =
+            sqlx::query("SELECT id FROM machines WHERE host_name = ?1 AND ifnull(domain_name, '') = ?2 AND id <> ?3")
+                .bind(wanted)
+                .bind(naming.domain.as_deref().unwrap_or_default())
+                .bind(row)
+                .fetch_optional(&mut *tx.connection)
+                .await
+                .map_err(failed("read"))?;
+        if taken.is_some() {
+            host = naming.fallback.as_deref();
+        }
+    }
+    sqlx::query(
+        "UPDATE machines SET host_name = ?2, domain_name = ifnull(domain_name, ?3), dns_suffix = ifnull(dns_suffix, ?4) \
+         WHERE id = ?1",
+    )
+    .bind(row)
+    .bind(host)
+    .bind(naming.domain.as_deref())
+    .bind(naming.suffix.as_deref())
+    .execute(&mut *tx.connection)
+    .await
+    .map(drop)
+    .map_err(failed("name machine"))
+}
+
+/// How a change of state counts attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    Same,
+    OneMore,
+    Zero,
+}
+
+/// Where a machine stands now.
+pub(crate) struct SetState {
+    pub(crate) id: SystemId,
+    pub(crate) state: MachineState,
+    pub(crate) attempts: Attempts,
+    pub(crate) retry_at: Option<SystemTime>,
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Change for SetState {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.id).await?;
+        let failure = self.failure.as_ref();
+        let message = failure.map(|f| match &f.device {
+            Some(device) => format!("{}; the device said: {device}", f.message),
+            None => f.message.clone(),
+        });
+        let attempts = match self.attempts {
+            Attempts::Same => "UPDATE machines SET attempts = attempts,",
+            Attempts::OneMore => "UPDATE machines SET attempts = attempts + 1,",
+            Attempts::Zero => "UPDATE machines SET attempts = 0,",
+        };
+        let rest = " state = ?2, retry_at = ?3, failure_code = ?4, failure_stage = ?5, failure_message = ?6, \
+                    failure_hint = ?7, changed_at = ?8 WHERE id = ?1";
+        // Both halves are constants of this function.
+        sqlx::query(sqlx::AssertSqlSafe(format!("{attempts}{rest}")))
+            .bind(row)
+            .bind(self.state.name())
+            .bind(self.retry_at.map(millis))
+            .bind(failure.map(|f| i64::from(f.code.number())))
+            .bind(failure.map(|f| f.stage.to_string()))
+            .bind(message)
+            .bind(failure.map(|f| f.hint.to_string()))
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write state"))
+    }
+}
+
+/// A machine was provisioned and proven.
+pub(crate) struct Finish {
+    pub(crate) id: SystemId,
+    pub(crate) control_mode: String,
+    pub(crate) tls: Option<(String, String, String)>,
+}
+
+impl Change for Finish {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.id).await?;
+        let tls = self.tls.as_ref();
+        sqlx::query(
+            "UPDATE machines SET state = ?2, attempts = 0, redo = 0, retry_at = NULL, failure_code = NULL, \
+             failure_stage = NULL, failure_message = NULL, failure_hint = NULL, control_mode = ?3, tls_version = ?4, \
+             tls_suite = ?5, tls_engine = ?6, verified_at = ?7, changed_at = ?7 WHERE id = ?1",
+        )
+        .bind(row)
+        .bind(MachineState::Verified.name())
+        .bind(self.control_mode.as_str())
+        .bind(tls.map(|t| t.0.as_str()))
+        .bind(tls.map(|t| t.1.as_str()))
+        .bind(tls.map(|t| t.2.as_str()))
+        .bind(tx.now)
+        .execute(&mut *tx.connection)
+        .await
+        .map(drop)
+        .map_err(failed("write machine"))
+    }
+}
+
+/// A line for a machine's diary.
+pub(crate) struct Diary {
+    pub(crate) id: SystemId,
+    pub(crate) at: SystemTime,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+}
+
+impl Change for Diary {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let Some(row) = tx.row_of(self.id).await? else { return Ok(()) };
+        sqlx::query("INSERT INTO events (machine, at, kind, message) VALUES (?1, ?2, ?3, ?4)")
+            .bind(row)
+            .bind(millis(self.at))
+            .bind(self.kind)
+            .bind(self.message.as_str())
+            .execute(&mut *tx.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write diary"))
+    }
+}
+
+/// The certificate authority answered about a request that it had put off.
+pub(crate) struct CaAnswered {
+    pub(crate) id: SystemId,
+    pub(crate) request: String,
+    pub(crate) state: &'static str,
+    pub(crate) message: Option<String>,
+}
+
+impl Change for CaAnswered {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.id).await?;
+        sqlx::query(
+            "INSERT INTO ca_requests (machine, request, state, message, first_at, asked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+             ON CONFLICT (machine, request) DO UPDATE SET state = ?3, message = ?4, asked_at = ?5, times = times + 1",
+        )
+        .bind(row)
+        .bind(self.request.as_str())
+        .bind(self.state)
+        .bind(self.message.as_deref())
+        .bind(tx.now)
+        .execute(&mut *tx.connection)
+        .await
+        .map(drop)
+        .map_err(failed("write request"))
+    }
+}
+
+/// A machine that is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KnownMachine {
+    /// UUID.
+    pub id: SystemId,
+    /// Host name to give it; absent: by the template.
+    pub host_name: Option<String>,
+    /// Domain to give it; absent: by the configuration.
+    pub domain_name: Option<String>,
+    /// DNS suffix its firmware has; absent: by the configuration.
+    pub dns_suffix: Option<String>,
+}
+
+impl KnownMachine {
+    /// A machine of which only the UUID is known.
+    pub const fn new(id: SystemId) -> Self {
+        Self { id, host_name: None, domain_name: None, dns_suffix: None }
+    }
+}
+
+/// Machines of a list: admitted, and named as the list says.
+pub(crate) struct Import(pub(crate) Vec<KnownMachine>);
+
+impl Change for Import {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        for known in &self.0 {
+            let row = match tx.row_of(known.id).await? {
+                Some(row) => row,
+                None => tx.insert_machine(known.id, Origin::List, true).await?,
+            };
+            // A name that the machine already carries is kept: changing it takes a new certificate.
+            sqlx::query(
+                "UPDATE machines SET admitted = 1, host_name = ifnull(host_name, ?2), domain_name = ifnull(domain_name, ?3), \
+                 dns_suffix = ifnull(?4, dns_suffix), changed_at = ?5 WHERE id = ?1",
+            )
+            .bind(row)
+            .bind(known.host_name.as_deref())
+            .bind(known.domain_name.as_deref())
+            .bind(known.dns_suffix.as_deref())
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await
+            .map_err(|error| match error.as_database_error() {
+                Some(e) if e.is_unique_violation() => Failure::new(
+                    ErrorCode::CONFIG,
+                    "import",
+                    format!("{}: the name belongs to another machine already", known.id),
+                ),
+                _ => failed("import")(error),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A verified machine is to be provisioned again at its next hello.
+pub(crate) struct WantRedo(pub(crate) SystemId);
+
+impl Change for WantRedo {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.0).await?;
+        sqlx::query("UPDATE machines SET redo = 1, changed_at = ?2 WHERE id = ?1")
+            .bind(row)
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write machine"))
+    }
+}
+
+/// The journal is begun anew; credentials and certificates of the past stay.
+pub(crate) struct BeginAgain(pub(crate) SystemId);
+
+impl Change for BeginAgain {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.0).await?;
+        for sql in [
+            "DELETE FROM journal WHERE machine = ?1",
+            "UPDATE machines SET redo = 0, state = 'working', attempts = 0, control_mode = NULL, verified_at = NULL, \
+             tls_version = NULL, tls_suite = NULL, tls_engine = NULL WHERE id = ?1",
+        ] {
+            sqlx::query(sql).bind(row).execute(&mut *tx.connection).await.map_err(failed("begin again"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The check that the seal key is the one this database was made with.
+pub(super) struct CheckSeal;
+
+impl Change for CheckSeal {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        const PLACE: Place<'static> = Place { column: "settings.value", row: "seal" };
+        let row = sqlx::query("SELECT value FROM settings WHERE name = 'seal'")
+            .fetch_optional(&mut *tx.connection)
+            .await
+            .map_err(failed("read"))?;
+        if let Some(row) = row {
+            let sealed: Vec<u8> = row.try_get("value").map_err(failed("read"))?;
+            return tx.seal.open(PLACE, &sealed).map(drop);
+        }
+        let sealed = tx.seal.seal(PLACE, b"amt-fleet")?;
+        sqlx::query("INSERT INTO settings (name, value) VALUES ('seal', ?1)")
+            .bind(sealed)
+            .execute(&mut *tx.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write settings"))
+    }
+}

@@ -1,0 +1,290 @@
+//! What the database says about a machine.
+
+use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
+use amt_provision::Step;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable word, as in the database and in JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Failure;
+
+            fn from_str(text: &str) -> Result<Self, Failure> {
+                Self::ALL.iter().copied().find(|value| value.name() == text).ok_or_else(|| {
+                    Failure::new(ErrorCode::STORE, "store", format!("{text:?} is not a value this version knows"))
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a machine stands with the setup server.
+    MachineState {
+        /// On the list; it has not said hello yet.
+        Known = "known",
+        /// It said hello and is not admitted.
+        Parked = "parked",
+        /// Being provisioned; found so at start, it is resumed.
+        Working = "working",
+        /// Tried again by itself later.
+        Waiting = "waiting",
+        /// Waits for its next hello, or for somebody to mend the cause.
+        Failed = "failed",
+        /// Provisioned and proven. Not touched again unless told so.
+        Verified = "verified",
+    }
+}
+
+words! {
+    /// Who made a machine's row.
+    Origin {
+        /// A hello.
+        Hello = "hello",
+        /// An imported list.
+        List = "list",
+        /// The embedding program.
+        Caller = "caller",
+    }
+}
+
+words! {
+    /// What a credential opens.
+    CredentialKind {
+        /// The network administrator `admin`.
+        Admin = "admin",
+        /// The machine's setup menu.
+        Mebx = "mebx",
+    }
+}
+
+/// TLS of the last proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFacts {
+    /// Version, for example `TLS 1.2`.
+    pub version: String,
+    /// Suite, by its IANA name.
+    pub suite: String,
+    /// Engine: `rustls` or `openssl`.
+    pub engine: String,
+}
+
+/// One machine, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Machine {
+    /// UUID.
+    pub id: SystemId,
+    /// Who made the row.
+    pub origin: Origin,
+    /// Whether it may be provisioned.
+    pub admitted: bool,
+    /// Where it stands.
+    pub state: MachineState,
+    /// Whether it is to be provisioned again although verified.
+    pub redo: bool,
+    /// Address last seen.
+    pub address: Option<IpAddr>,
+    /// Time of the last hello.
+    pub hello_at: Option<SystemTime>,
+    /// Host name assigned.
+    pub host_name: Option<String>,
+    /// Domain assigned.
+    pub domain_name: Option<String>,
+    /// DNS suffix the firmware has, if known.
+    pub dns_suffix: Option<String>,
+    /// Attempts since the last success.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub retry_at: Option<SystemTime>,
+    /// Why the last attempt failed.
+    pub failure: Option<Failure>,
+    /// Control mode, once proven: `admin`.
+    pub control_mode: Option<String>,
+    /// TLS of the proof.
+    pub tls: Option<TlsFacts>,
+    /// SHA-256 (hex) of the provisioning certificate that the firmware accepted.
+    pub winner: Option<String>,
+    /// Time of the proof.
+    pub verified_at: Option<SystemTime>,
+    /// Last step in the journal.
+    pub step: Option<Step>,
+    /// Whether CommitChanges may have been sent.
+    pub commit_sent: bool,
+    /// Digest realm.
+    pub realm: Option<String>,
+    /// Firmware version.
+    pub firmware: Option<FirmwareVersion>,
+    /// SHA-256 (hex) of the machine's TLS certificate.
+    pub certificate_sha256: Option<String>,
+}
+
+impl Machine {
+    /// Host and domain as one name.
+    pub fn name(&self) -> Option<String> {
+        let host = self.host_name.as_ref()?;
+        Some(self.domain_name.as_ref().map_or_else(|| host.clone(), |domain| format!("{host}.{domain}")))
+    }
+
+    /// Whether everything is done and proven.
+    pub fn is_verified(&self) -> bool {
+        self.state == MachineState::Verified
+    }
+
+    /// From a row of [`SELECT`].
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, Failure> {
+        let text = |name: &str| optional::<String>(row, name);
+        let failure = match (optional::<i64>(row, "failure_code")?, text("failure_message")?) {
+            (Some(code), Some(message)) => {
+                let code = u32::try_from(code).ok().and_then(ErrorCode::from_number).unwrap_or(ErrorCode::STORE);
+                let failure = Failure::new(code, text("failure_stage")?.unwrap_or_default(), message);
+                Some(failure.hint(text("failure_hint")?.unwrap_or_default()))
+            }
+            _ => None,
+        };
+        let tls = match (text("tls_version")?, text("tls_suite")?, text("tls_engine")?) {
+            (Some(version), Some(suite), Some(engine)) => Some(TlsFacts { version, suite, engine }),
+            _ => None,
+        };
+        Ok(Self {
+            id: required::<String>(row, "uuid")?.parse()?,
+            origin: required::<String>(row, "origin")?.parse()?,
+            admitted: required(row, "admitted")?,
+            state: required::<String>(row, "state")?.parse()?,
+            redo: required(row, "redo")?,
+            // An address that no longer parses is as good as none: the next hello brings another.
+            address: text("address")?.and_then(|a| a.parse().ok()),
+            hello_at: time(row, "hello_at")?,
+            host_name: text("host_name")?,
+            domain_name: text("domain_name")?,
+            dns_suffix: text("dns_suffix")?,
+            attempts: u32::try_from(required::<i64>(row, "attempts")?).unwrap_or(u32::MAX),
+            retry_at: time(row, "retry_at")?,
+            failure,
+            control_mode: text("control_mode")?,
+            tls,
+            winner: text("winner")?,
+            verified_at: time(row, "verified_at")?,
+            step: text("step")?.map(|step| step.parse()).transpose()?,
+            commit_sent: optional::<bool>(row, "commit_sent")?.unwrap_or(false),
+            realm: text("realm")?,
+            firmware: text("firmware")?.map(|v| v.parse()).transpose()?,
+            certificate_sha256: text("certificate")?,
+        })
+    }
+}
+
+/// The columns that [`Machine::from_row`] reads; append a WHERE.
+macro_rules! select_machines {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate \
+             FROM machines m LEFT JOIN journal j ON j.machine = m.id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_machines;
+
+/// A credential with its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Credential {
+    /// What it opens.
+    pub kind: CredentialKind,
+    /// Account.
+    pub account: String,
+    /// The password.
+    pub password: Secret<String>,
+    /// When it was recorded: before it was first sent.
+    pub added_at: SystemTime,
+    /// When a login with another one made it obsolete.
+    pub retired_at: Option<SystemTime>,
+}
+
+/// A line of a machine's diary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiaryEntry {
+    /// When.
+    pub at: SystemTime,
+    /// What sort: `hello`, `step`, `connected`, `failed`, …
+    pub kind: String,
+    /// In words.
+    pub message: String,
+}
+
+/// A request at the certificate authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CaRequest {
+    /// The authority's own name for it.
+    pub request: String,
+    /// `pending`, `issued` or `denied`.
+    pub state: String,
+    /// The authority's words, if any.
+    pub message: Option<String>,
+    /// When it was submitted.
+    pub first_at: SystemTime,
+    /// When it was last asked about.
+    pub asked_at: SystemTime,
+    /// How often it was asked about.
+    pub times: u32,
+}
+
+/// A certificate that the machine's TLS server was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IssuedCertificate {
+    /// SHA-256 (hex).
+    pub sha256: String,
+    /// When it was recorded.
+    pub issued_at: SystemTime,
+    /// DER.
+    pub der: Vec<u8>,
+}
+
+pub(super) fn required<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, Failure>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(name).map_err(super::failed("read"))
+}
+
+pub(super) fn optional<'r, T>(row: &'r SqliteRow, name: &str) -> Result<Option<T>, Failure>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(name).map_err(super::failed("read"))
+}
+
+pub(super) fn time(row: &SqliteRow, name: &str) -> Result<Option<SystemTime>, Failure> {
+    Ok(optional::<i64>(row, name)?.map(super::from_millis))
+}

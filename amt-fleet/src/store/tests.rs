@@ -1,0 +1,298 @@
+//! The store's contract.
+
+use super::*;
+use crate::seal::KEY_LEN;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+
+fn key(byte: u8) -> SealKey {
+    SealKey::new(&Secret::new([byte; KEY_LEN]))
+}
+
+async fn fleet() -> (TempDir, Fleet) {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet::open(folder.path().join("fleet.db"), key(1)).await.unwrap();
+    (folder, fleet)
+}
+
+fn id(n: u8) -> SystemId {
+    SystemId::from_wire([n; 16])
+}
+
+fn hello(n: u8, auto: bool) -> SawHello {
+    SawHello {
+        id: id(n),
+        source: SocketAddr::from(([127, 1, 0, n], 40_000)),
+        at: SystemTime::now(),
+        retry: 0,
+        bytes: vec![3, n],
+        auto,
+        naming: Naming {
+            host: Some("pc".into()),
+            fallback: Some(format!("pc-{n}")),
+            domain: Some("example.com".into()),
+            suffix: None,
+        },
+    }
+}
+
+fn with_passwords(n: u8, admin: &[&str]) -> Record {
+    let mut record = Record::new(id(n));
+    record.admin_passwords = admin.iter().map(|p| Secret::from(*p)).collect();
+    record.mebx_passwords = vec!["Mebx1!aaa".into()];
+    record
+}
+
+async fn admin(fleet: &Fleet, n: u8) -> Vec<String> {
+    let all = fleet.credentials(id(n)).await.unwrap();
+    all.iter().filter(|c| c.kind == CredentialKind::Admin).map(|c| c.password.expose().clone()).collect()
+}
+
+#[tokio::test]
+async fn a_record_is_read_back_after_reopening() {
+    let (folder, fleet) = fleet().await;
+    let mut record = with_passwords(1, &["new", "old"]);
+    record.step = Step::SetAdminPassword;
+    record.certificate = Some(vec![1, 2, 3]);
+    record.provisioning_certificate = Some("ab".into());
+    fleet.persist(&record).await.unwrap();
+    fleet.close().await;
+    let fleet = Fleet::open(folder.path().join("fleet.db"), key(1)).await.unwrap();
+    assert_eq!(fleet.record(id(1)).await.unwrap().unwrap(), record);
+    let machine = fleet.machine(id(1)).await.unwrap();
+    assert_eq!(machine.step, Some(Step::SetAdminPassword));
+    assert_eq!(machine.winner.as_deref(), Some("ab"));
+    assert_eq!(machine.certificate_sha256.as_deref(), Some(crate::digest::sha256_hex(&[1, 2, 3]).as_str()));
+    assert_eq!(fleet.certificates(id(1)).await.unwrap()[0].der, [1, 2, 3]);
+    assert_eq!(fleet.steps().await.unwrap(), [(Step::SetAdminPassword, 1)].into());
+    assert_eq!(fleet.record(id(2)).await.unwrap(), None);
+    assert_eq!(fleet.machine(id(2)).await.unwrap_err().code, ErrorCode::MACHINE_UNKNOWN);
+}
+
+#[tokio::test]
+async fn no_secret_is_on_disk_in_clear() {
+    let (folder, fleet) = fleet().await;
+    fleet.persist(&with_passwords(1, &["Visible1!secret"])).await.unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(15).any(|w| w == b"Visible1!secret"), "{}", path.display());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_key_is_refused_at_once_and_an_altered_row_when_read() {
+    let (folder, fleet) = fleet().await;
+    for n in [1, 2] {
+        fleet.persist(&with_passwords(n, &["x"])).await.unwrap();
+    }
+    let path = folder.path().join("fleet.db");
+    assert_eq!(Fleet::open(&path, key(2)).await.unwrap_err().code, ErrorCode::UNSEAL);
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    sqlx::query("UPDATE journal SET sealed = (SELECT sealed FROM journal WHERE machine = 1) WHERE machine = 2")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    assert!(fleet.record(id(1)).await.unwrap().is_some());
+    assert_eq!(fleet.record(id(2)).await.unwrap_err().code, ErrorCode::UNSEAL);
+}
+
+#[tokio::test]
+async fn a_key_is_made_for_a_new_database_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, key_file) = (folder.path().join("fleet.db"), folder.path().join("key"));
+    Fleet::open_with_key_file(&database, &key_file).await.unwrap().close().await;
+    Fleet::open_with_key_file(&database, &key_file).await.unwrap().close().await;
+    std::fs::remove_file(&key_file).unwrap();
+    assert_eq!(Fleet::open_with_key_file(&database, &key_file).await.unwrap_err().code, ErrorCode::SEAL_KEY);
+    assert!(!key_file.exists(), "a new key beside an old database would hide what is wrong");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.db");
+    std::fs::write(&path, "this is a text file and no database at all, whatever its name may say").unwrap();
+    let failure = Fleet::open(&path, key(1)).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::STORE);
+    assert!(failure.message.contains("fleet.db"), "{failure}");
+}
+
+#[tokio::test]
+async fn candidates_keep_their_order_and_go_only_when_another_was_proven() {
+    let (_folder, fleet) = fleet().await;
+    fleet.persist(&with_passwords(1, &["b", "a"])).await.unwrap();
+    fleet.persist(&with_passwords(1, &["c", "b", "a"])).await.unwrap();
+    assert_eq!(admin(&fleet, 1).await, ["c", "b", "a"]);
+    // A record that forgot some without a proof does not take them away.
+    fleet.persist(&with_passwords(1, &["d"])).await.unwrap();
+    assert_eq!(admin(&fleet, 1).await, ["d", "c", "b", "a"]);
+    let mut proven = with_passwords(1, &["d"]);
+    proven.admin_proven = true;
+    fleet.persist(&proven).await.unwrap();
+    assert_eq!(admin(&fleet, 1).await, ["d"]);
+    let history = fleet.credential_history(id(1)).await.unwrap();
+    let retired: Vec<_> =
+        history.iter().filter(|c| c.retired_at.is_some()).map(|c| c.password.expose().as_str()).collect();
+    assert_eq!(retired, ["b", "a", "c"], "the past stays readable");
+    // The setup menu's password cannot be proven over the network: its candidates stay.
+    proven.mebx_passwords = vec!["Other1!aa".into()];
+    fleet.persist(&proven).await.unwrap();
+    assert_eq!(fleet.credentials(id(1)).await.unwrap().iter().filter(|c| c.kind == CredentialKind::Mebx).count(), 2);
+}
+
+#[tokio::test]
+async fn beginning_again_keeps_the_old_credentials_as_candidates() {
+    let (_folder, fleet) = fleet().await;
+    let mut record = with_passwords(1, &["old"]);
+    (record.admin_proven, record.verified) = (true, true);
+    fleet.persist(&record).await.unwrap();
+    fleet.write(Finish { id: id(1), control_mode: "admin".into(), tls: None }).await.unwrap();
+    assert!(fleet.machine(id(1)).await.unwrap().is_verified());
+    fleet.redo(id(1)).await.unwrap();
+    assert!(fleet.machine(id(1)).await.unwrap().redo);
+    fleet.write(BeginAgain(id(1))).await.unwrap();
+    assert_eq!(fleet.record(id(1)).await.unwrap(), None);
+    assert_eq!(fleet.machine(id(1)).await.unwrap().state, MachineState::Working);
+    fleet.persist(&with_passwords(1, &["new", "admin"])).await.unwrap();
+    assert_eq!(admin(&fleet, 1).await, ["new", "admin", "old"]);
+    assert_eq!(fleet.redo(id(9)).await.unwrap_err().code, ErrorCode::MACHINE_UNKNOWN);
+}
+
+#[tokio::test]
+async fn hellos_admit_by_policy_and_names_are_given_once_and_unique() {
+    let (_folder, fleet) = fleet().await;
+    let parked = fleet.write(hello(1, false)).await.unwrap().unwrap();
+    assert_eq!((parked.state, parked.admitted, parked.host_name), (MachineState::Parked, false, None));
+    let admitted = fleet.write(hello(1, true)).await.unwrap().unwrap();
+    assert_eq!((admitted.state, admitted.name().as_deref()), (MachineState::Working, Some("pc.example.com")));
+    assert_eq!(admitted.address, Some("127.1.0.1".parse().unwrap()));
+    let second = fleet.write(hello(2, true)).await.unwrap().unwrap();
+    assert_eq!(second.name().as_deref(), Some("pc-2.example.com"), "the name was taken");
+    let again = fleet.write(hello(2, true)).await.unwrap().unwrap();
+    assert_eq!(again.name(), second.name());
+    assert_eq!(fleet.last_hello(id(2)).await.unwrap().unwrap(), [3, 2]);
+}
+
+#[tokio::test]
+async fn a_listed_machine_is_admitted_under_its_own_name() {
+    let (_folder, fleet) = fleet().await;
+    let mut known = KnownMachine::new(id(1));
+    known.host_name = Some("reception".into());
+    known.dns_suffix = Some("corp.example.com".into());
+    fleet.import(vec![known.clone()]).await.unwrap();
+    assert_eq!(fleet.machine(id(1)).await.unwrap().state, MachineState::Known);
+    let machine = fleet.write(hello(1, false)).await.unwrap().unwrap();
+    assert_eq!(machine.state, MachineState::Working);
+    assert_eq!(machine.host_name.as_deref(), Some("reception"));
+    assert_eq!(machine.dns_suffix.as_deref(), Some("corp.example.com"));
+    known.id = id(2);
+    assert_eq!(fleet.import(vec![known]).await.unwrap_err().code, ErrorCode::CONFIG, "one name, two machines");
+    let blank = KnownMachine::new(SystemId::from_wire([0; 16]));
+    assert_eq!(fleet.import(vec![blank]).await.unwrap_err().code, ErrorCode::IDENTITY_UNUSABLE);
+}
+
+#[tokio::test]
+async fn a_machine_that_says_hello_all_day_does_not_fill_the_disk() {
+    let (_folder, fleet) = fleet().await;
+    for _ in 0..MAX_HELLOS + 10 {
+        fleet.write(hello(1, false)).await.unwrap();
+    }
+    let count = sqlx::query("SELECT count(*) AS n FROM hellos").fetch_one(&fleet.0.readers).await.unwrap();
+    assert_eq!(required::<i64>(&count, "n").unwrap(), MAX_HELLOS);
+    for n in 0..MAX_DIARY + 5 {
+        fleet.note(id(1), "note", n.to_string());
+    }
+    fleet.write(hello(1, false)).await.unwrap();
+    let diary = fleet.diary(id(1), u32::MAX).await.unwrap();
+    assert_eq!(i64::try_from(diary.len()).unwrap(), MAX_DIARY);
+    assert_eq!(diary.last().unwrap().message, (MAX_DIARY + 4).to_string(), "the newest are kept");
+}
+
+#[tokio::test]
+async fn invented_machines_beyond_the_limit_leave_no_trace() {
+    let (_folder, fleet) = fleet().await;
+    let path = fleet.path().to_owned();
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    sqlx::query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+         INSERT INTO machines (uuid, origin, created_at, changed_at, state) SELECT 'x' || i, 'hello', 0, 0, 'parked' FROM n",
+    )
+    .bind(MAX_UNADMITTED)
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(fleet.write(hello(1, false)).await.unwrap(), None);
+    assert!(fleet.write(hello(1, true)).await.unwrap().is_some(), "an admitted one always has room");
+}
+
+#[tokio::test]
+async fn states_failures_and_ca_requests_are_kept() {
+    let (_folder, fleet) = fleet().await;
+    fleet.write(hello(1, true)).await.unwrap();
+    let failure = Failure::new(ErrorCode::CA_PENDING, "certify", "request 17 is not decided").hint("approve it");
+    let retry_at = Some(from_millis(millis(SystemTime::now()) + 5000));
+    let state = || SetState {
+        id: id(1),
+        state: MachineState::Waiting,
+        attempts: Attempts::OneMore,
+        retry_at,
+        failure: Some(failure.clone()),
+    };
+    fleet.write(state()).await.unwrap();
+    fleet.write(state()).await.unwrap();
+    for (state, message) in [("pending", None), ("denied", Some("not one of ours".to_owned()))] {
+        fleet.write(CaAnswered { id: id(1), request: "17".into(), state, message }).await.unwrap();
+    }
+    let machine = fleet.machine(id(1)).await.unwrap();
+    assert_eq!((machine.attempts, machine.retry_at, machine.failure), (2, retry_at, Some(failure)));
+    let requests = fleet.ca_requests(id(1)).await.unwrap();
+    assert_eq!((requests.len(), requests[0].times, requests[0].state.as_str()), (1, 2, "denied"));
+    assert_eq!(requests[0].message.as_deref(), Some("not one of ours"));
+}
+
+#[tokio::test]
+async fn one_bad_change_in_a_group_does_not_harm_the_others() {
+    let (_folder, fleet) = fleet().await;
+    let good = (1..=20).map(|n| {
+        let fleet = fleet.clone();
+        async move { fleet.persist(&with_passwords(n, &["x"])).await }
+    });
+    let bad = (1..=20).map(|n| {
+        let fleet = fleet.clone();
+        async move { fleet.redo(id(100 + n)).await }
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    for (good, bad) in good.zip(bad) {
+        tasks.spawn(async move { (good.await.is_ok(), bad.await.is_err()) });
+    }
+    while let Some(done) = tasks.join_next().await {
+        assert_eq!(done.unwrap(), (true, true));
+    }
+    assert_eq!(fleet.machines().await.unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn many_records_share_few_commits() {
+    let (_folder, fleet) = fleet().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 1..=200 {
+        let fleet = fleet.clone();
+        tasks.spawn(async move {
+            let mut record = with_passwords(n, &["x"]);
+            record.id = SystemId::from_wire([n; 16]);
+            fleet.persist(&record).await.unwrap();
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(fleet.machines().await.unwrap().len(), 200);
+    // Commits since the database was made, by the writer's own count.
+    assert!(fleet.0.writer.commits() < 60, "{} commits", fleet.0.writer.commits());
+}

@@ -1,0 +1,356 @@
+//! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use amt_core::version::TlsVersion;
+use amt_core::{DeviceStatus, ErrorCode, Failure, Secret, SystemId, Tick};
+use amt_provision::machine::{Input, Machine, Output};
+use amt_provision::remote::{Candidate, Outcome, Remote};
+use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record, Step};
+use amt_sim::authority::ProvisioningChain;
+use amt_sim::chain::RootHash;
+use amt_sim::fault::{Direction, Fault, FaultKind};
+use amt_sim::firmware::{Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const SUFFIX: &str = "example.com";
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The setup server's side of the world: disk, certificates, authority.
+pub struct Server {
+    pub chains: Vec<Vec<Vec<u8>>>,
+    pub disk: Option<Vec<u8>>,
+    pub plan: Plan,
+    pub ca: Ca,
+    pub seed: u8,
+}
+
+/// What the authority says, question by question; then it issues.
+#[derive(Default)]
+pub struct Ca {
+    pub answers: VecDeque<CaAnswer>,
+    pub asked: Vec<CertificateRequest>,
+}
+
+/// Where to stop the server, as if the power had gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// Which output of the procedure, counted from 0.
+    pub output: usize,
+    /// Before it is carried out, or right after.
+    pub after: bool,
+}
+
+/// How one attempt ended.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Nothing if the server crashed.
+    pub result: Option<Result<Outcome, Failure>>,
+    pub events: Vec<Event>,
+    pub outputs: usize,
+    /// Times at which a login was refused.
+    pub refusals: Vec<Tick>,
+}
+
+impl Attempt {
+    pub fn failure(&self) -> &Failure {
+        self.result.as_ref().expect("it crashed").as_ref().expect_err("it succeeded")
+    }
+
+    pub fn steps(&self) -> Vec<Step> {
+        self.events.iter().filter_map(|e| if let Event::Step(s) = e { Some(*s) } else { None }).collect()
+    }
+}
+
+/// The wire between them, and the time.
+pub struct World {
+    pub now: Tick,
+    pub firmware: Firmware,
+    pub server: Server,
+    listening: (bool, bool),
+    connection: Option<u64>,
+    next_connection: u64,
+    /// A fault made the peer silent.
+    stalled: bool,
+    pub hellos: Vec<Vec<u8>>,
+}
+
+impl World {
+    /// A factory-fresh machine that trusts our root.
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, with changes to the machine.
+    pub fn with(change: impl FnOnce(&mut MachineConfig)) -> Self {
+        let chain = ProvisioningChain::new(SUFFIX);
+        let id: SystemId = "7f8e9dac-1b2c-4d3e-8f50-617283940a5b".parse().unwrap();
+        let mut config = MachineConfig::new(id);
+        config.roots = vec![RootHash::sha256(chain.root())];
+        config.suffix = Some(SUFFIX.to_owned());
+        Arc::make_mut(&mut config.persona).keys.not_ready_percent = 0;
+        change(&mut config);
+        let plan = {
+            let mut plan = Plan::new();
+            plan.host_name = Some("pc1".to_owned());
+            plan.domain_name = Some(SUFFIX.to_owned());
+            plan
+        };
+        let server = Server { chains: vec![chain.chain], disk: None, plan, ca: Ca::default(), seed: 1 };
+        let mut world = Self {
+            now: Tick(0),
+            firmware: Firmware::new(config),
+            server,
+            listening: (false, false),
+            connection: None,
+            next_connection: 1,
+            stalled: false,
+            hellos: Vec::new(),
+        };
+        world.firmware.handle(world.now, FirmwareInput::Power);
+        let mut nothing = VecDeque::new();
+        world.drain_firmware(&mut nothing);
+        world
+    }
+
+    pub fn fault(&mut self, fault: Fault) {
+        self.firmware.add_fault(fault);
+    }
+
+    /// The record on disk.
+    pub fn record(&self) -> Option<Record> {
+        self.server.disk.as_ref().map(|bytes| Record::decode(bytes).expect("what was written reads"))
+    }
+
+    /// Whether a password on disk, or the factory's, opens the machine: what must hold at every instant.
+    pub fn assert_reachable(&self, when: &str) {
+        let record = self.record();
+        let mut candidates: Vec<String> =
+            record.iter().flat_map(|r| r.admin_passwords.iter().map(|p| p.expose().clone())).collect();
+        if record.is_none() {
+            candidates.push("admin".to_owned());
+            candidates.extend(self.server.plan.known_admin_passwords.iter().map(|p| p.expose().clone()));
+        }
+        assert!(
+            candidates.iter().any(|p| self.firmware.check_admin_password(p)),
+            "{when}: no password on disk opens the machine"
+        );
+    }
+
+    /// One attempt of the server, from its last durable record to its end or crash.
+    pub fn attempt(&mut self, crash: Option<Crash>) -> Attempt {
+        self.attempt_with(crash, None)
+    }
+
+    /// The same, with what the hello says of the credentials.
+    pub fn attempt_with(&mut self, crash: Option<Crash>, credentials_set: Option<bool>) -> Attempt {
+        self.server.seed = self.server.seed.wrapping_add(1);
+        let record = self.record().unwrap_or_else(|| Record::new(self.firmware.id()));
+        let candidates = (0..self.server.chains.len())
+            .map(|index| Candidate { index, leaf_sha256: format!("leaf-{index}") })
+            .collect();
+        let mut remote =
+            Remote::new(record, self.server.plan.clone(), candidates, "127.0.0.2:16993".to_owned(), 16993);
+        remote.seed = [self.server.seed; 32];
+        remote.credentials_set = credentials_set;
+        remote.utc_at_zero = 1_767_225_600;
+        let attempt = self.run(remote.start(), crash);
+        self.hang_up();
+        attempt
+    }
+
+    fn run(&mut self, mut machine: Machine<Outcome>, crash: Option<Crash>) -> Attempt {
+        let mut attempt = Attempt { result: None, events: Vec::new(), outputs: 0, refusals: Vec::new() };
+        let mut inputs = VecDeque::from([Input::Start]);
+        for _ in 0..100_000 {
+            let input = match inputs.pop_front() {
+                Some(input) => input,
+                None => match self.advance(machine.deadline(), &mut inputs) {
+                    Some(input) => input,
+                    None => continue,
+                },
+            };
+            machine.handle(self.now, input).expect("drained");
+            while let Some(output) = machine.poll() {
+                let number = attempt.outputs;
+                attempt.outputs += 1;
+                if crash == Some(Crash { output: number, after: false }) {
+                    return attempt;
+                }
+                if self.carry_out(output, &mut inputs, &mut attempt) {
+                    return attempt;
+                }
+                self.assert_reachable("after an output of the procedure");
+                if crash == Some(Crash { output: number, after: true }) {
+                    return attempt;
+                }
+            }
+        }
+        panic!("the attempt does not end");
+    }
+
+    /// Carries out one output; true if it was the last.
+    fn carry_out(&mut self, output: Output<Outcome>, inputs: &mut VecDeque<Input>, attempt: &mut Attempt) -> bool {
+        match output {
+            Output::Connect { port, tls } => {
+                self.hang_up();
+                let answer = match self.connect(port, &tls) {
+                    Ok(outcome) => Input::Connected(outcome),
+                    Err(failure) => Input::ConnectFailed(failure),
+                };
+                inputs.push_back(answer);
+                self.drain_firmware(inputs);
+            }
+            Output::Transmit(bytes) => match self.connection {
+                Some(connection) => {
+                    if !self.stalled {
+                        self.firmware.handle(self.now, FirmwareInput::Bytes { connection, bytes: &bytes });
+                        self.drain_firmware(inputs);
+                    }
+                }
+                None => inputs.push_back(Input::Closed),
+            },
+            Output::Persist(record) => {
+                self.server.disk = Some(record.encode().expose().clone());
+                inputs.push_back(Input::Persisted(Ok(())));
+            }
+            Output::Certify(request) => {
+                let answer = self.server.ca.answer(&request);
+                inputs.push_back(Input::Certified(answer));
+            }
+            Output::Event(event) => attempt.events.push(event),
+            Output::Close => self.hang_up(),
+            Output::Done(result) => {
+                attempt.result = Some(result);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Nothing is on the wire: lets time pass up to the next deadline of either side.
+    fn advance(&mut self, deadline: Option<Tick>, inputs: &mut VecDeque<Input>) -> Option<Input> {
+        let firmware = self.firmware.deadline();
+        let next = [deadline, firmware].into_iter().flatten().min().expect("both sides wait for nothing");
+        self.now = self.now.max(next);
+        if firmware.is_some_and(|at| at <= self.now) {
+            self.firmware.handle(self.now, FirmwareInput::Timeout);
+            self.drain_firmware(inputs);
+        }
+        if let Some(input) = inputs.pop_front() {
+            return Some(input);
+        }
+        deadline.is_some_and(|at| at <= self.now).then_some(Input::Timeout)
+    }
+
+    fn drain_firmware(&mut self, inputs: &mut VecDeque<Input>) {
+        while let Some(output) = self.firmware.poll() {
+            match output {
+                FirmwareOutput::Hello { bytes, .. } => self.hellos.push(bytes),
+                FirmwareOutput::Transmit { connection, bytes } => {
+                    if Some(connection) == self.connection {
+                        inputs.push_back(Input::Bytes(bytes));
+                    }
+                }
+                FirmwareOutput::Close { connection, ending } => {
+                    if Some(connection) == self.connection {
+                        if ending == Ending::Stay {
+                            self.stalled = true;
+                        } else {
+                            self.connection = None;
+                            inputs.push_back(Input::Closed);
+                        }
+                    }
+                }
+                FirmwareOutput::Listen { plain, secure } => self.listening = (plain, secure),
+            }
+        }
+    }
+
+    fn connect(&mut self, port: u16, plan: &TlsPlan) -> Result<TlsOutcome, Failure> {
+        let failure = |code, text: &str| Failure::new(code, "connect", text);
+        let open = if port == 16993 { self.listening.1 } else { self.listening.0 };
+        if !open {
+            return Err(failure(ErrorCode::CONNECT_REFUSED, "the port is closed"));
+        }
+        for direction in [Direction::In, Direction::Out] {
+            match self.firmware.handshake_fault(direction) {
+                None => {}
+                Some(FaultKind::Stall) => {
+                    self.now = self.now.after(HANDSHAKE_TIMEOUT);
+                    return Err(failure(ErrorCode::TLS_HANDSHAKE, "the handshake was not finished in time"));
+                }
+                Some(FaultKind::Garbage) => return Err(failure(ErrorCode::TLS_HANDSHAKE, "garbage")),
+                Some(_) => return Err(failure(ErrorCode::CONNECTION_RESET, "reset")),
+            }
+        }
+        let serving = self.firmware.tls(self.now);
+        if let PeerIdentity::Pinned(der) = &plan.identity
+            && **serving.certificate != **der
+        {
+            return Err(failure(ErrorCode::TLS_PIN_MISMATCH, "another certificate"));
+        }
+        let requested = !matches!(serving.client, amt_sim::firmware::ClientAuth::None);
+        let chain = plan.present.and_then(|i| self.server.chains.get(i)).filter(|_| requested).cloned();
+        let faults = serving.client.judge(chain.as_deref().unwrap_or_default());
+        if !faults.is_empty() {
+            self.firmware.record_refused_chain(self.now, &faults);
+            return Err(failure(ErrorCode::TLS_CHAIN_REFUSED, "refused").device(DeviceStatus::TlsAlert(42)));
+        }
+        let connection = self.next_connection;
+        self.next_connection += 1;
+        self.connection = Some(connection);
+        self.stalled = false;
+        let port = if port == 16993 { Port::Secure } else { Port::Plain };
+        let chain = chain.unwrap_or_default();
+        self.firmware.handle(self.now, FirmwareInput::Accepted { connection, port, peer: None, chain });
+        Ok(TlsOutcome {
+            version: TlsVersion::V1_2,
+            suite: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384".to_owned(),
+            engine: "memory",
+            peer: vec![serving.certificate.to_vec()],
+            certificate_requested: requested,
+        })
+    }
+
+    fn hang_up(&mut self) {
+        self.stalled = false;
+        if let Some(connection) = self.connection.take() {
+            self.firmware.handle(self.now, FirmwareInput::Closed { connection });
+            let mut nothing = VecDeque::new();
+            self.drain_firmware(&mut nothing);
+        }
+    }
+}
+
+impl Ca {
+    fn answer(&mut self, request: &CertificateRequest) -> CaAnswer {
+        self.asked.push(request.clone());
+        self.answers.pop_front().unwrap_or_else(|| issue(request))
+    }
+}
+
+/// Issues what is asked for, from a root made of the simulator's key pool.
+pub fn issue(request: &CertificateRequest) -> CaAnswer {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
+    };
+    let pair = || {
+        KeyPair::from_pkcs8_der_and_sign_algo(&amt_sim::keys::key(12).pkcs8().into(), &PKCS_RSA_SHA256).unwrap()
+    };
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&pair()).unwrap();
+    let issuer = Issuer::new(params, pair());
+    let csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into())
+        .expect("the request's signature is good");
+    let certificate = csr.signed_by(&issuer).unwrap();
+    CaAnswer::Issued { certificate: certificate.der().to_vec(), chain: vec![root.der().to_vec()] }
+}
+
+/// A password that must not be guessed.
+pub fn secret(text: &str) -> Secret<String> {
+    Secret::from(text)
+}

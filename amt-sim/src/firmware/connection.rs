@@ -1,0 +1,239 @@
+//! One connection: HTTP, the login, and the faults on the way (`spec/wsman.md` §1.2–1.4).
+
+use super::{ConnectionId, Ending, Firmware, MAX_AUDIT, Output, Port, soap};
+use crate::digest::Verdict;
+use crate::fault::{Direction, FaultKind, Message, damage};
+use crate::http::{self, Request, RequestParser, Response};
+use crate::persona::CommitReply;
+use amt_core::Tick;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A connection of the machine.
+#[derive(Debug)]
+pub(super) struct Connection {
+    port: Port,
+    peer: Option<IpAddr>,
+    parser: RequestParser,
+    /// The digest cache of a TLS connection: who logged in, and under which state of the ACL.
+    logged_in: Option<u64>,
+    /// A stalled connection hears nothing more.
+    deaf: bool,
+}
+
+impl Connection {
+    pub(super) fn new(port: Port, peer: Option<IpAddr>) -> Self {
+        Self { port, peer, parser: RequestParser::default(), logged_in: None, deaf: false }
+    }
+}
+
+const REFUSED_PAGE: &str = "Log on failed. Incorrect user name or password, or user account temporarily locked.";
+
+impl Firmware {
+    pub(super) fn receive(&mut self, now: Tick, id: ConnectionId, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id).filter(|c| !c.deaf) else { return };
+        connection.parser.push(bytes);
+        loop {
+            let Some(connection) = self.connections.get_mut(&id).filter(|c| !c.deaf) else { return };
+            match connection.parser.next_request() {
+                Ok(Some(request)) => self.serve(now, id, &request),
+                Ok(None) => return,
+                Err(bad) => {
+                    self.refuse(now, "http", bad.reason.to_owned());
+                    let response = Response::page(bad.status, bad.reason);
+                    self.transmit(now, id, &response, None, Duration::ZERO);
+                    self.end(now, id, Ending::Close);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, now: Tick, id: ConnectionId, request: &Request) {
+        self.audit.total += 1;
+        let number = self.audit.total;
+        let soap = soap::read(&request.body);
+        let label = match &soap {
+            Ok(Ok(read)) => read.label(),
+            _ => String::new(),
+        };
+        let message = Message::Request { number, label: &label };
+        let mut delay = Duration::ZERO;
+        let mut forced = None;
+        match self.faults.strike(message, Direction::In) {
+            Some(FaultKind::Delay(by)) => delay = by,
+            Some(FaultKind::Reset) => return self.end(now, id, Ending::Reset),
+            Some(FaultKind::Truncate) => return self.end(now, id, Ending::Close),
+            Some(FaultKind::Stall) => return self.go_deaf(id),
+            Some(FaultKind::Garbage) => {
+                self.refuse(now, &label, "damaged on the way".to_owned());
+                let response = Response::page(400, "The request could not be understood.");
+                self.transmit(now, id, &response, None, delay);
+                return self.end(now, id, Ending::Close);
+            }
+            Some(FaultKind::Status(status)) => forced = Some(status),
+            None => {}
+        }
+        let response = match self.login(now, id, request, &label) {
+            Err(challenge) => challenge,
+            Ok(()) => {
+                self.count(&label);
+                self.answer(now, id, request, soap, forced)
+            }
+        };
+        let outgoing = self.faults.strike(message, Direction::Out);
+        let committed = self.device.effects.contains(&super::Effect::Committed);
+        let lost = committed && self.device.config.persona.network.commit_reply == CommitReply::Dropped;
+        let peer = self.connections.get(&id).and_then(|c| c.peer);
+        match outgoing {
+            Some(FaultKind::Reset) => self.end(now, id, Ending::Reset),
+            Some(FaultKind::Stall) => self.go_deaf(id),
+            _ if lost => self.end(now, id, Ending::Reset),
+            _ => {
+                if let Some(FaultKind::Delay(by)) = outgoing {
+                    delay += by;
+                }
+                self.transmit(now, id, &response, outgoing, delay);
+                if response.close || request.closes() || committed || outgoing == Some(FaultKind::Truncate) {
+                    self.end(now, id, Ending::Close);
+                }
+            }
+        }
+        self.apply_effects(now, peer);
+    }
+
+    fn count(&mut self, label: &str) {
+        let label = if label.is_empty() { "?" } else { label };
+        // Labels come from clients: their number is bounded like the log's length.
+        if self.audit.requests.len() < MAX_AUDIT || self.audit.requests.contains_key(label) {
+            *self.audit.requests.entry(label.to_owned()).or_default() += 1;
+        }
+        if self.audit.log.len() == MAX_AUDIT {
+            self.audit.log.pop_front();
+        }
+        self.audit.log.push_back(label.to_owned());
+    }
+
+    /// The digest login, or the reply that asks for one.
+    fn login(&mut self, now: Tick, id: ConnectionId, request: &Request, label: &str) -> Result<(), Response> {
+        if !self.device.login_required() {
+            return Ok(());
+        }
+        let epoch = self.acl_epoch;
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        let login = &self.device.config.persona.login;
+        let Some(authorization) = request.header("authorization") else {
+            if connection.port == Port::Secure && connection.logged_in == Some(epoch) {
+                return Ok(());
+            }
+            return Err(self.ask_for_login(false));
+        };
+        let device = &self.device;
+        let verdict = self.gate.check(
+            now,
+            login,
+            &device.realm,
+            authorization,
+            &request.method,
+            &request.target,
+            &request.body,
+            |user| device.secret(user),
+        );
+        match verdict {
+            Verdict::Accepted(_) => {
+                connection.logged_in = Some(epoch);
+                Ok(())
+            }
+            Verdict::Challenge { stale, reason } => {
+                connection.logged_in = None;
+                self.refuse(now, if label.is_empty() { "login" } else { label }, format!("401: {reason}"));
+                Err(self.ask_for_login(stale))
+            }
+        }
+    }
+
+    fn ask_for_login(&mut self, stale: bool) -> Response {
+        let mut response = Response::page(401, REFUSED_PAGE);
+        let challenge = self.gate.challenge(&self.device.config.persona.login, &self.device.realm, stale);
+        response.headers.push(("WWW-Authenticate", challenge));
+        response
+    }
+
+    fn answer(
+        &mut self,
+        now: Tick,
+        id: ConnectionId,
+        request: &Request,
+        soap: Result<Result<soap::Request, soap::Fault>, ()>,
+        forced: Option<u32>,
+    ) -> Response {
+        if request.target != "/wsman" {
+            self.refuse(now, "http", format!("target {:.80}", request.target));
+            return Response::page(404, "The requested page does not exist.");
+        }
+        if request.method != "POST" {
+            self.refuse(now, "http", format!("method {:.20}", request.method));
+            return Response::page(405, "Only POST is served here.");
+        }
+        self.replies = self.replies.wrapping_add(1);
+        let number = self.replies;
+        let peer_is_secure = self.connections.get(&id).is_some_and(|c| c.port == Port::Secure);
+        let mut response = match soap {
+            Err(()) => {
+                self.refuse(now, "soap", "not SOAP".to_owned());
+                return Response::page(400, "The request could not be understood.");
+            }
+            Ok(Err(fault)) => {
+                self.refuse(now, "soap", fault.name());
+                Response::soap(400, fault.write(None, number))
+            }
+            Ok(Ok(read)) => match self.operate(now, &read, peer_is_secure, forced) {
+                Ok(body) => {
+                    if let soap::Body::Output { value, .. } = &body
+                        && *value != 0
+                    {
+                        self.refuse(now, &read.label(), format!("ReturnValue {value}"));
+                    }
+                    Response::soap(200, soap::write(&read, number, &body))
+                }
+                Err(fault) => {
+                    self.refuse(now, &read.label(), fault.name());
+                    Response::soap(400, fault.write(Some(&read), number))
+                }
+            },
+        };
+        let framing = &self.device.config.persona.http;
+        response.chunks = framing.chunked.then_some(framing.max_chunk);
+        response
+    }
+
+    fn transmit(
+        &mut self,
+        now: Tick,
+        id: ConnectionId,
+        response: &Response,
+        fault: Option<FaultKind>,
+        delay: Duration,
+    ) {
+        let server = format!("Intel(R) Active Management Technology {}", self.device.config.persona.version);
+        let mut bytes = response.encode(&server, &http::date(self.device.clock(now)), &mut self.chunks);
+        match fault {
+            Some(FaultKind::Truncate) => bytes.truncate(bytes.len() / 2),
+            Some(FaultKind::Garbage) => damage(&mut bytes, &mut self.damage),
+            _ => {}
+        }
+        self.put_out(now, delay, Output::Transmit { connection: id, bytes });
+    }
+
+    fn end(&mut self, now: Tick, id: ConnectionId, ending: Ending) {
+        if self.connections.remove(&id).is_some() {
+            self.put_out(now, Duration::ZERO, Output::Close { connection: id, ending });
+        }
+    }
+
+    fn go_deaf(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.deaf = true;
+        }
+    }
+}

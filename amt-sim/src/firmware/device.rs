@@ -1,0 +1,435 @@
+//! The machine's own state: what is in flash, what is staged until CommitChanges, what runs.
+
+use super::MachineConfig;
+use crate::chain::{ChainRules, RootHash};
+use crate::digest::{ha1, hex};
+use crate::persona::SetupLogin;
+use crate::seed::Seeded;
+use crate::{certificate, keys};
+use amt_core::Tick;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a machine stands (`AMT_SetupAndConfigurationService.ProvisioningState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// 0: factory-fresh, or fallen back.
+    Pre,
+    /// 1: a setup server was accepted.
+    In,
+    /// 2: set up.
+    Post,
+}
+
+impl Phase {
+    /// `ProvisioningState`.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Pre => 0,
+            Self::In => 1,
+            Self::Post => 2,
+        }
+    }
+
+    /// Name in the truth file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pre => "pre",
+            Self::In => "in",
+            Self::Post => "post",
+        }
+    }
+}
+
+/// A password as firmware keeps it. The password itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredPassword {
+    pub(crate) ha1: [u8; 16],
+    /// SHA-256 of the password where it was sent in the clear (the setup menu's).
+    pub(crate) sha256: Option<[u8; 32]>,
+    pub(crate) is_factory: bool,
+}
+
+impl StoredPassword {
+    pub(crate) fn of(realm: &str, password: &str, is_factory: bool) -> Self {
+        let sha256 = Some(Sha256::digest(password.as_bytes()).into());
+        Self { ha1: ha1("admin", realm, password), sha256, is_factory }
+    }
+}
+
+/// A further digest user.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) handle: u32,
+    pub(crate) name: String,
+    pub(crate) ha1: [u8; 16],
+    pub(crate) access: u32,
+    pub(crate) realms: Vec<u32>,
+    pub(crate) enabled: bool,
+}
+
+/// A key pair in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredKey {
+    pub(crate) handle: u32,
+    /// Position in the pool.
+    pub(crate) pool: usize,
+}
+
+/// A certificate in the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredCertificate {
+    pub(crate) handle: u32,
+    pub(crate) der: Vec<u8>,
+    pub(crate) trusted_root: bool,
+    /// Handle of its private key.
+    pub(crate) key: Option<u32>,
+}
+
+/// One `AMT_TLSSettingData` instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsInstance {
+    pub(crate) enabled: bool,
+    pub(crate) mutual: bool,
+    pub(crate) accept_non_secure: bool,
+    pub(crate) trusted_names: Vec<String>,
+}
+
+impl TlsInstance {
+    const FACTORY: Self =
+        Self { enabled: false, mutual: false, accept_non_secure: true, trusted_names: Vec::new() };
+}
+
+/// What CommitChanges takes over as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsState {
+    pub(crate) remote: TlsInstance,
+    pub(crate) local: TlsInstance,
+    /// Handle of the certificate bound to the TLS service.
+    pub(crate) certificate: Option<u32>,
+}
+
+impl TlsState {
+    const FACTORY: Self = Self { remote: TlsInstance::FACTORY, local: TlsInstance::FACTORY, certificate: None };
+}
+
+/// `AMT_GeneralSettings` as far as it can be set.
+#[derive(Clone, Debug)]
+pub(crate) struct General {
+    pub(crate) host_name: String,
+    pub(crate) domain_name: String,
+    pub(crate) ping: bool,
+    pub(crate) rmcp_ping: bool,
+    pub(crate) wsman_only: bool,
+    pub(crate) shared_fqdn: bool,
+    pub(crate) ddns: bool,
+    pub(crate) ddns_by_dhcp: bool,
+    pub(crate) ddns_interval: u32,
+    pub(crate) ddns_ttl: u32,
+    pub(crate) idle_wake: u32,
+    pub(crate) network_enabled: bool,
+    pub(crate) privacy_level: u32,
+    pub(crate) preferred_family: u32,
+    pub(crate) presence_interval: u32,
+    pub(crate) host_os_fqdn: String,
+}
+
+/// The wired `AMT_EthernetPortSettings`.
+#[derive(Clone, Debug)]
+pub(crate) struct Wired {
+    pub(crate) dhcp: bool,
+    pub(crate) ip_sync: bool,
+    pub(crate) shared_static: bool,
+    pub(crate) address: Option<String>,
+    pub(crate) mask: Option<String>,
+    pub(crate) gateway: Option<String>,
+    pub(crate) primary_dns: Option<String>,
+    pub(crate) secondary_dns: Option<String>,
+}
+
+/// Record of the last setup (`IPS_TLSProvisioningRecord`).
+#[derive(Clone, Debug)]
+pub(crate) struct SetupRecord {
+    pub(crate) common_name: String,
+    pub(crate) root_hash: Vec<u8>,
+    pub(crate) serials: Vec<String>,
+    pub(crate) server: String,
+    pub(crate) time: i64,
+}
+
+/// Consequences of a call that come after its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// An ACL entry changed: every login is asked for anew.
+    AclChanged,
+    /// The network stack restarts after CommitChanges.
+    Committed,
+    /// The machine goes back to the factory state.
+    Unprovisioned,
+    /// The setup window ends now.
+    WindowClosed,
+}
+
+/// The device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) config: MachineConfig,
+    pub(crate) choices: Seeded,
+    pub(crate) phase: Phase,
+    /// 0 none, 1 client, 2 admin.
+    pub(crate) control_mode: u32,
+    pub(crate) window_end: Option<Tick>,
+    pub(crate) realm: String,
+    realm_generation: u32,
+    pub(crate) admin: StoredPassword,
+    pub(crate) mebx: StoredPassword,
+    pub(crate) users: Vec<User>,
+    pub(crate) next_user: u32,
+    pub(crate) keys: Vec<StoredKey>,
+    keys_made: usize,
+    pub(crate) key_ready: Option<Tick>,
+    pub(crate) certificates: Vec<StoredCertificate>,
+    pub(crate) staged: TlsState,
+    pub(crate) active: TlsState,
+    pub(crate) general: General,
+    pub(crate) wired: Wired,
+    pub(crate) otp: Option<String>,
+    clock_offset: i64,
+    pub(crate) clock_set: bool,
+    pub(crate) record: Option<SetupRecord>,
+    /// The chain that was accepted last in setup mode.
+    pub(crate) accepted: Vec<Vec<u8>>,
+    factory_certificate: (usize, Arc<Vec<u8>>),
+    pub(crate) nonce: [u8; 20],
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) commits: u64,
+    pub(crate) link_policy: Vec<u32>,
+    pub(crate) redirection: (u32, bool),
+}
+
+impl Device {
+    pub(crate) fn new(config: MachineConfig) -> Self {
+        let mut choices = Seeded::new(config.seed, "device");
+        let base = usize::try_from(choices.below(keys::POOL_SIZE as u64)).unwrap_or(0);
+        let certificate = certificate::self_signed(keys::key(base), choices.bytes());
+        let realm = realm(&config, 0);
+        let factory = config.persona.login.factory_password.clone();
+        let key_ready = choices.percent(config.persona.keys.not_ready_percent).then_some(Tick(u64::MAX));
+        let mut device = Self {
+            phase: Phase::Pre,
+            control_mode: 0,
+            window_end: None,
+            realm_generation: 0,
+            admin: StoredPassword::of(&realm, &factory, true),
+            mebx: StoredPassword::of(&realm, &factory, true),
+            realm,
+            users: Vec::new(),
+            next_user: 1,
+            keys: Vec::new(),
+            keys_made: base + 1,
+            key_ready,
+            certificates: Vec::new(),
+            staged: TlsState::FACTORY,
+            active: TlsState::FACTORY,
+            general: General {
+                host_name: String::new(),
+                domain_name: String::new(),
+                ping: true,
+                rmcp_ping: true,
+                wsman_only: false,
+                shared_fqdn: true,
+                ddns: false,
+                ddns_by_dhcp: true,
+                ddns_interval: 1440,
+                ddns_ttl: 900,
+                idle_wake: 65_535,
+                network_enabled: true,
+                privacy_level: 0,
+                preferred_family: 0,
+                presence_interval: 0,
+                host_os_fqdn: String::new(),
+            },
+            wired: Wired {
+                dhcp: true,
+                ip_sync: true,
+                shared_static: false,
+                address: None,
+                mask: None,
+                gateway: None,
+                primary_dns: None,
+                secondary_dns: None,
+            },
+            otp: config.otp.clone(),
+            // A factory clock is far off.
+            clock_offset: 946_684_800 - config.wall_clock,
+            clock_set: false,
+            record: None,
+            accepted: Vec::new(),
+            factory_certificate: (base, Arc::new(certificate)),
+            nonce: choices.bytes(),
+            effects: Vec::new(),
+            commits: 0,
+            link_policy: vec![1, 14],
+            redirection: (32_768, false),
+            choices,
+            config,
+        };
+        if let Some(password) = device.config.admin_password.clone() {
+            device.admin = StoredPassword::of(&device.realm, password.expose(), false);
+        }
+        if let Some(password) = device.config.mebx_password.clone() {
+            device.mebx = StoredPassword::of(&device.realm, password.expose(), false);
+        }
+        device
+    }
+
+    /// Whether setup mode answers on 16993.
+    pub(crate) fn window_open(&self, now: Tick) -> bool {
+        self.phase != Phase::Post && self.window_end.is_some_and(|end| now < end)
+    }
+
+    pub(crate) fn open_window(&mut self, now: Tick, hours: u64) {
+        self.window_end = Some(now.after(Duration::from_secs(hours * 3600)));
+    }
+
+    /// Seconds since 1970 by the machine's own clock.
+    pub(crate) fn clock(&self, now: Tick) -> i64 {
+        // The clock ticks in real time even where the machine's timers are sped up.
+        let seconds = now.0 as f64 / 1000.0 / self.config.time_scale;
+        self.config.wall_clock + self.clock_offset + seconds as i64
+    }
+
+    pub(crate) fn set_clock(&mut self, now: Tick, unix: i64) {
+        self.clock_offset += unix - self.clock(now);
+        self.clock_set = true;
+    }
+
+    /// Rules for the chain of a setup server.
+    pub(crate) fn chain_rules(&self, now: Tick) -> ChainRules {
+        let chain = &self.config.persona.chain;
+        ChainRules {
+            roots: self.config.roots.clone(),
+            suffix: self.config.suffix.clone(),
+            min_rsa_bits: chain.min_rsa_bits,
+            allow_sha1: chain.allow_sha1,
+            now: chain.enforce_expiry.then(|| self.clock(now)),
+        }
+    }
+
+    /// The HA1 that opens the machine for `user` at this moment.
+    pub(crate) fn secret(&self, user: &str) -> Option<[u8; 16]> {
+        if user != "admin" {
+            let found = self.users.iter().find(|u| u.name == user && u.enabled && u.access != 0);
+            return found.filter(|_| self.phase == Phase::Post).map(|u| u.ha1);
+        }
+        if self.phase == Phase::Post {
+            return Some(self.admin.ha1);
+        }
+        match self.config.persona.login.setup {
+            SetupLogin::None => None,
+            SetupLogin::Mebx => Some(self.mebx.ha1),
+            SetupLogin::Empty if self.admin.is_factory => Some(ha1("admin", &self.realm, "")),
+            SetupLogin::Empty | SetupLogin::Factory => Some(self.admin.ha1),
+        }
+    }
+
+    /// Whether a login is asked for at all.
+    pub(crate) fn login_required(&self) -> bool {
+        self.phase == Phase::Post || self.config.persona.login.setup != SetupLogin::None
+    }
+
+    /// The served certificate and the position of its key in the pool.
+    pub(crate) fn served(&self) -> (Arc<Vec<u8>>, usize) {
+        let bound = (self.phase == Phase::Post).then_some(self.active.certificate).flatten();
+        let bound = bound.and_then(|handle| self.certificate(handle));
+        if let Some(bound) = bound
+            && let Some(key) = bound.key.and_then(|handle| self.key(handle))
+        {
+            return (Arc::new(bound.der.clone()), key.pool);
+        }
+        (Arc::clone(&self.factory_certificate.1), self.factory_certificate.0)
+    }
+
+    pub(crate) fn certificate(&self, handle: u32) -> Option<&StoredCertificate> {
+        self.certificates.iter().find(|c| c.handle == handle)
+    }
+
+    pub(crate) fn key(&self, handle: u32) -> Option<StoredKey> {
+        self.keys.iter().copied().find(|k| k.handle == handle)
+    }
+
+    /// Whether TLS, staged or running, uses this certificate.
+    pub(crate) fn certificate_in_use(&self, handle: u32) -> bool {
+        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle)
+    }
+
+    /// A key of this machine's own: the next one of the pool.
+    pub(crate) fn make_key(&mut self) -> StoredKey {
+        let key = StoredKey { handle: lowest_free(self.keys.iter().map(|k| k.handle)), pool: self.keys_made };
+        self.keys_made += 1;
+        self.keys.push(key);
+        key
+    }
+
+    pub(crate) fn store_certificate(&mut self, der: Vec<u8>, trusted_root: bool, key: Option<u32>) -> u32 {
+        let handle = lowest_free(self.certificates.iter().map(|c| c.handle));
+        self.certificates.push(StoredCertificate { handle, der, trusted_root, key });
+        handle
+    }
+
+    /// Staged settings are not in flash: a restart without commit loses them.
+    pub(crate) fn drop_staged(&mut self) {
+        self.staged = self.active.clone();
+    }
+
+    /// Back to pre-provisioning: the window ended, or the machine lost power. Passwords stay: they are in flash.
+    pub(crate) fn fall_back(&mut self) {
+        if self.phase == Phase::In {
+            self.phase = Phase::Pre;
+        }
+        self.accepted.clear();
+        self.drop_staged();
+    }
+
+    /// Factory state, except that the DNS suffix and root hashes stay, and the realm may be a new one.
+    pub(crate) fn unprovision(&mut self) {
+        let generation = self.realm_generation + u32::from(!self.config.persona.login.realm_survives_unprovision);
+        let mut config = self.config.clone();
+        config.admin_password = None;
+        config.mebx_password = None;
+        config.otp = None;
+        let commits = self.commits;
+        let clock = (self.clock_offset, self.clock_set);
+        let factory_certificate = self.factory_certificate.clone();
+        let made = self.keys_made;
+        *self = Self::new(config);
+        self.realm_generation = generation;
+        self.realm = realm(&self.config, generation);
+        let factory = self.config.persona.login.factory_password.clone();
+        self.admin = StoredPassword::of(&self.realm, &factory, true);
+        self.mebx = StoredPassword::of(&self.realm, &factory, true);
+        (self.clock_offset, self.clock_set) = clock;
+        self.factory_certificate = factory_certificate;
+        self.keys_made = made;
+        self.commits = commits;
+    }
+
+    /// Hashes that the hello lists.
+    pub(crate) fn roots(&self) -> &[RootHash] {
+        &self.config.roots
+    }
+}
+
+fn lowest_free(used: impl Iterator<Item = u32> + Clone) -> u32 {
+    (0..).find(|n| !used.clone().any(|u| u == *n)).unwrap_or(u32::MAX)
+}
+
+fn realm(config: &MachineConfig, generation: u32) -> String {
+    let mut hash = Sha256::new();
+    hash.update(config.id.to_wire());
+    hash.update(config.seed.to_le_bytes());
+    hash.update(generation.to_le_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    format!("Digest:{}", hex(&digest[..16]).to_uppercase())
+}

@@ -1,0 +1,597 @@
+//! Virtual AMT firmware, sans-IO: connections and time in; hellos, replies and port changes out.
+//!
+//! [`Firmware`] is one machine. It has no socket and no clock: [`handle`](Firmware::handle) takes one [`Input`] at a
+//! [`Tick`], then [`poll`](Firmware::poll) is drained; [`deadline`](Firmware::deadline) says when `Input::Timeout` is
+//! due. TLS is outside: [`tls`](Firmware::tls) says what to serve and whom to ask for a certificate, and
+//! `Input::Accepted` brings the chain that came (`spec/hello-tls.md` §1–2, `spec/wsman.md` §1–4).
+
+mod class;
+mod connection;
+mod device;
+mod enumeration;
+mod soap;
+mod truth;
+mod wsman;
+
+pub use device::Phase;
+pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey};
+
+use crate::chain::{self, ChainFault, ChainRules, RootHash};
+use crate::digest::{Gate, ha1};
+use crate::fault::{Direction, FaultKind, FaultPlan, Message, damage};
+use crate::persona::{Persona, PlainPort};
+use crate::seed::Seeded;
+use amt_core::{Secret, SystemId, Tick};
+use connection::Connection;
+use device::{Device, Effect, SetupRecord};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many refusals and requests the audit remembers; the counters go on.
+pub const MAX_AUDIT: usize = 256;
+
+/// What makes a machine the one it is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MachineConfig {
+    /// SMBIOS UUID.
+    pub id: SystemId,
+    /// Firmware family.
+    pub persona: Arc<Persona>,
+    /// Active root hashes.
+    pub roots: Vec<RootHash>,
+    /// DNS suffix: of the setup menu, or DHCP option 15.
+    pub suffix: Option<String>,
+    /// Planted by a local agent; readable only while in provisioning.
+    pub otp: Option<String>,
+    /// Seed of every choice.
+    pub seed: u64,
+    /// What goes wrong on purpose.
+    pub faults: FaultPlan,
+    /// How much faster the machine's timers run than real time; its clock does not.
+    pub time_scale: f64,
+    /// Seconds since 1970 at tick 0.
+    pub wall_clock: i64,
+    /// A machine whose admin password was set before.
+    pub admin_password: Option<Secret<String>>,
+    /// A machine whose setup menu password was set before.
+    pub mebx_password: Option<Secret<String>>,
+}
+
+impl MachineConfig {
+    /// A factory-fresh AMT 16.0 that trusts no root and knows no suffix yet.
+    pub fn new(id: SystemId) -> Self {
+        Self {
+            id,
+            persona: Arc::new(Persona::default()),
+            roots: Vec::new(),
+            suffix: None,
+            otp: None,
+            seed: 0,
+            faults: FaultPlan::none(),
+            time_scale: 1.0,
+            wall_clock: 1_767_225_600,
+            admin_password: None,
+            mebx_password: None,
+        }
+    }
+}
+
+/// Number of a connection, chosen by the driver.
+pub type ConnectionId = u64;
+
+/// A port of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// 16992.
+    Plain,
+    /// 16993.
+    Secure,
+}
+
+/// What happens to a machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Power comes (back): the window opens if it is the first time, hellos begin.
+    Power,
+    /// A connection is up; on the secure port the handshake is done and this chain, leaf first, was sent.
+    Accepted {
+        /// The driver's number for it.
+        connection: ConnectionId,
+        /// Where.
+        port: Port,
+        /// Who.
+        peer: Option<IpAddr>,
+        /// Client certificates, if any.
+        chain: Vec<Vec<u8>>,
+    },
+    /// Bytes from a connection, TLS removed.
+    Bytes {
+        /// Which.
+        connection: ConnectionId,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// The peer closed or reset it.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The deadline has come.
+    Timeout,
+    /// Say hello now, whatever the schedule.
+    SayHello,
+    /// A local agent opens the window again, with or without a one-time password.
+    Rearm {
+        /// The one-time password.
+        otp: Option<String>,
+    },
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In order, after what was sent.
+    Close,
+    /// Reset.
+    Reset,
+    /// It stays open and silent.
+    Stay,
+}
+
+/// What a machine does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Connect to the setup server and send this.
+    Hello {
+        /// The message, perhaps damaged on purpose.
+        bytes: Vec<u8>,
+        /// How the connection ends after it.
+        ending: Ending,
+    },
+    /// Send on a connection, in one write.
+    Transmit {
+        /// Which.
+        connection: ConnectionId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// End a connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// How.
+        ending: Ending,
+    },
+    /// Which ports listen from now on.
+    Listen {
+        /// 16992.
+        plain: bool,
+        /// 16993.
+        secure: bool,
+    },
+}
+
+/// Whom the TLS server asks for a certificate.
+#[derive(Clone, Debug)]
+pub enum ClientAuth {
+    /// Nobody.
+    None,
+    /// A setup server; judged by these rules.
+    Provisioning(ChainRules),
+    /// Any client, after setup with mutual authentication.
+    Mutual {
+        /// Trusted roots, DER.
+        roots: Vec<Vec<u8>>,
+        /// Accepted common names; empty: any.
+        trusted_names: Vec<String>,
+    },
+}
+
+impl ClientAuth {
+    /// The judgement; empty: accepted.
+    pub fn judge(&self, presented: &[Vec<u8>]) -> Vec<ChainFault> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Provisioning(rules) => chain::judge(rules, presented),
+            Self::Mutual { roots, trusted_names } if presented.is_empty() => {
+                let _ = (roots, trusted_names);
+                vec![ChainFault::NoCertificate]
+            }
+            Self::Mutual { roots, trusted_names } => chain::judge_mutual(roots, trusted_names, presented),
+        }
+    }
+}
+
+/// What the TLS server of this moment serves.
+#[derive(Clone, Debug)]
+pub struct TlsServing {
+    /// Leaf certificate, DER.
+    pub certificate: Arc<Vec<u8>>,
+    /// Position of its key in the [pool](crate::keys).
+    pub key: usize,
+    /// Whom it asks.
+    pub client: ClientAuth,
+}
+
+#[derive(Debug, Default)]
+struct Audit {
+    requests: BTreeMap<String, u64>,
+    total: u64,
+    log: VecDeque<String>,
+    refusals: VecDeque<Refused>,
+    refused: u64,
+    hellos: u64,
+    connections: u64,
+    handshakes_refused: u64,
+}
+
+/// One virtual machine.
+#[derive(Debug)]
+pub struct Firmware {
+    device: Device,
+    gate: Gate,
+    faults: FaultPlan,
+    damage: Seeded,
+    chunks: Seeded,
+    connections: BTreeMap<ConnectionId, Connection>,
+    acl_epoch: u64,
+    enumerations: enumeration::Enumerations,
+    replies: u32,
+    audit: Audit,
+    outputs: VecDeque<Output>,
+    later: BTreeMap<(Tick, u64), Output>,
+    later_number: u64,
+    powered: bool,
+    restart_until: Option<Tick>,
+    next_hello: Option<Tick>,
+    hellos_since_power: u32,
+    listening: (bool, bool),
+}
+
+impl Firmware {
+    /// A machine without power yet.
+    pub fn new(config: MachineConfig) -> Self {
+        let seed = config.seed;
+        Self {
+            gate: Gate::new(seed),
+            faults: config.faults.clone(),
+            damage: Seeded::new(seed, "damage"),
+            chunks: Seeded::new(seed, "chunk"),
+            connections: BTreeMap::new(),
+            acl_epoch: 0,
+            enumerations: enumeration::Enumerations::default(),
+            replies: 0,
+            audit: Audit::default(),
+            outputs: VecDeque::new(),
+            later: BTreeMap::new(),
+            later_number: 0,
+            powered: false,
+            restart_until: None,
+            next_hello: None,
+            hellos_since_power: 0,
+            listening: (false, false),
+            device: Device::new(config),
+        }
+    }
+
+    /// Identity.
+    pub fn id(&self) -> SystemId {
+        self.device.config.id
+    }
+
+    /// Provisioning state.
+    pub fn phase(&self) -> Phase {
+        self.device.phase
+    }
+
+    /// Digest realm of this moment.
+    pub fn realm(&self) -> &str {
+        &self.device.realm
+    }
+
+    /// Whether this is the admin password now.
+    pub fn check_admin_password(&self, password: &str) -> bool {
+        self.device.admin.ha1 == ha1("admin", &self.device.realm, password)
+    }
+
+    /// Whether this is the setup menu's password now.
+    pub fn check_mebx_password(&self, password: &str) -> bool {
+        self.device.mebx.ha1 == ha1("admin", &self.device.realm, password)
+    }
+
+    /// What the TLS server serves now.
+    pub fn tls(&self, now: Tick) -> TlsServing {
+        let (certificate, key) = self.device.served();
+        let client = if self.device.phase != Phase::Post {
+            ClientAuth::Provisioning(self.device.chain_rules(now))
+        } else if self.device.active.remote.mutual {
+            let roots = self.device.certificates.iter().filter(|c| c.trusted_root).map(|c| c.der.clone()).collect();
+            ClientAuth::Mutual { roots, trusted_names: self.device.active.remote.trusted_names.clone() }
+        } else {
+            ClientAuth::None
+        };
+        TlsServing { certificate, key, client }
+    }
+
+    /// Asks the fault plan about a TLS handshake, before (`In`) or in the middle of it (`Out`).
+    pub fn handshake_fault(&mut self, direction: Direction) -> Option<FaultKind> {
+        self.faults.strike(Message::Handshake, direction)
+    }
+
+    /// Adds a fault to the plan.
+    pub fn add_fault(&mut self, fault: crate::fault::Fault) {
+        self.faults.add(fault);
+    }
+
+    /// Records that the TLS layer turned a client away.
+    pub fn record_refused_chain(&mut self, now: Tick, faults: &[ChainFault]) {
+        self.audit.handshakes_refused += 1;
+        let why: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        self.refuse(now, "tls", why.join("; "));
+    }
+
+    fn refuse(&mut self, now: Tick, what: &str, reason: String) {
+        self.audit.refused += 1;
+        if self.audit.refusals.len() == MAX_AUDIT {
+            self.audit.refusals.pop_front();
+        }
+        self.audit.refusals.push_back(Refused { at: now.0, what: what.to_owned(), reason });
+    }
+
+    /// Applies one input; drain [`poll`](Self::poll) before the next.
+    pub fn handle(&mut self, now: Tick, input: Input<'_>) {
+        match input {
+            Input::Power => self.power(now),
+            Input::Accepted { connection, port, peer, chain } => self.accept(now, connection, port, peer, chain),
+            Input::Bytes { connection, bytes } => self.receive(now, connection, bytes),
+            Input::Closed { connection } => {
+                self.connections.remove(&connection);
+            }
+            Input::Timeout => {}
+            Input::SayHello if self.device.window_open(now) => self.say_hello(now),
+            Input::SayHello => {}
+            Input::Rearm { otp } => self.rearm(now, otp),
+        }
+        self.run_timers(now);
+    }
+
+    /// The next thing the machine does.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When `Input::Timeout` is due.
+    pub fn deadline(&self) -> Option<Tick> {
+        let window = self.device.window_end.filter(|_| self.device.phase != Phase::Post);
+        let hello = self.next_hello;
+        let later = self.later.keys().next().map(|(at, _)| *at);
+        [window, hello, later, self.restart_until].into_iter().flatten().min()
+    }
+
+    fn power(&mut self, now: Tick) {
+        let first = !std::mem::replace(&mut self.powered, true);
+        self.drop_connections(Ending::Reset);
+        self.later.clear();
+        self.restart_until = None;
+        if first {
+            let hours = self.device.config.persona.window.hours;
+            if hours > 0 && self.device.phase != Phase::Post {
+                self.device.open_window(now, hours);
+            }
+        } else {
+            self.device.fall_back();
+        }
+        self.start_hellos(now);
+        self.listen(now);
+    }
+
+    fn rearm(&mut self, now: Tick, otp: Option<String>) {
+        if self.device.phase == Phase::Post {
+            return;
+        }
+        self.device.otp = otp;
+        let hours = self.device.config.persona.window.rearm_hours;
+        self.device.open_window(now, hours);
+        self.start_hellos(now);
+        self.listen(now);
+    }
+
+    fn start_hellos(&mut self, now: Tick) {
+        self.hellos_since_power = 0;
+        self.next_hello = self.device.window_open(now).then_some(now);
+    }
+
+    fn run_timers(&mut self, now: Tick) {
+        while let Some(entry) = self.later.first_entry()
+            && entry.key().0 <= now
+        {
+            self.outputs.push_back(entry.remove());
+        }
+        if self.restart_until.is_some_and(|until| until <= now) {
+            self.restart_until = None;
+            self.start_hellos(now);
+            self.listen(now);
+        }
+        if self.device.phase != Phase::Post && self.device.window_end.is_some_and(|end| end <= now) {
+            self.close_window(now);
+        }
+        if self.next_hello.is_some_and(|at| at <= now) {
+            self.say_hello(now);
+        }
+    }
+
+    fn close_window(&mut self, now: Tick) {
+        self.device.window_end = None;
+        self.device.fall_back();
+        self.next_hello = None;
+        self.drop_connections(Ending::Close);
+        self.listen(now);
+    }
+
+    /// One hello, and the time of the next one.
+    fn say_hello(&mut self, now: Tick) {
+        let mut bytes = self.hello_bytes();
+        self.hellos_since_power = self.hellos_since_power.saturating_add(1);
+        self.next_hello = Some(now.after(self.device.config.persona.hello_gap(self.hellos_since_power)));
+        self.audit.hellos += 1;
+        let mut ending = Ending::Close;
+        let mut delay = Duration::ZERO;
+        match self.faults.strike(Message::Hello, Direction::Out) {
+            Some(FaultKind::Delay(by)) => delay = by,
+            Some(FaultKind::Reset) => {
+                bytes.clear();
+                ending = Ending::Reset;
+            }
+            Some(FaultKind::Truncate) => bytes.truncate(bytes.len() / 2),
+            Some(FaultKind::Stall) => {
+                bytes.truncate(bytes.len() / 2);
+                ending = Ending::Stay;
+            }
+            Some(FaultKind::Garbage) => damage(&mut bytes, &mut self.damage),
+            Some(FaultKind::Status(_)) | None => {}
+        }
+        self.put_out(now, delay, Output::Hello { bytes, ending });
+    }
+
+    /// The hello of this moment (`spec/hello-tls.md` §1.2), type 3.
+    fn hello_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(&u16::from(!self.device.admin.is_factory).to_le_bytes());
+        out.extend_from_slice(&3_u16.to_le_bytes());
+        out.extend_from_slice(&self.hellos_since_power.to_le_bytes());
+        out.extend_from_slice(&self.device.config.id.to_wire());
+        let roots = &self.device.roots()[..self.device.roots().len().min(255)];
+        out.push(u8::try_from(roots.len()).unwrap_or(u8::MAX));
+        for root in roots {
+            out.push(root.algorithm);
+            out.push(u8::try_from(root.digest.len()).unwrap_or(0));
+            out.extend_from_slice(&root.digest);
+        }
+        out
+    }
+
+    /// Emits now, or `delay` of real time later.
+    fn put_out(&mut self, now: Tick, delay: Duration, output: Output) {
+        if delay.is_zero() && self.later.is_empty() {
+            self.outputs.push_back(output);
+            return;
+        }
+        // Whatever follows a delayed message on its connection waits behind it.
+        let due = now.after(delay.mul_f64(self.device.config.time_scale));
+        let behind = self.later.iter().filter(|(_, o)| same_connection(o, &output)).map(|((at, _), _)| *at).max();
+        let due = behind.map_or(due, |at| at.max(due));
+        if due <= now {
+            self.outputs.push_back(output);
+            return;
+        }
+        self.later_number += 1;
+        self.later.insert((due, self.later_number), output);
+    }
+
+    fn drop_connections(&mut self, ending: Ending) {
+        for connection in std::mem::take(&mut self.connections).into_keys() {
+            self.outputs.push_back(Output::Close { connection, ending });
+        }
+        self.enumerations.clear();
+    }
+
+    /// Which ports are open at this moment, told when it changes.
+    fn listen(&mut self, now: Tick) {
+        let ports = self.ports(now);
+        if ports != self.listening {
+            self.listening = ports;
+            self.outputs.push_back(Output::Listen { plain: ports.0, secure: ports.1 });
+        }
+    }
+
+    fn ports(&self, now: Tick) -> (bool, bool) {
+        if !self.powered || self.restart_until.is_some() {
+            return (false, false);
+        }
+        if self.device.phase != Phase::Post {
+            return (false, self.device.window_open(now));
+        }
+        let remote = &self.device.active.remote;
+        let plain = match self.device.config.persona.network.plain_port {
+            PlainPort::Configured => !remote.enabled || remote.accept_non_secure,
+            PlainPort::Removed => false,
+        };
+        (plain, remote.enabled)
+    }
+
+    fn accept(&mut self, now: Tick, id: ConnectionId, port: Port, peer: Option<IpAddr>, chain: Vec<Vec<u8>>) {
+        let (plain, secure) = self.ports(now);
+        let open = match port {
+            Port::Plain => plain,
+            Port::Secure => secure,
+        };
+        if !open {
+            self.outputs.push_back(Output::Close { connection: id, ending: Ending::Reset });
+            return;
+        }
+        self.audit.connections += 1;
+        if port == Port::Secure {
+            let faults = self.tls(now).client.judge(&chain);
+            if !faults.is_empty() {
+                self.record_refused_chain(now, &faults);
+                self.outputs.push_back(Output::Close { connection: id, ending: Ending::Close });
+                return;
+            }
+            if self.device.phase == Phase::Pre {
+                self.device.phase = Phase::In;
+            }
+            if self.device.phase == Phase::In {
+                self.device.accepted = chain;
+            }
+        }
+        self.connections.insert(id, Connection::new(port, peer));
+    }
+
+    /// What follows a reply.
+    fn apply_effects(&mut self, now: Tick, peer: Option<IpAddr>) {
+        for effect in std::mem::take(&mut self.device.effects) {
+            match effect {
+                Effect::AclChanged => {
+                    self.acl_epoch += 1;
+                    self.gate.retire_nonces();
+                }
+                Effect::Committed => {
+                    if self.device.phase != Phase::Post {
+                        self.device.phase = Phase::Post;
+                        self.device.control_mode = 2;
+                        self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                    }
+                    self.device.active = self.device.staged.clone();
+                    self.restart(now);
+                }
+                Effect::Unprovisioned => {
+                    self.device.unprovision();
+                    let hours = self.device.config.persona.window.rearm_hours;
+                    self.device.open_window(now, hours);
+                    self.gate.retire_nonces();
+                    self.restart(now);
+                }
+                Effect::WindowClosed => self.close_window(now),
+            }
+        }
+    }
+
+    fn restart(&mut self, now: Tick) {
+        self.drop_connections(Ending::Close);
+        self.acl_epoch += 1;
+        self.next_hello = None;
+        self.restart_until = Some(now.after(Duration::from_secs(self.device.config.persona.network.restart_seconds)));
+        self.listen(now);
+    }
+}
+
+fn same_connection(one: &Output, other: &Output) -> bool {
+    let number = |output: &Output| match output {
+        Output::Transmit { connection, .. } | Output::Close { connection, .. } => Some(*connection),
+        _ => None,
+    };
+    number(one).is_some() && number(one) == number(other)
+}

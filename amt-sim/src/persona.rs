@@ -1,0 +1,282 @@
+//! A firmware family and its quirks, as data: which switches a virtual machine is built with.
+//!
+//! A persona is a TOML file. A file of one's own names the persona it is `based_on` and lists what differs; unknown
+//! keys are refused.
+
+use amt_core::version::FirmwareVersion;
+use amt_core::{ErrorCode, Failure};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// A firmware family. Fields follow the sections of `personas/amt-16.0.toml`, which documents each.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are documented where they are read by people: in the persona file")]
+pub struct Persona {
+    pub name: String,
+    #[serde(deserialize_with = "version")]
+    pub version: FirmwareVersion,
+    pub network: Network,
+    pub login: Login,
+    pub window: Window,
+    pub hello: Vec<Cadence>,
+    pub chain: Chain,
+    pub keys: Keys,
+    pub certificates: Certificates,
+    pub mebx: Mebx,
+    pub tls_settings: TlsSettings,
+    pub http: Http,
+    pub wsman: Wsman,
+}
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[non_exhaustive]
+        #[allow(missing_docs, reason = "documented in the persona file")]
+        pub struct $name { $(pub $field: $type,)* }
+    };
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+    };
+}
+
+section! {
+    /// Ports and TLS.
+    Network {
+        plain_port: PlainPort, refused_chain: RefusedChain, commit_reply: CommitReply, restart_seconds: u64,
+        tls13: bool,
+    }
+}
+section! {
+    /// Digest authentication.
+    Login {
+        setup: SetupLogin, factory_password: String, qop: Qop, nonce_requests: u32, failures_before_lock: u32,
+        lock_seconds: u64, realm_survives_unprovision: bool,
+    }
+}
+section! {
+    /// How long the network interface is open for setup.
+    Window { hours: u64, rearm_hours: u64, }
+}
+section! {
+    /// Rules of the provisioning chain.
+    Chain { min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
+}
+section! {
+    /// Key generation.
+    Keys { slots: usize, not_ready_percent: u8, not_ready_status: Vec<u32>, generation_seconds: u64, }
+}
+section! {
+    /// Room of the certificate store.
+    Certificates { slots: usize, trusted_roots: usize, }
+}
+section! {
+    /// The password of the setup menu.
+    Mebx { policy: MebxPolicy, required_for_commit: bool, }
+}
+section! {
+    /// `AMT_TLSSettingData`.
+    TlsSettings { remote_first: bool, local_blocks_commit: bool, }
+}
+section! {
+    /// Framing of replies.
+    Http { chunked: bool, max_chunk: usize, }
+}
+section! {
+    /// Limits of the WS-Man server.
+    Wsman { enumerations: usize, }
+}
+
+choice! {
+    /// Port 16992 after setup.
+    PlainPort {
+        /// Follows `AcceptNonSecureConnections` (true from the factory).
+        Configured,
+        /// Gone.
+        Removed,
+    }
+}
+choice! {
+    /// What a refused client chain gets.
+    RefusedChain {
+        /// A fatal TLS alert.
+        Alert,
+        /// A closed connection, no alert.
+        Close,
+    }
+}
+choice! {
+    /// Whether the reply to `CommitChanges` leaves the machine.
+    CommitReply {
+        /// It does, then the stack restarts.
+        Sent,
+        /// The stack restarts first.
+        Dropped,
+    }
+}
+choice! {
+    /// Which login setup mode wants before an admin password was set.
+    SetupLogin {
+        /// No digest challenge at all.
+        None,
+        /// `admin` with an empty password.
+        Empty,
+        /// `admin` with the factory password.
+        Factory,
+        /// `admin` with the setup menu's password, also after the admin password was set.
+        Mebx,
+    }
+}
+choice! {
+    /// When the setup menu's password may be set over the network.
+    MebxPolicy {
+        /// Always.
+        Anytime,
+        /// Only in setup mode.
+        DuringSetup,
+        /// Only while it is the factory one.
+        DefaultOnly,
+        /// Never.
+        Never,
+    }
+}
+
+/// Qualities of protection that the challenge offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Qop {
+    /// `auth`.
+    #[serde(rename = "auth")]
+    Auth,
+    /// `auth,auth-int`.
+    #[serde(rename = "auth,auth-int")]
+    AuthInt,
+}
+
+/// One line of the hello schedule.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Cadence {
+    /// How often; absent: for ever.
+    pub count: Option<u32>,
+    /// Seconds from one hello to the next.
+    pub seconds: u64,
+}
+
+const BUILT_IN: &[(&str, &str)] = &[("amt-16.0", include_str!("../personas/amt-16.0.toml"))];
+
+impl Persona {
+    /// The built-in persona of this name; `16.0` is short for `amt-16.0`.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let text = built_in_text(name)?;
+        Some(Self::parse(text).expect("the built-in personas are tested"))
+    }
+
+    /// Names of the built-in personas.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads a persona file. `based_on = "amt-16.0"` takes everything that the file does not say from there.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let bad = |why: String| Failure::new(ErrorCode::CONFIG, "persona", why);
+        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+        if let Some(base) = table.remove("based_on") {
+            let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona".into()))?;
+            let mut whole: toml::Table = base.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+            lay_over(&mut whole, table);
+            table = whole;
+        }
+        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+        if persona.hello.is_empty() || persona.http.max_chunk == 0 || persona.keys.not_ready_status.is_empty() {
+            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty".into()));
+        }
+        Ok(persona)
+    }
+
+    /// Time from hello number `sent` (counted from 1) to the next one.
+    pub fn hello_gap(&self, sent: u32) -> Duration {
+        let mut left = sent;
+        let mut gap = 3600;
+        for line in &self.hello {
+            gap = line.seconds;
+            match line.count {
+                Some(count) if left > count => left -= count,
+                _ => break,
+            }
+        }
+        Duration::from_secs(gap)
+    }
+}
+
+impl Default for Persona {
+    /// AMT 16.0.
+    fn default() -> Self {
+        Self::built_in("amt-16.0").expect("built in")
+    }
+}
+
+fn built_in_text(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(n, _)| *n == name || n.strip_prefix("amt-") == Some(name)).map(|(_, text)| *text)
+}
+
+fn lay_over(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => lay_over(inner, value),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<FirmwareVersion, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|e: Failure| serde::de::Error::custom(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_personas_read() {
+        for name in Persona::names() {
+            assert_eq!(Persona::built_in(name).unwrap().name, name);
+        }
+        assert_eq!(Persona::built_in("16.0").unwrap().version.major, 16);
+        assert!(Persona::built_in("nonsense").is_none());
+    }
+
+    #[test]
+    fn the_pki_cadence_is_the_documented_one() {
+        let persona = Persona::default();
+        let gaps: Vec<u64> = (1..=20).map(|n| persona.hello_gap(n).as_secs()).collect();
+        assert_eq!(gaps[..5], [60; 5]);
+        assert_eq!(gaps[5..17], [300; 12]);
+        assert_eq!(gaps[17..], [3600; 3]);
+    }
+
+    #[test]
+    fn a_file_may_be_based_on_another_and_unknown_keys_are_refused() {
+        let quiet = "based_on = \"amt-16.0\"\nname = \"quiet\"\n[network]\nrefused_chain = \"close\"\n";
+        let persona = Persona::parse(quiet).unwrap();
+        assert_eq!(persona.network.refused_chain, RefusedChain::Close);
+        assert_eq!(persona.network.restart_seconds, Persona::default().network.restart_seconds);
+        let wrong = Persona::parse("based_on = \"amt-16.0\"\n[network]\nspeed = 3\n").unwrap_err();
+        assert_eq!(wrong.code, ErrorCode::CONFIG);
+        assert!(wrong.to_string().contains("speed"), "{wrong}");
+        assert!(Persona::parse("based_on = \"amt-99\"").is_err());
+    }
+}
