@@ -9,6 +9,7 @@
 )]
 
 pub mod ca;
+mod calls;
 pub mod csr;
 pub mod event;
 pub mod journal;

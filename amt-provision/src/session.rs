@@ -79,6 +79,8 @@ pub(crate) struct Session<T> {
     client: Client,
     port: u16,
     plan: TlsPlan,
+    /// The connection made by [`open`](Self::open) stands, and the client has not asked for it yet.
+    unused: bool,
     pub(crate) outcome: TlsOutcome,
 }
 
@@ -95,9 +97,8 @@ impl<T: Send + 'static> Session<T> {
         if let (PeerIdentity::Any, Some(leaf)) = (&plan.identity, outcome.peer.first()) {
             plan.identity = PeerIdentity::Pinned(leaf.clone());
         }
-        let mut client = Client::new(ClientConfig::new(authority.to_owned()), seed);
-        client.connected();
-        Ok(Self { cx: cx.clone(), client, port, plan, outcome })
+        let client = Client::new(ClientConfig::new(authority), seed);
+        Ok(Self { cx: cx.clone(), client, port, plan, outcome, unused: true })
     }
 
     pub(crate) fn log_in_as(&mut self, credentials: Credentials) {
@@ -123,6 +124,7 @@ impl<T: Send + 'static> Session<T> {
     pub(crate) async fn call(&mut self, step: Step, request: &Request) -> Result<Reply, CallError> {
         let wrap = |error| CallError::Wsman(error, step);
         if self.cx.is_closed() {
+            self.unused = false;
             self.client.handle(self.cx.now(), client::Input::Closed).map_err(wrap)?;
         }
         self.client.start(self.cx.now(), request).map_err(wrap)?;
@@ -130,11 +132,10 @@ impl<T: Send + 'static> Session<T> {
             while let Some(output) = self.client.poll() {
                 match output {
                     client::Output::Connect => {
-                        self.outcome = self
-                            .cx
-                            .connect(self.port, self.plan.clone())
-                            .await
-                            .map_err(|failure| CallError::Other(failure.at(step.name())))?;
+                        if !std::mem::take(&mut self.unused) {
+                            let made = self.cx.connect(self.port, self.plan.clone()).await;
+                            self.outcome = made.map_err(|failure| CallError::Other(failure.at(step.name())))?;
+                        }
                         self.client.handle(self.cx.now(), client::Input::Connected).map_err(wrap)?;
                     }
                     client::Output::Transmit(bytes) => self.cx.emit(Output::Transmit(bytes)),

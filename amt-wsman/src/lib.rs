@@ -12,10 +12,14 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+pub mod client;
+pub mod digest;
 mod error;
+pub mod http;
 pub mod instance;
 pub mod names;
 pub mod ns;
+pub mod op;
 pub mod soap;
 pub mod xml;
 

@@ -3,12 +3,12 @@
 
 use super::{Outcome, Run, try_call};
 use crate::ca::{CaAnswer, CertificateRequest};
+use crate::calls;
 use crate::csr;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{ErrorCode, Failure};
-use amt_wsman::class::amt::public_key_management_service as key_service;
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use amt_wsman::soap::Reference;
@@ -66,7 +66,7 @@ impl Run {
             self.add_issuers(session).await?;
             self.step(Step::AddCertificate);
             let der = self.record.certificate.clone().unwrap_or_default();
-            let error = match try_call(session, Step::AddCertificate, &key_service::add_certificate(&der)).await? {
+            let error = match try_call(session, Step::AddCertificate, &calls::add_certificate(&der)).await? {
                 Ok(reply) => {
                     let output = reply.output().map_err(|e| e.failure(Step::AddCertificate.name()))?;
                     return handle(output, "CreatedCertificate", Step::AddCertificate);
@@ -118,7 +118,7 @@ impl Run {
         self.step(Step::GenerateKey);
         let mut pause = KEY_RETRY_FIRST;
         for attempt in 1..=KEY_ATTEMPTS {
-            let error = match try_call(session, Step::GenerateKey, &key_service::generate_key_pair()).await? {
+            let error = match try_call(session, Step::GenerateKey, &calls::generate_key_pair()).await? {
                 Ok(reply) => {
                     let output = reply.output().map_err(|e| e.failure(Step::GenerateKey.name()))?;
                     let id = handle(output, "KeyPair", Step::GenerateKey)?;
@@ -213,7 +213,7 @@ impl Run {
         let unsigned = csr::null_signed(key, common_name, dns_names)?;
         let id = self.record.key_handle.clone().unwrap_or_default();
         let pair = Reference::to(KEY_PAIR).with("InstanceID", id.as_str());
-        let reply = session.call(Step::SignRequest, &key_service::generate_pkcs10_request_ex(pair, &unsigned)).await?;
+        let reply = session.call(Step::SignRequest, &calls::generate_pkcs10_request_ex(pair, &unsigned)).await?;
         let output = reply.output().map_err(|e| e.failure(Step::SignRequest.name()))?;
         let signed = blob(output, "SignedCertificateRequest")
             .ok_or_else(|| missing(Step::SignRequest, "GeneratePKCS10RequestEx_OUTPUT.SignedCertificateRequest"))?;
@@ -244,7 +244,7 @@ impl Run {
         let Some((_root, intermediates)) = chain.split_last() else { return Ok(()) };
         for der in intermediates {
             self.step(Step::AddCertificate);
-            let request = key_service::add_trusted_root_certificate(der);
+            let request = calls::add_trusted_root_certificate(der);
             match try_call(session, Step::AddCertificate, &request).await? {
                 Ok(_) => {}
                 Err(error) if error.return_value() == Some(PtStatus::DUPLICATE.0) => {}

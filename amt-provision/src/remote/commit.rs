@@ -2,12 +2,12 @@
 
 use super::setup::STATE_POST;
 use super::{ControlMode, Outcome, Run, try_call};
+use crate::calls;
 use crate::session::{CallError, Session};
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
-use amt_wsman::class::amt::setup_and_configuration_service as setup_service;
 use amt_wsman::op::Request;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Run {
         self.step(Step::Commit);
         self.record.commit_sent = true;
         self.persist().await?;
-        match session.call(Step::Commit, &setup_service::commit_changes()).await {
+        match session.call(Step::Commit, &calls::commit_changes()).await {
             Ok(_) => Ok(()),
             // The network stack restarts and may take the answer with it. Whether it was done, the machine's state tells.
             Err(error) if error.is_lost() => {
@@ -80,7 +80,7 @@ impl Run {
     pub(super) async fn prove_on(&mut self, mut session: Session<Outcome>) -> Result<Outcome, Failure> {
         self.step(Step::Prove);
         let passwords: Vec<Secret<String>> = self.record.admin_passwords.clone();
-        let request = Request::get(setup_service::CLASS);
+        let request = Request::get(calls::SETUP);
         let (reply, accepted) = self.log_in(&mut session, Step::Prove, &passwords, &request).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::Prove.name()))?;
         if state.u32("ProvisioningState") != Some(STATE_POST) {

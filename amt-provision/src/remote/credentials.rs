@@ -1,14 +1,14 @@
 //! The new credentials: chosen, made durable, then set.
 
 use super::{Outcome, Run, try_call};
+use crate::calls;
 use crate::journal::prefer;
-use crate::password::{self, ADMIN, FACTORY};
+use crate::password::{self, ADMIN, FACTORY, Random};
 use crate::plan::PasswordPolicy;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{Failure, Secret};
-use amt_wsman::class::amt::{authorization_service, setup_and_configuration_service};
 use amt_wsman::client::Credentials;
 
 impl Run {
@@ -20,9 +20,13 @@ impl Run {
     ) -> Result<(), Failure> {
         self.step(Step::RecordCredentials);
         let current = current.unwrap_or_else(|| Secret::from(FACTORY));
+        // The passwords of an earlier attempt, if there was one, may be on the machine already: they stay.
         let chosen = self.record.realm.is_some();
-        let admin = self.choose(&self.plan.admin_password.clone(), chosen.then(|| self.record.admin_passwords.first()));
-        let mebx = self.choose(&self.plan.mebx_password.clone(), chosen.then(|| self.record.mebx_passwords.first()));
+        let earlier = |list: &[Secret<String>]| list.first().filter(|_| chosen).cloned();
+        let (earlier_admin, earlier_mebx) =
+            (earlier(&self.record.admin_passwords), earlier(&self.record.mebx_passwords));
+        let admin = choose(&self.plan.admin_password, earlier_admin, &mut self.random);
+        let mebx = choose(&self.plan.mebx_password, earlier_mebx, &mut self.random);
         for (list, old, new) in [
             (&mut self.record.admin_passwords, &current, &admin),
             (&mut self.record.mebx_passwords, &Secret::from(FACTORY), &mebx),
@@ -37,20 +41,11 @@ impl Run {
         self.persist().await
     }
 
-    /// The password of an earlier attempt if there was one: it may be on the machine already.
-    fn choose(&mut self, policy: &PasswordPolicy, earlier: Option<Option<&Secret<String>>>) -> Secret<String> {
-        match (policy, earlier.flatten().cloned()) {
-            (PasswordPolicy::Fixed(password), _) => password.clone(),
-            (PasswordPolicy::Generate, Some(password)) => password,
-            (PasswordPolicy::Generate, None) => self.random.password(),
-        }
-    }
-
     /// Sets the MEBx password. A firmware whose policy forbids it keeps its own; that is noted, not an error.
     pub(super) async fn set_mebx_password(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         self.step(Step::SetMebxPassword);
         let Some(password) = self.record.mebx_passwords.first().cloned() else { return Ok(()) };
-        let request = setup_and_configuration_service::set_mebx_password(&password);
+        let request = calls::set_mebx_password(&password);
         match try_call(session, Step::SetMebxPassword, &request).await? {
             Ok(_) => Ok(()),
             Err(error) if error.return_value() == Some(PtStatus::NOT_PERMITTED.0) => {
@@ -74,7 +69,7 @@ impl Run {
         };
         if current != Some(&password) {
             let digest = password::digest(ADMIN, &realm, &password);
-            let request = authorization_service::set_admin_acl_entry_ex(ADMIN, &digest);
+            let request = calls::set_admin_acl_entry_ex(ADMIN, &digest);
             session.call(Step::SetAdminPassword, &request).await?;
             session.log_in_as(Credentials { user: ADMIN.to_owned(), password });
         }
@@ -85,5 +80,12 @@ impl Run {
     pub(super) fn admin_password_proven(&mut self) {
         self.record.admin_passwords.truncate(1);
         self.record.admin_proven = true;
+    }
+}
+
+fn choose(policy: &PasswordPolicy, earlier: Option<Secret<String>>, random: &mut Random) -> Secret<String> {
+    match policy {
+        PasswordPolicy::Fixed(password) => password.clone(),
+        PasswordPolicy::Generate => earlier.unwrap_or_else(|| random.password()),
     }
 }

@@ -1,12 +1,12 @@
 //! The setup session, from the first login to the point of commit.
 
 use super::{Outcome, Run, try_call};
+use crate::calls;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
-use amt_wsman::class::amt::{setup_and_configuration_service as setup_service, time_synchronization_service};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use base64::Engine as _;
@@ -42,7 +42,7 @@ impl Run {
     ) -> Result<(Instance, Option<Secret<String>>), Failure> {
         self.step(Step::ReadState);
         let passwords = self.setup_passwords();
-        let request = Request::get(setup_service::CLASS);
+        let request = Request::get(calls::SETUP);
         let (reply, current) = self.log_in(session, Step::ReadState, &passwords, &request).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
         if state.u32("ProvisioningState") == Some(STATE_POST) {
@@ -65,7 +65,7 @@ impl Run {
         if held.expose().ct_eq(expected.expose().as_bytes()).into() {
             return Ok(());
         }
-        let request = setup_service::extend_provisioning_period(0);
+        let request = calls::extend_provisioning_period(0);
         if let Err(refusal) = try_call(session, Step::CheckOtp, &request).await? {
             self.cx.note(format!("the setup window could not be closed: {}", Failure::from(refusal).message));
         }
@@ -79,7 +79,7 @@ impl Run {
         if !self.record.id.is_usable_as_key() {
             return Ok(());
         }
-        let Ok(reply) = try_call(session, Step::ReadState, &setup_service::get_uuid()).await? else {
+        let Ok(reply) = try_call(session, Step::ReadState, &calls::get_uuid()).await? else {
             // Old firmware has no such method; the hello's word stands.
             return Ok(());
         };
@@ -100,7 +100,7 @@ impl Run {
     async fn extend_window(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         let Some(hours) = self.plan.window_hours else { return Ok(()) };
         self.step(Step::ExtendWindow);
-        let request = setup_service::extend_provisioning_period(hours.into());
+        let request = calls::extend_provisioning_period(hours.into());
         if let Err(refusal) = try_call(session, Step::ExtendWindow, &request).await? {
             self.cx.note(format!("the setup window was not extended: {}", Failure::from(refusal).message));
         }
@@ -146,13 +146,13 @@ impl Run {
 
     async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         self.step(Step::SetClock);
-        let reply = session.call(Step::SetClock, &time_synchronization_service::low_accuracy()).await?;
+        let reply = session.call(Step::SetClock, &calls::low_accuracy_time()).await?;
         let output = reply.output().map_err(|e| e.failure(Step::SetClock.name()))?;
         let ta0 = output.u32("Ta0").ok_or_else(|| {
             Self::fail(ErrorCode::PROPERTY, Step::SetClock, "GetLowAccuracyTimeSynch_OUTPUT.Ta0 is missing")
         })?;
         let received = self.utc();
-        let request = time_synchronization_service::high_accuracy(ta0, received, self.utc());
+        let request = calls::high_accuracy_time(ta0, received, self.utc());
         match try_call(session, Step::SetClock, &request).await? {
             Ok(_) => Ok(()),
             Err(refusal) => {

@@ -151,8 +151,7 @@ impl World {
         let candidates = (0..self.server.chains.len())
             .map(|index| Candidate { index, leaf_sha256: format!("leaf-{index}") })
             .collect();
-        let mut remote =
-            Remote::new(record, self.server.plan.clone(), candidates, "127.0.0.2:16993".to_owned(), 16993);
+        let mut remote = Remote::new(record, self.server.plan.clone(), candidates, "127.0.0.2:16993".to_owned(), 16993);
         remote.seed = [self.server.seed; 32];
         remote.credentials_set = credentials_set;
         remote.utc_at_zero = 1_767_225_600;
@@ -337,9 +336,8 @@ pub fn issue(request: &CertificateRequest) -> CaAnswer {
     use rcgen::{
         BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
     };
-    let pair = || {
-        KeyPair::from_pkcs8_der_and_sign_algo(&amt_sim::keys::key(12).pkcs8().into(), &PKCS_RSA_SHA256).unwrap()
-    };
+    let pair =
+        || KeyPair::from_pkcs8_der_and_sign_algo(&amt_sim::keys::key(12).pkcs8().into(), &PKCS_RSA_SHA256).unwrap();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = params.self_signed(&pair()).unwrap();

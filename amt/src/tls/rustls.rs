@@ -2,14 +2,15 @@
 
 use super::Endpoint;
 use super::verify::IdentityVerifier;
+use amt_core::pki::connect::{Ending, Handshake, explain};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
-use amt_core::{DeviceStatus, ErrorCode, Failure, Secret};
+use amt_core::{ErrorCode, Failure, Secret};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, ProtocolVersion, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, Error, ProtocolVersion, SignatureScheme};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -54,8 +55,8 @@ pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
 /// # Errors
 /// 6xxx if there is no TCP connection, 4xxx if TLS failed, with the alert as device status.
 pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<(TlsStream, TlsOutcome), Failure> {
-    let requested = Arc::new(AtomicBool::new(false));
-    let config = config(endpoint.plan, chains, &requested)?;
+    let seen = Seen::default();
+    let config = config(endpoint.plan, chains, &seen)?;
     let tcp = timeout(endpoint.connect_timeout, TcpStream::connect(endpoint.address))
         .await
         .map_err(|_| {
@@ -78,7 +79,7 @@ pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<
             )
             .hint("the machine accepted the connection but stopped talking: check its power state and try again")
         })?
-        .map_err(|e| handshake_failure(&e, requested.load(Ordering::Relaxed)))?;
+        .map_err(|e| handshake_failure(&e, seen.clone()))?;
     let (_, connection) = stream.get_ref();
     let outcome = TlsOutcome {
         version: match connection.protocol_version() {
@@ -91,7 +92,7 @@ pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<
             .unwrap_or_default(),
         engine: "rustls",
         peer: connection.peer_certificates().unwrap_or_default().iter().map(|c| c.to_vec()).collect(),
-        certificate_requested: requested.load(Ordering::Relaxed),
+        certificate_requested: seen.requested(),
     };
     Ok((stream, outcome))
 }
@@ -110,7 +111,7 @@ pub(crate) fn io_failure(error: &io::Error, what: &str) -> Failure {
     Failure::new(code, STAGE, format!("{what}: {error}"))
 }
 
-fn config(plan: &TlsPlan, chains: &[ClientChain], requested: &Arc<AtomicBool>) -> Result<Arc<ClientConfig>, Failure> {
+fn config(plan: &TlsPlan, chains: &[ClientChain], seen: &Seen) -> Result<Arc<ClientConfig>, Failure> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     let provider = PROVIDER.get_or_init(|| Arc::new(ring::default_provider()));
     let unusable = |text: String| Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, text);
@@ -132,7 +133,7 @@ fn config(plan: &TlsPlan, chains: &[ClientChain], requested: &Arc<AtomicBool>) -
         .map_err(|e| unusable(e.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(Presenter { chain, requested: Arc::clone(requested) }));
+        .with_client_cert_resolver(Arc::new(Presenter { chain, seen: seen.clone() }));
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
@@ -142,14 +143,29 @@ fn config(plan: &TlsPlan, chains: &[ClientChain], requested: &Arc<AtomicBool>) -
 #[derive(Debug)]
 struct Presenter {
     chain: Option<ClientChain>,
-    requested: Arc<AtomicBool>,
+    seen: Seen,
+}
+
+/// What the machine asked for and got.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<[AtomicBool; 2]>);
+
+impl Seen {
+    fn requested(&self) -> bool {
+        self.0[0].load(Ordering::Relaxed)
+    }
+
+    fn presented(&self) -> bool {
+        self.0[1].load(Ordering::Relaxed)
+    }
 }
 
 impl ResolvesClientCert for Presenter {
     fn resolve(&self, _root_hint_subjects: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.requested.store(true, Ordering::Relaxed);
+        self.seen.0[0].store(true, Ordering::Relaxed);
         let chain = self.chain.as_ref()?;
         chain.0.key.choose_scheme(schemes)?;
+        self.seen.0[1].store(true, Ordering::Relaxed);
         Some(Arc::clone(&chain.0))
     }
 
@@ -159,59 +175,26 @@ impl ResolvesClientCert for Presenter {
     }
 }
 
-fn handshake_failure(error: &io::Error, requested: bool) -> Failure {
-    use AlertDescription as A;
+fn handshake_failure(error: &io::Error, seen: Seen) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let failure = |code, text: String| Failure::new(code, STAGE, text);
-    match tls {
-        Some(Error::AlertReceived(alert)) => {
-            let refused = requested
-                && matches!(
-                    alert,
-                    A::HandshakeFailure
-                        | A::NoCertificate
-                        | A::BadCertificate
-                        | A::UnsupportedCertificate
-                        | A::CertificateRevoked
-                        | A::CertificateExpired
-                        | A::CertificateUnknown
-                        | A::UnknownCA
-                        | A::AccessDenied
-                        | A::CertificateRequired
-                );
-            let (code, text) = match alert {
-                _ if refused => (ErrorCode::TLS_CHAIN_REFUSED, "the machine refused our certificate chain"),
-                A::HandshakeFailure | A::ProtocolVersion | A::InsufficientSecurity => {
-                    (ErrorCode::TLS_VERSION, "no TLS version or cipher suite in common")
-                }
-                _ => (ErrorCode::TLS_HANDSHAKE, "the machine ended the handshake"),
-            };
-            let number = u8::from(*alert);
-            failure(code, format!("{text}: alert {number} ({alert:?})")).device(DeviceStatus::TlsAlert(number))
+    let ending = match tls {
+        Some(Error::AlertReceived(alert)) => Ending::Alert(u8::from(*alert)),
+        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            let text = "the machine presented another certificate than the one expected";
+            return failure(ErrorCode::TLS_PIN_MISMATCH, text.to_owned());
         }
-        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => failure(
-            ErrorCode::TLS_PIN_MISMATCH,
-            "the machine presented another certificate than the one expected".to_owned(),
-        ),
-        Some(Error::PeerIncompatible(why)) => failure(ErrorCode::TLS_VERSION, format!("nothing in common: {why:?}")),
-        Some(other) => failure(ErrorCode::TLS_HANDSHAKE, format!("the TLS handshake failed: {other}")),
-        None if matches!(
-            error.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-        ) =>
-        {
-            let text = if requested {
-                "the machine closed the connection after it had received our certificate chain"
-            } else {
-                "the machine closed the connection before it asked for a certificate"
-            };
-            let code = if requested || error.kind() == io::ErrorKind::UnexpectedEof {
-                ErrorCode::TLS_CLOSED
-            } else {
-                ErrorCode::CONNECTION_RESET
-            };
-            failure(code, text.to_owned())
+        Some(Error::PeerIncompatible(why)) => {
+            return failure(ErrorCode::TLS_VERSION, format!("nothing in common with the machine: {why:?}"));
         }
-        None => io_failure(error, "TLS handshake"),
-    }
+        Some(other) => return failure(ErrorCode::TLS_HANDSHAKE, format!("the TLS handshake failed: {other}")),
+        None => match error.kind() {
+            io::ErrorKind::UnexpectedEof => Ending::Closed,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Ending::Reset,
+            _ => return io_failure(error, "TLS handshake"),
+        },
+    };
+    let handshake =
+        Handshake { ending, certificate_requested: seen.requested(), chain_sent: seen.presented(), psk: false };
+    explain(&handshake).unwrap_or_else(|| failure(ErrorCode::TLS_HANDSHAKE, error.to_string()))
 }
