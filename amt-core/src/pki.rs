@@ -34,4 +34,3 @@ pub const OID_SETUP: &str = "2.16.840.1.113741.1.2.3";
 pub const OID_INTEL: &str = "2.16.840.1.113741.1.2.";
 /// The organisational unit that serves instead of [`OID_SETUP`], exactly so.
 pub const OU_SETUP: &str = "Intel(R) Client Setup Certificate";
-

@@ -2,12 +2,14 @@
 //!
 //! Layer 3 of the workspace and the only one that does I/O. Procedures come from `amt-provision`; what they ask for is done here.
 
+pub mod certificate;
 pub mod device;
 mod driver;
 pub mod host;
 pub mod job;
 pub mod tls;
 
+pub use certificate::{Bundle, ProvisioningCertificate};
 pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;

@@ -1,0 +1,171 @@
+//! Provisioning certificates: from PFX, PEM or DER files to plain facts and to a chain that can be presented.
+//!
+//! Two strictnesses. [`Bundle`] reads whatever a file holds, so that [`preflight`](amt_core::pki::preflight()) can diagnose
+//! it: no key, two keys, a missing root. [`ProvisioningCertificate`] is a bundle that can be used.
+
+mod facts;
+mod keys;
+mod pem;
+mod pfx;
+mod verify;
+
+pub use facts::peer_facts;
+
+use amt_core::hello::Hello;
+use amt_core::pki::{ChainFacts, MAX_CERTIFICATES, MAX_KEYS};
+use amt_core::{ErrorCode, Failure, Secret};
+
+/// Largest file that is read as a bundle.
+pub const MAX_BUNDLE: usize = 1024 * 1024;
+
+const STAGE: &str = "load-certificate";
+
+/// What one file (or a certificate file and a key file) holds, usable or not.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    facts: ChainFacts,
+    /// PKCS#8 DER, in the order of [`ChainFacts::keys`].
+    keys: Vec<Secret<Vec<u8>>>,
+}
+
+/// A certificate chain with its private key, ready to be presented to machines in setup mode.
+#[derive(Clone, Debug)]
+pub struct ProvisioningCertificate {
+    facts: ChainFacts,
+    key: Secret<Vec<u8>>,
+    leaf: usize,
+}
+
+impl Bundle {
+    /// Reads a PFX (PKCS#12) file. One whose encryption is not supported gives a bundle that says so in its facts, and holds
+    /// nothing else.
+    ///
+    /// # Errors
+    /// `PFX_OPEN` if the password is wrong, `CERTIFICATE_PARSE` if the file is no PFX.
+    pub fn from_pfx(bytes: &[u8], password: &Secret<String>) -> Result<Self, Failure> {
+        let pfx = pfx::open(limited(bytes)?, password)?;
+        Self::new(pfx.certificates, pfx.keys, Some(pfx.facts))
+    }
+
+    /// Reads PEM text with certificates and perhaps a key, or one DER certificate; a key may also come in a file of its own, as
+    /// PEM (PKCS#8, plain or encrypted, PKCS#1, SEC 1) or as PKCS#8 DER.
+    ///
+    /// # Errors
+    /// `CERTIFICATE_PARSE` if something in it cannot be read, `PFX_OPEN` if an encrypted key does not open.
+    pub fn from_pem(bundle: &[u8], key: Option<&[u8]>, password: Option<&Secret<String>>) -> Result<Self, Failure> {
+        let mut found = pem::read(limited(bundle)?, password)?;
+        if let Some(key) = key {
+            found.keys.extend(keys::read_file(limited(key)?, password)?);
+        }
+        Self::new(found.certificates, found.keys, None)
+    }
+
+    /// What is known of it, for [`preflight`](amt_core::pki::preflight()).
+    pub const fn facts(&self) -> &ChainFacts {
+        &self.facts
+    }
+
+    fn new(
+        certificates: Vec<Vec<u8>>,
+        mut keys: Vec<Secret<Vec<u8>>>,
+        pfx: Option<amt_core::pki::PfxFacts>,
+    ) -> Result<Self, Failure> {
+        let mut once: Vec<Secret<Vec<u8>>> = Vec::new();
+        keys.retain(|key| {
+            let new = !once.contains(key);
+            if new {
+                once.push(key.clone());
+            }
+            new
+        });
+        too_many("certificates", certificates.len(), MAX_CERTIFICATES)?;
+        too_many("private keys", keys.len(), MAX_KEYS)?;
+        Ok(Self { facts: facts::chain(&certificates, &keys, pfx)?, keys })
+    }
+}
+
+impl ProvisioningCertificate {
+    /// Reads a PFX (PKCS#12) file.
+    ///
+    /// # Errors
+    /// Those of [`Bundle::from_pfx`], and `PFX_OPEN` if it does not hold exactly one private key that belongs to its leaf.
+    pub fn from_pfx(bytes: &[u8], password: &Secret<String>) -> Result<Self, Failure> {
+        Bundle::from_pfx(bytes, password)?.try_into()
+    }
+
+    /// Reads PEM text or a DER certificate, and the key from there or from a file of its own.
+    ///
+    /// # Errors
+    /// Those of [`Bundle::from_pem`], and `PFX_OPEN` if there is not exactly one private key that belongs to the leaf.
+    pub fn from_pem(bundle: &[u8], key: Option<&[u8]>, password: Option<&Secret<String>>) -> Result<Self, Failure> {
+        Bundle::from_pem(bundle, key, password)?.try_into()
+    }
+
+    /// What is known of it.
+    pub const fn facts(&self) -> &ChainFacts {
+        &self.facts
+    }
+
+    /// The private key, PKCS#8 DER.
+    pub const fn key(&self) -> &Secret<Vec<u8>> {
+        &self.key
+    }
+
+    /// The chain to present, DER, leaf first and root last. With cross-signed alternatives it is the one whose root the hello lists;
+    /// where the bundle is incomplete it ends early.
+    pub fn chain(&self, hello: Option<&Hello>) -> Vec<Vec<u8>> {
+        let path = self.facts.path(hello.map(Hello::roots));
+        let chain = path.iter().flat_map(|path| self.facts.along(path));
+        chain.map(|certificate| certificate.der.clone()).collect()
+    }
+
+    /// SHA-256 of the leaf, lower-case hex: the name under which it is remembered.
+    pub fn leaf_sha256_hex(&self) -> String {
+        self.facts.certificates.get(self.leaf).map(amt_core::pki::CertFacts::sha256_hex).unwrap_or_default()
+    }
+}
+
+impl TryFrom<Bundle> for ProvisioningCertificate {
+    type Error = Failure;
+
+    fn try_from(bundle: Bundle) -> Result<Self, Failure> {
+        let unusable = |text: String| Failure::new(ErrorCode::PFX_OPEN, STAGE, text);
+        let Bundle { facts, keys } = bundle;
+        if let Some(pfx) = facts.pfx.as_ref().filter(|pfx| !pfx.opened) {
+            let names: Vec<&str> = pfx.encryption.iter().map(|e| e.name.as_str()).collect();
+            return Err(unusable(format!("the PFX is encrypted with {}, which is not supported", names.join(", ")))
+                .hint("re-export the PFX with AES-256"));
+        }
+        let count = keys.len();
+        let mut keys = keys.into_iter();
+        let (Some(key), None) = (keys.next(), keys.next()) else {
+            return Err(unusable(format!("there must be one private key, and there are {count}"))
+                .hint("export the provisioning certificate with its own private key"));
+        };
+        match (facts.leaf(), facts.keys.first().and_then(|key| key.certificate)) {
+            (Some(leaf), Some(of_key)) if leaf == of_key => Ok(Self { facts, key, leaf }),
+            _ => Err(unusable("the private key does not belong to the leaf certificate".to_owned())
+                .hint("export certificate and private key together")),
+        }
+    }
+}
+
+fn limited(bytes: &[u8]) -> Result<&[u8], Failure> {
+    if bytes.len() > MAX_BUNDLE {
+        let text = format!("the file has {} bytes, at most {MAX_BUNDLE} are read", bytes.len());
+        return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, STAGE, text));
+    }
+    Ok(bytes)
+}
+
+fn too_many(what: &str, have: usize, max: usize) -> Result<(), Failure> {
+    if have > max {
+        let text = format!("the bundle has {have} {what}, at most {max} are read");
+        return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, STAGE, text));
+    }
+    Ok(())
+}
+
+fn unreadable(text: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, text)
+}

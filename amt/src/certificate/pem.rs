@@ -1,0 +1,40 @@
+//! PEM text with certificates and keys, or a single DER certificate.
+
+use super::{MAX_CERTIFICATES, keys, too_many, unreadable};
+use amt_core::{Failure, Secret};
+use x509_parser::pem::Pem;
+
+/// What was found, in order.
+pub(super) struct Found {
+    pub(super) certificates: Vec<Vec<u8>>,
+    pub(super) keys: Vec<Secret<Vec<u8>>>,
+}
+
+pub(super) fn read(bytes: &[u8], password: Option<&Secret<String>>) -> Result<Found, Failure> {
+    if !is_pem(bytes) {
+        return Ok(Found { certificates: vec![bytes.to_vec()], keys: Vec::new() });
+    }
+    let mut found = Found { certificates: Vec::new(), keys: Vec::new() };
+    for block in blocks(bytes) {
+        let (label, contents) = block?;
+        match label.as_str() {
+            "CERTIFICATE" | "X509 CERTIFICATE" => found.certificates.push(contents.expose().clone()),
+            _ => found.keys.extend(keys::read_block(&label, contents, password)?),
+        }
+        too_many("certificates and keys", found.certificates.len() + found.keys.len(), 2 * MAX_CERTIFICATES)?;
+    }
+    Ok(found)
+}
+
+/// Text with an armour line; anything else is taken for DER.
+pub(super) fn is_pem(bytes: &[u8]) -> bool {
+    bytes.windows(11).any(|window| window == b"-----BEGIN ")
+}
+
+/// Labels and contents of the blocks; text between them is skipped.
+pub(super) fn blocks(bytes: &[u8]) -> impl Iterator<Item = Result<(String, Secret<Vec<u8>>), Failure>> {
+    Pem::iter_from_buffer(bytes).enumerate().map(|(at, block)| match block {
+        Ok(Pem { label, contents }) => Ok((label, Secret::new(contents))),
+        Err(error) => Err(unreadable(format!("PEM block {}: {error}", at + 1))),
+    })
+}
