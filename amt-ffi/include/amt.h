@@ -11,6 +11,16 @@
 #include <stdint.h>
 
 /**
+ * Flag of `amt_certificate_preflight`: the machine's network has no DNS suffix, neither from DHCP nor set in the firmware.
+ */
+#define AMT_PREFLIGHT_NO_SUFFIX 1
+
+/**
+ * Flag of `amt_certificate_preflight`: the address at hand belongs to the machine's wireless adapter.
+ */
+#define AMT_PREFLIGHT_WIRELESS 2
+
+/**
  * What to do: pass a valid pointer; see the function's documentation for which may be null.
  */
 #define AMT_E_NULL_POINTER 1
@@ -411,6 +421,21 @@
 #define AMT_DEVICE_TLS_ALERT 4
 
 /**
+ * Worth knowing.
+ */
+#define AMT_SEVERITY_INFO 1
+
+/**
+ * May fail, on some firmware or soon.
+ */
+#define AMT_SEVERITY_WARNING 2
+
+/**
+ * Will fail.
+ */
+#define AMT_SEVERITY_ERROR 3
+
+/**
  * The machine waits for a TLS-PSK session: the hello names a PID.
  */
 #define AMT_HELLO_PSK 2
@@ -452,9 +477,19 @@
 #define AMT_VERSION_NUMBER 256
 
 /**
+ * What a PFX or PEM file holds, usable or not. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_certificate amt_certificate;
+
+/**
  * An error: code, stage, message, what the device said, what to do next.
  */
 typedef struct amt_error amt_error;
+
+/**
+ * A list of findings, possibly empty. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_findings amt_findings;
 
 /**
  * A decoded hello. It never changes: its functions may run beside each other.
@@ -469,6 +504,68 @@ typedef uint32_t amt_status;
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Reads a PFX (PKCS#12) file into `*out`; free it with `amt_certificate_free`. Nothing passed in is kept.
+ *
+ * Fails with `AMT_E_PFX_OPEN` if the password is wrong, `AMT_E_CERTIFICATE_PARSE` if this is no PFX. Whether the certificate is fit for
+ * its purpose is told by `amt_certificate_preflight`.
+ *
+ * # Safety
+ * `data` and `password` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_parse_pfx(const uint8_t *data,
+                                     size_t len,
+                                     const char *password,
+                                     size_t password_len,
+                                     amt_certificate **out,
+                                     amt_error **err);
+
+/**
+ * Reads PEM text with certificates and perhaps the key into `*out`; free it with `amt_certificate_free`. The key may come in a
+ * file of its own (`key`, else null), as PEM or as PKCS#8 DER; `password` opens an encrypted key (else null). Nothing passed in is
+ * kept.
+ *
+ * Fails with `AMT_E_CERTIFICATE_PARSE` if something cannot be read, `AMT_E_PFX_OPEN` if an encrypted key does not open.
+ *
+ * # Safety
+ * `data`, `key` and `password` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_parse_pem(const uint8_t *data,
+                                     size_t len,
+                                     const uint8_t *key,
+                                     size_t key_len,
+                                     const char *password,
+                                     size_t password_len,
+                                     amt_certificate **out,
+                                     amt_error **err);
+
+/**
+ * Every reason why this certificate would not provision a machine, most basic first, into `*out`; free it with
+ * `amt_findings_free`. What is not known of the machine is left null and not checked: its hello, the DNS suffix of its network,
+ * its firmware version (`16.1.25`). `flags` is a combination of `AMT_PREFLIGHT_`, or 0.
+ *
+ * # Safety
+ * `certificate` is null or a handle; `hello` is null or a handle; `suffix` and `firmware` are null or readable for their lengths; `out` is
+ * null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_preflight(const amt_certificate *certificate,
+                                     const amt_hello *hello,
+                                     const char *suffix,
+                                     size_t suffix_len,
+                                     const char *firmware,
+                                     size_t firmware_len,
+                                     uint32_t flags,
+                                     amt_findings **out,
+                                     amt_error **err);
+
+/**
+ * Frees `certificate`. Null does nothing.
+ *
+ * # Safety
+ * `certificate` is null or a handle, not used again.
+ */
+amt_status amt_certificate_free(amt_certificate *certificate);
 
 /**
  * The code, one of `AMT_E_`.
@@ -546,6 +643,83 @@ amt_status amt_error_device_status(const amt_error *error,
  * `error` is null or a handle, not used again.
  */
 amt_status amt_error_free(amt_error *error);
+
+/**
+ * How many there are.
+ *
+ * # Safety
+ * `findings` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_count(const amt_findings *findings,
+                              size_t *count,
+                              amt_error **err);
+
+/**
+ * How bad a finding is, one of `AMT_SEVERITY_`; larger is worse.
+ *
+ * # Safety
+ * `findings` is null or a handle; `severity` is null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_severity(const amt_findings *findings,
+                                 size_t index,
+                                 uint32_t *severity,
+                                 amt_error **err);
+
+/**
+ * The stable code of a finding, for example `ROOT-NOHASH`. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_code(const amt_findings *findings,
+                             size_t index,
+                             const char **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * The certificate, record or field that a finding is about. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_field(const amt_findings *findings,
+                              size_t index,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * What is wrong. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_message(const amt_findings *findings,
+                                size_t index,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * What to do about it. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_hint(const amt_findings *findings,
+                             size_t index,
+                             const char **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * Frees `findings`. Null does nothing.
+ *
+ * # Safety
+ * `findings` is null or a handle, not used again.
+ */
+amt_status amt_findings_free(amt_findings *findings);
 
 /**
  * Decodes one whole hello into `*out`; free it with `amt_hello_free`. `data` is not kept.

@@ -59,9 +59,10 @@ pub(crate) unsafe fn lease<'a, T: Object>(pointer: *const T) -> Result<Lease<'a,
         (state & (POISONED | CLOSED) == 0).then_some(state + 1)
     });
     match entered {
-        // SAFETY: the tag said that this is a handle of type T, and it is not freed before the lease is dropped.
         Ok(_) => {
-            Ok(Lease { handle: unsafe { &*pointer.cast() }, unwinding: thread::panicking(), _one_thread: PhantomData })
+            // SAFETY: the tag said that this is a handle of type T, and it is not freed before the lease is dropped.
+            let handle = unsafe { &*pointer.cast::<Handle<T>>() };
+            Ok(Lease { handle, unwinding: thread::panicking(), _one_thread: PhantomData })
         }
         Err(state) if state & CLOSED != 0 => Err(bad::<T>("was freed")),
         Err(_) => {
@@ -110,7 +111,7 @@ unsafe fn header<'a, T: Object>(pointer: *const T) -> Result<&'a Header, Failure
     if pointer.is_null() {
         return Err(Failure::new(ErrorCode::NULL_POINTER, "call", format!("the {} is null", T::NAME)));
     }
-    if pointer.addr() % align_of::<Header>() != 0 {
+    if !pointer.addr().is_multiple_of(align_of::<Header>()) {
         return Err(bad::<T>("is no handle"));
     }
     // SAFETY: a handle of whatever type begins with a header, as the caller promised that it is one.

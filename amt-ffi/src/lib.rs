@@ -13,13 +13,17 @@
 #![allow(non_camel_case_types, reason = "the types are named as in C")]
 // Handles leave this crate as raw pointers only; the types behind them are of no use to Rust callers.
 #![allow(private_interfaces)]
+// Text and bytes are two parameters each.
+#![allow(clippy::too_many_arguments)]
 
 #[cfg(panic = "abort")]
 compile_error!("amt-ffi contains panics at its border and needs panic = \"unwind\"");
 
 mod argument;
+pub mod certificate;
 pub mod codes;
 pub mod error;
+pub mod findings;
 mod guard;
 mod handle;
 pub mod hello;
