@@ -5,6 +5,7 @@
 
 mod args;
 mod cmd;
+mod input;
 mod output;
 
 use args::{Invocation, Request};

@@ -11,6 +11,8 @@ pub enum PeerIdentity {
     Any,
     /// Exactly this leaf certificate, as DER.
     Pinned(Vec<u8>),
+    /// The leaf certificate whose DER has this SHA-256.
+    Fingerprint([u8; 32]),
     /// A chain to one of these roots (DER) for this name.
     Verified {
         /// Trusted roots, DER.

@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod ca;
+pub mod config;
 mod digest;
 mod failpoint;
+pub mod names;
 pub mod seal;
 mod store;
 

@@ -59,16 +59,15 @@ fn a_machine_with_a_password_of_its_own_is_opened_with_a_known_one() {
 }
 
 #[test]
-fn a_machine_with_an_unknown_password_says_so_and_changes_nothing() {
+fn a_machine_with_an_unknown_password_says_so_and_is_not_changed() {
     let mut world = World::with(|m| m.admin_password = Some(Secret::from("Unkn0wn-pass")));
-    world.server.plan.known_admin_passwords = vec!["Unkn0wn-pass".into()];
-    // What the server holds is not what the machine has.
-    world.server.plan.known_admin_passwords.insert(0, "Wrong-P4ssword".into());
-    world.server.plan.known_admin_passwords.truncate(1);
-    world.server.disk = None;
-    let mut world_known = world;
-    world_known.server.plan.known_admin_passwords.push("Unkn0wn-pass".into());
-    world_known.attempt_with(None, Some(true)).result.unwrap().unwrap();
+    world.password_is_unknown = true;
+    world.server.plan.known_admin_passwords = vec!["Wrong-P4ssword".into()];
+    let attempt = world.attempt_with(None, Some(true));
+    assert_eq!((attempt.failure().code, &*attempt.failure().stage), (ErrorCode::ADMIN_PASSWORD_UNKNOWN, "read-state"));
+    assert!(attempt.failure().hint.contains("known_admin_passwords"));
+    assert!(world.record().is_none());
+    assert!(world.firmware.check_admin_password("Unkn0wn-pass"));
 }
 
 #[test]
@@ -155,7 +154,7 @@ fn a_denied_certificate_is_reported_in_the_authoritys_words_and_asked_for_anew_l
 #[test]
 fn a_certificate_for_another_key_is_not_installed() {
     let mut world = World::new();
-    let other = amt_sim::authority::ProvisioningChain::new("example.com").root().to_vec();
+    let other = world.server.chains[0][0].clone();
     world.server.ca.answers = [CaAnswer::Issued { certificate: other, chain: vec![] }].into();
     assert_eq!(world.attempt(None).failure().code, ErrorCode::CA_CERTIFICATE_WRONG);
 }

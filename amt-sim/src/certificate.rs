@@ -11,8 +11,8 @@ pub const MAX_BLOB: usize = 4100;
 
 /// The certificate that a machine serves before setup: self-signed, made in firmware (`spec/hello-tls.md` §2.3).
 pub fn self_signed(key: &PoolKey, serial: [u8; 16]) -> Vec<u8> {
-    let pair = KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8().into(), &PKCS_RSA_SHA256)
-        .expect("keys of the pool are RSA");
+    let pair =
+        KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8().into(), &PKCS_RSA_SHA256).expect("keys of the pool are RSA");
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "Intel(R) AMT self-signed certificate");
@@ -66,8 +66,7 @@ pub enum RequestFault {
 
 /// Replaces the signature of a null-signed PKCS#10 request with a real one by `key`.
 pub fn sign_request(null_signed: &[u8], key: &PoolKey, hash: SignatureHash) -> Result<Vec<u8>, RequestFault> {
-    let (rest, request) =
-        X509CertificationRequest::from_der(null_signed).map_err(|_| RequestFault::Unreadable)?;
+    let (rest, request) = X509CertificationRequest::from_der(null_signed).map_err(|_| RequestFault::Unreadable)?;
     if !rest.is_empty() {
         return Err(RequestFault::Unreadable);
     }

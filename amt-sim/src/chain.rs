@@ -258,10 +258,7 @@ fn large(certificate: &X509Certificate<'_>) -> bool {
 fn is_sha1(certificate: &X509Certificate<'_>) -> bool {
     let oid = certificate.signature_algorithm.algorithm.to_id_string();
     // sha1WithRSAEncryption, its older name, ecdsa-with-SHA1, and md5WithRSAEncryption, which is worse.
-    matches!(
-        oid.as_str(),
-        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.113549.1.1.4"
-    )
+    matches!(oid.as_str(), "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.113549.1.1.4")
 }
 
 fn common_name(certificate: &X509Certificate<'_>) -> String {
@@ -315,8 +312,7 @@ mod tests {
 
     #[test]
     fn nothing_and_garbage_are_refused() {
-        let rules =
-            ChainRules { roots: vec![], suffix: None, min_rsa_bits: 2048, allow_sha1: false, now: None };
+        let rules = ChainRules { roots: vec![], suffix: None, min_rsa_bits: 2048, allow_sha1: false, now: None };
         assert_eq!(judge(&rules, &[]), [ChainFault::NoCertificate]);
         assert_eq!(judge(&rules, &[vec![1, 2, 3]]), [ChainFault::Unreadable(0)]);
         assert_eq!(judge(&rules, &vec![vec![]; MAX_CHAIN + 1]), [ChainFault::TooLong]);

@@ -73,7 +73,8 @@ impl RequestParser {
         let head = std::str::from_utf8(&self.buffer[..head_end]).map_err(|_| bad(400, "head is not text"))?;
         let mut lines = head.split("\r\n");
         let mut first = lines.next().unwrap_or_default().split(' ');
-        let (Some(method), Some(target), Some(version), None) = (first.next(), first.next(), first.next(), first.next())
+        let (Some(method), Some(target), Some(version), None) =
+            (first.next(), first.next(), first.next(), first.next())
         else {
             return Err(bad(400, "request line"));
         };
@@ -88,8 +89,7 @@ impl RequestParser {
             }
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut request =
-            Request { method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() };
+        let mut request = Request { method: method.to_owned(), target: target.to_owned(), headers, body: Vec::new() };
         if version == "HTTP/1.1" && request.header("host").is_none() {
             return Err(bad(400, "Host is missing"));
         }
@@ -192,13 +192,23 @@ impl Response {
              content=\"text/html; charset=iso-8859-1\">\n<title>Intel&reg; Active Management Technology</title></head>\n\
              <body>\n<h2>{title}</h2>\n<p>{text}</p>\n</body>\n</html>\n"
         );
-        Self { status, content_type: "text/html", headers: Vec::new(), body: body.into_bytes(), close: true, chunks: None }
+        Self {
+            status,
+            content_type: "text/html",
+            headers: Vec::new(),
+            body: body.into_bytes(),
+            close: true,
+            chunks: None,
+        }
     }
 
     /// The bytes on the wire. `choices` decides where chunks end: anywhere, also inside a token.
     pub fn encode(&self, server: &str, date: &str, choices: &mut Seeded) -> Vec<u8> {
-        let mut out = format!("HTTP/1.1 {} {}\r\nDate: {date}\r\nServer: {server}\r\nX-Frame-Options: DENY\r\n",
-            self.status, reason(self.status));
+        let mut out = format!(
+            "HTTP/1.1 {} {}\r\nDate: {date}\r\nServer: {server}\r\nX-Frame-Options: DENY\r\n",
+            self.status,
+            reason(self.status)
+        );
         for (name, value) in &self.headers {
             out.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -259,8 +269,7 @@ pub fn date(unix: i64) -> String {
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = yoe + era * 400 + i64::from(month <= 2);
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let weekday = DAYS[usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
     let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
     format!("{weekday}, {day:02} {month} {year} {:02}:{:02}:{:02} GMT", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -279,7 +288,8 @@ mod tests {
     #[test]
     fn a_request_is_the_same_byte_by_byte_and_chunked() {
         let plain = "POST /wsman HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST";
-        let chunked = "POST /wsman HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n03\r\nllo\r\n0\r\n\r\n";
+        let chunked =
+            "POST /wsman HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n03\r\nllo\r\n0\r\n\r\n";
         for text in [plain, chunked] {
             let mut parser = RequestParser::default();
             let mut got = None;

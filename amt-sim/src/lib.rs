@@ -1,1 +1,23 @@
-//! Placeholder while the workspace is laid out.
+//! Virtual Intel AMT firmware: machines that any setup server can provision, without hardware.
+//!
+//! [`Firmware`] is one machine, sans-IO: for tests in memory, with virtual time. [`Simulator`] puts machines on loopback
+//! addresses of their own with the real ports. The simulator refuses what firmware refuses: it is there to catch the
+//! mistakes of a setup server, and shares none of its procedures.
+
+pub mod authority;
+pub mod certificate;
+pub mod chain;
+pub mod digest;
+pub mod fault;
+pub mod firmware;
+pub mod http;
+pub mod keys;
+mod net;
+pub mod persona;
+pub mod seed;
+
+pub use chain::{ChainFault, RootHash};
+pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};
+pub use firmware::{Firmware, MachineConfig, MachineTruth};
+pub use net::{MAX_MACHINES, MachineInfo, SimConfig, Simulator};
+pub use persona::Persona;

@@ -4,7 +4,9 @@
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
 mod capabilities;
+mod connect;
 mod explain;
+mod wsman;
 
 use crate::output::Output;
 use amt_core::{ErrorCode, Failure};
@@ -32,6 +34,7 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    wsman::Wsman,
 }
 
 /// How a command that could be carried out ended.

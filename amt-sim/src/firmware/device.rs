@@ -97,8 +97,7 @@ pub(crate) struct TlsInstance {
 }
 
 impl TlsInstance {
-    const FACTORY: Self =
-        Self { enabled: false, mutual: false, accept_non_secure: true, trusted_names: Vec::new() };
+    const FACTORY: Self = Self { enabled: false, mutual: false, accept_non_secure: true, trusted_names: Vec::new() };
 }
 
 /// What CommitChanges takes over as one.

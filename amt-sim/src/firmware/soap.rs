@@ -154,17 +154,6 @@ pub(crate) fn reference(class: &str, selectors: &[(&str, &str)]) -> Reference {
     }
 }
 
-/// The text of a selector in a reference to `class`.
-pub(crate) fn selected<'a>(reference: &'a Reference, class: &str, selector: &str) -> Option<&'a str> {
-    if names::class_name(&reference.resource_uri) != Some(class) {
-        return None;
-    }
-    reference.selectors.iter().find(|s| s.name == selector).and_then(|s| match &s.value {
-        SelectorValue::Text(text) => Some(text.as_str()),
-        SelectorValue::Reference(_) => None,
-    })
-}
-
 /// What a reply's body holds.
 pub(crate) enum Body {
     Empty,
@@ -330,8 +319,12 @@ impl Fault {
     }
 
     pub(crate) fn destination_unreachable() -> Self {
-        Self::sender(ns::ADDRESSING, "DestinationUnreachable", "No route can be determined to reach the destination role defined by the WS-Addressing To.")
-            .detailed("InvalidResourceURI")
+        Self::sender(
+            ns::ADDRESSING,
+            "DestinationUnreachable",
+            "No route can be determined to reach the destination role defined by the WS-Addressing To.",
+        )
+        .detailed("InvalidResourceURI")
     }
 
     pub(crate) fn no_instance() -> Self {
@@ -368,20 +361,27 @@ impl Fault {
     }
 
     pub(crate) fn encoding_limit() -> Self {
-        Self::sender(ns::WSMAN, "EncodingLimit", "An internal encoding limit was exceeded in a request or would be violated if the message were processed.")
-            .detailed("MinimumEnvelopeLimit")
+        Self::sender(
+            ns::WSMAN,
+            "EncodingLimit",
+            "An internal encoding limit was exceeded in a request or would be violated if the message were processed.",
+        )
+        .detailed("MinimumEnvelopeLimit")
     }
 
     pub(crate) fn schema() -> Self {
-        Self::sender(ns::WSMAN, "SchemaValidationError", "The supplied SOAP violates the corresponding XML schema definition.")
-    }
-
-    pub(crate) fn access_denied() -> Self {
-        Self::sender(ns::WSMAN, "AccessDenied", "The sender was not authorized to access the resource.")
+        Self::sender(
+            ns::WSMAN,
+            "SchemaValidationError",
+            "The supplied SOAP violates the corresponding XML schema definition.",
+        )
     }
 
     pub(crate) fn invalid_context() -> Self {
-        Self { code: "Receiver", ..Self::sender(ns::ENUMERATION, "InvalidEnumerationContext", "The supplied enumeration context is invalid.") }
+        Self {
+            code: "Receiver",
+            ..Self::sender(ns::ENUMERATION, "InvalidEnumerationContext", "The supplied enumeration context is invalid.")
+        }
     }
 
     /// An intrinsic operation failed inside the firmware.

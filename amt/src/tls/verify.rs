@@ -2,6 +2,7 @@
 //! would mean nothing.
 
 use amt_core::tls::PeerIdentity;
+use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
@@ -14,6 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 enum Rule {
     Any,
     Pinned(Vec<u8>),
+    Fingerprint([u8; 32]),
     Verified { verifier: Arc<WebPkiServerVerifier>, name: ServerName<'static> },
 }
 
@@ -29,6 +31,7 @@ impl IdentityVerifier {
         let rule = match identity {
             PeerIdentity::Any => Rule::Any,
             PeerIdentity::Pinned(der) => Rule::Pinned(der.clone()),
+            PeerIdentity::Fingerprint(sha256) => Rule::Fingerprint(*sha256),
             PeerIdentity::Verified { roots, name } => {
                 let mut store = RootCertStore::empty();
                 for root in roots {
@@ -85,7 +88,12 @@ impl ServerCertVerifier for IdentityVerifier {
         match &self.rule {
             Rule::Any => Ok(ServerCertVerified::assertion()),
             Rule::Pinned(der) if der.as_slice() == end_entity.as_ref() => Ok(ServerCertVerified::assertion()),
-            Rule::Pinned(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            Rule::Fingerprint(sha256) if digest(&SHA256, end_entity).as_ref() == sha256 => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Rule::Pinned(_) | Rule::Fingerprint(_) => {
+                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
             Rule::Verified { verifier, name } => {
                 verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now)
             }

@@ -54,20 +54,31 @@ fn put(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), F
     let wsman_only = fields.need_bool("WsmanOnlyMode")?;
     fields.unchanged(
         current,
-        &["DigestRealm", "ElementName", "InstanceID", "NetworkInterfaceEnabled", "PowerSource", "DHCPSyncRequiresHostname"],
+        &[
+            "DigestRealm",
+            "ElementName",
+            "InstanceID",
+            "NetworkInterfaceEnabled",
+            "PowerSource",
+            "DHCPSyncRequiresHostname",
+        ],
     )?;
     let mut next = device.general.clone();
     next.ping = ping;
     next.wsman_only = wsman_only;
     if let Some(name) = fields.text("HostName") {
         // Empty clears it; else a label, or labels, of a host name.
-        if name.len() > MAX_HOST_NAME || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        if name.len() > MAX_HOST_NAME
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        {
             return Err(Fault::invalid_values());
         }
         next.host_name = name.to_owned();
     }
     if let Some(name) = fields.text("DomainName") {
-        if name.len() > MAX_DOMAIN_NAME || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+        if name.len() > MAX_DOMAIN_NAME
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+        {
             return Err(Fault::invalid_values());
         }
         next.domain_name = name.to_owned();

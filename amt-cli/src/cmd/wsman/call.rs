@@ -1,0 +1,123 @@
+//! `amt wsman get|enumerate|invoke`: one operation on one machine.
+
+use super::document::{instance_json, write_instance};
+use crate::cmd::connect::Connect;
+use crate::cmd::{Error, Verdict, block_on};
+use crate::output::Output;
+use amt_wsman::instance::Instance;
+use amt_wsman::op::{Reply, Request};
+use serde_json::{Value as Json, json};
+
+/// Read one instance of a class
+#[derive(clap::Args)]
+pub(super) struct Get {
+    /// For example AMT_GeneralSettings
+    class: String,
+    #[command(flatten)]
+    selectors: Selectors,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// List all instances of a class
+#[derive(clap::Args)]
+pub(super) struct Enumerate {
+    /// For example CIM_SoftwareIdentity
+    class: String,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// Call a method; a ReturnValue other than 0 is a failure
+#[derive(clap::Args)]
+pub(super) struct Invoke {
+    /// For example AMT_SetupAndConfigurationService
+    class: String,
+    /// For example GetUuid
+    method: String,
+    /// An argument of the method; may be repeated, in the order that the method wants
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = pair)]
+    arguments: Vec<(String, String)>,
+    #[command(flatten)]
+    selectors: Selectors,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(clap::Args)]
+struct Selectors {
+    /// Which instance; may be repeated
+    #[arg(long = "selector", value_name = "NAME=VALUE", value_parser = pair)]
+    selectors: Vec<(String, String)>,
+}
+
+impl Get {
+    pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let request = self.selectors.on(Request::get(&self.class));
+        let reply = call(self.connect, &request)?;
+        let instance = reply.instance().map_err(|error| error.failure("read"))?;
+        show(out, &self.class, "Get", None, std::slice::from_ref(instance))
+    }
+}
+
+impl Enumerate {
+    pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let reply = call(self.connect, &Request::enumerate(&self.class))?;
+        show(out, &self.class, "Enumerate", None, reply.instances())
+    }
+}
+
+impl Invoke {
+    pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let request = self.selectors.on(Request::invoke(&self.class, &self.method));
+        let request = self.arguments.iter().fold(request, |request, (name, value)| request.arg(name, value.as_str()));
+        let reply = call(self.connect, &request)?;
+        let output = reply.output().map_err(|error| error.failure("read"))?;
+        let value = reply.return_value().map(|value| value.value);
+        show(out, &self.class, &self.method, value, std::slice::from_ref(output))
+    }
+}
+
+impl Selectors {
+    fn on(&self, request: Request) -> Request {
+        self.selectors.iter().fold(request, |request, (name, value)| request.selector(name, value.as_str()))
+    }
+}
+
+fn call(connect: Connect, request: &Request) -> Result<Reply, Error> {
+    block_on(async {
+        let mut device = connect.device().await?;
+        Ok(device.call(request).await?)
+    })
+}
+
+/// The same document as that of `wsman decode`, for the whole operation instead of one envelope.
+fn show(
+    out: &mut Output,
+    class: &str,
+    method: &str,
+    return_value: Option<u32>,
+    items: &[Instance],
+) -> Result<Verdict, Error> {
+    let document = json!({
+        "kind": "response",
+        "class": class,
+        "method": method,
+        "return_value": return_value,
+        "items": items.iter().map(instance_json).collect::<Vec<Json>>(),
+    });
+    out.show(&document, |w| {
+        for item in items {
+            write_instance(w, item)?;
+        }
+        if items.is_empty() { writeln!(w, "no instances of {class}") } else { Ok(()) }
+    })?;
+    Ok(Verdict::Done)
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}

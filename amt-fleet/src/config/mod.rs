@@ -1,0 +1,638 @@
+//! The setup server's configuration: one TOML file.
+//!
+//! Unknown keys are refused by name and line; after that, everything else that is wrong is reported at once. Relative paths
+//! are relative to the file. Secrets never stand in it: it names files or environment variables. `docs/serve.md`
+//! describes every key.
+
+mod file;
+
+use crate::KnownMachine;
+use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
+use crate::names::{NameTemplate, parse_known};
+use crate::seal::warn_if_readable_by_others;
+use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
+use amt_provision::{PasswordPolicy, Plan, plan};
+use file::{Admit, Ca, CaKind, Certificate, File, OneOrMany, Password};
+use std::fmt::Display;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Port that AMT machines say hello to.
+pub const HELLO_PORT: u16 = 9971;
+/// Largest configuration, password or list file that is read.
+pub const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// Most machines provisioned at a time that can be asked for.
+pub const MAX_CONCURRENCY: usize = 10_000;
+
+/// Whether machines that nobody announced are provisioned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Only machines of the list.
+    #[default]
+    Known,
+    /// Every machine that says hello and has a usable UUID.
+    Auto,
+}
+
+/// When a failed attempt is repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// Wait after the first failure; it doubles with each further one.
+    pub first: Duration,
+    /// Longest wait.
+    pub most: Duration,
+    /// Attempts before the machine's next hello is waited for; 0: no limit. Never counted once the commit may have been
+    /// sent: such a machine says no more hellos.
+    pub attempts: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(10), most: Duration::from_secs(15 * 60), attempts: 20 }
+    }
+}
+
+/// Where a provisioning certificate is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CertificateSource {
+    /// PKCS#12 with chain and key.
+    Pfx {
+        /// The file.
+        path: PathBuf,
+        /// Its password.
+        password: Secret<String>,
+    },
+    /// Chain and key in PEM.
+    Pem {
+        /// Leaf first, root last.
+        chain: PathBuf,
+        /// Private key.
+        key: PathBuf,
+        /// Password of the key, if it has one.
+        password: Option<Secret<String>>,
+    },
+}
+
+/// Which certificate authority signs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CaSource {
+    /// [`LocalCa`].
+    Local(LocalCaFiles),
+    /// [`CommandCa`].
+    Command(CommandCa),
+}
+
+impl CaSource {
+    /// The authority, made on first use if it is a local one.
+    ///
+    /// # Errors
+    /// As [`LocalCa::open`].
+    pub fn open(&self) -> Result<Arc<dyn CertificateAuthority>, Failure> {
+        Ok(match self {
+            Self::Local(files) => Arc::new(LocalCa::open(files)?),
+            Self::Command(command) => Arc::new(command.clone()),
+        })
+    }
+}
+
+/// Database and key, all that the offline commands need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatabaseFiles {
+    /// SQLite file.
+    pub database: PathBuf,
+    /// Key of the sealed columns.
+    pub seal_key_file: PathBuf,
+}
+
+/// Everything that the setup server is told.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where hellos are waited for.
+    pub listen: Vec<SocketAddr>,
+    /// Database and key.
+    pub files: DatabaseFiles,
+    /// Provisioning certificates, tried in this order where several fit.
+    pub certificates: Vec<CertificateSource>,
+    /// DNS suffixes of the site; the first is the default of machines whose suffix is not known.
+    pub dns_suffixes: Vec<String>,
+    /// Names for machines that have none.
+    pub names: NameTemplate,
+    /// Who signs.
+    pub ca: CaSource,
+    /// What machines become; names are filled in for each.
+    pub plan: Plan,
+    /// Most machines provisioned at a time.
+    pub concurrency: usize,
+    /// Who is let in.
+    pub admit: Admission,
+    /// Machines of the list.
+    pub known: Vec<KnownMachine>,
+    /// Repetition of failed attempts.
+    pub retry: RetryPolicy,
+    /// What is allowed but worth a warning.
+    pub warnings: Vec<Finding>,
+}
+
+impl Config {
+    /// Reads a configuration file and what it refers to.
+    ///
+    /// # Errors
+    /// `CONFIG` with everything that is wrong, one line each; `FILE_READ` if the file itself cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Failure> {
+        let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&text, folder, &path.display().to_string())
+    }
+
+    /// Reads a configuration from `text`; relative paths are relative to `folder`, `name` stands before every error.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, folder: &Path, name: &str) -> Result<Self, Failure> {
+        let file = parse_file(text, name)?;
+        let mut reading = Reading { folder, findings: Vec::new() };
+        let config = reading.config(file);
+        let (wrong, warnings): (Vec<_>, Vec<_>) =
+            reading.findings.into_iter().partition(|f| f.severity == Severity::Error);
+        if wrong.is_empty() {
+            return Ok(Self { warnings, ..config });
+        }
+        let lines: Vec<String> = wrong.iter().map(|f| format!("{name}: {}: {}", f.field, f.message)).collect();
+        Err(Failure::new(ErrorCode::CONFIG, "config", lines.join("\n")))
+    }
+
+    /// Reads only where the database is; the rest of the file must still be well-formed.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), without anything that other keys refer to.
+    pub fn load_files(path: &Path) -> Result<DatabaseFiles, Failure> {
+        let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = parse_file(&text, &path.display().to_string())?;
+        Ok(DatabaseFiles { database: folder.join(&file.database), seal_key_file: folder.join(&file.seal_key_file) })
+    }
+}
+
+fn parse_file(text: &str, name: &str) -> Result<File, Failure> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| {
+            let before = text.get(..span.start).unwrap_or_default();
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!(":{}:{column}", before.matches('\n').count() + 1)
+        });
+        let message = format!("{name}{}: {}", place.unwrap_or_default(), error.message().trim());
+        Failure::new(ErrorCode::CONFIG, "config", message)
+    })
+}
+
+/// A file being read, and all that was found wrong with it so far.
+struct Reading<'a> {
+    folder: &'a Path,
+    findings: Vec<Finding>,
+}
+
+impl Reading<'_> {
+    fn wrong(&mut self, field: impl Into<String>, message: impl Display) {
+        let hint = ErrorCode::CONFIG.hint();
+        self.findings.push(Finding::new("CONFIG", Severity::Error, field, message.to_string(), hint));
+    }
+
+    fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn config(&mut self, file: File) -> Config {
+        let listen = self.listen(file.listen);
+        let certificates =
+            file.provisioning_certificate.iter().enumerate().filter_map(|(at, c)| self.certificate(at, c));
+        let certificates = certificates.collect();
+        for (at, suffix) in file.dns_suffixes.iter().enumerate() {
+            let mut probe = Plan::new();
+            probe.domain_name = Some(suffix.clone());
+            if let Some(finding) = probe.validate().into_iter().next() {
+                self.wrong(format!("dns_suffixes[{at}]"), finding.message);
+            }
+        }
+        let names = file.names.map(|text| text.parse::<NameTemplate>());
+        let names = names.transpose().unwrap_or_else(|why| {
+            self.wrong("names", why);
+            None
+        });
+        let known = file.known.map(|path| self.known(&path)).unwrap_or_default();
+        let concurrency = file.concurrency.unwrap_or(64);
+        if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
+            self.wrong("concurrency", format!("give a number from 1 to {MAX_CONCURRENCY}"));
+        }
+        let retry = RetryPolicy {
+            first: file.retry.first.unwrap_or(RetryPolicy::default().first),
+            most: file.retry.most.unwrap_or(RetryPolicy::default().most),
+            attempts: file.retry.attempts.unwrap_or(RetryPolicy::default().attempts),
+        };
+        if retry.first.is_zero() || retry.most < retry.first {
+            self.wrong("retry", "first must be more than nothing and at most as long as most");
+        }
+        Config {
+            listen,
+            files: DatabaseFiles { database: self.path(&file.database), seal_key_file: self.path(&file.seal_key_file) },
+            certificates,
+            dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
+            names: names.unwrap_or_default(),
+            ca: self.ca(file.ca),
+            plan: self.plan(file.profile),
+            concurrency,
+            admit: match file.admit {
+                Some(Admit::Auto) => Admission::Auto,
+                Some(Admit::Known) | None => Admission::Known,
+            },
+            known,
+            retry,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn listen(&mut self, listen: Option<OneOrMany>) -> Vec<SocketAddr> {
+        let texts = match listen {
+            // Both families explicitly: whether [::] answers IPv4 too depends on the system.
+            None => {
+                return vec![
+                    SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT)),
+                    SocketAddr::from((Ipv4Addr::UNSPECIFIED, HELLO_PORT)),
+                ];
+            }
+            Some(OneOrMany::One(text)) => vec![text],
+            Some(OneOrMany::Many(texts)) => texts,
+        };
+        if texts.is_empty() {
+            self.wrong("listen", "the list is empty");
+        }
+        let mut addresses = Vec::new();
+        for text in &texts {
+            match text.parse() {
+                Ok(address) => addresses.push(address),
+                Err(_) => self.wrong(
+                    "listen",
+                    format!("{text:?} is not an address with a port, such as \"0.0.0.0:9971\" or \"[::]:9971\""),
+                ),
+            }
+        }
+        addresses
+    }
+
+    fn certificate(&mut self, at: usize, certificate: &Certificate) -> Option<CertificateSource> {
+        let field = format!("provisioning_certificate[{at}]");
+        let password = match (&certificate.password_file, &certificate.password_env) {
+            (Some(_), Some(_)) => {
+                self.wrong(&field, "give password_file or password_env, not both");
+                return None;
+            }
+            (Some(path), None) => Some(self.secret_file(&format!("{field}.password_file"), path)?),
+            (None, Some(name)) => Some(self.secret_env(&format!("{field}.password_env"), name)?),
+            (None, None) => None,
+        };
+        match certificate {
+            Certificate { pfx: Some(path), pem: None, key: None, .. } => Some(CertificateSource::Pfx {
+                path: self.existing(&format!("{field}.pfx"), path)?,
+                password: password.unwrap_or_default(),
+            }),
+            Certificate { pfx: None, pem: Some(chain), key: Some(key), .. } => {
+                let chain = self.existing(&format!("{field}.pem"), chain);
+                let key = self.existing(&format!("{field}.key"), key);
+                Some(CertificateSource::Pem { chain: chain?, key: key?, password })
+            }
+            _ => {
+                self.wrong(field, "give either pfx, or pem and key");
+                None
+            }
+        }
+    }
+
+    fn ca(&mut self, ca: Ca) -> CaSource {
+        let kind = ca.kind.unwrap_or(CaKind::Local);
+        let foreign: &[(&str, bool)] = match kind {
+            CaKind::Local => &[
+                ("program", ca.program.is_some()),
+                ("arguments", ca.arguments.is_some()),
+                ("timeout", ca.timeout.is_some()),
+            ],
+            CaKind::Command => &[
+                ("certificate", ca.certificate.is_some()),
+                ("key", ca.key.is_some()),
+                ("common_name", ca.common_name.is_some()),
+                ("days", ca.days.is_some()),
+            ],
+        };
+        for (key, _) in foreign.iter().filter(|(_, given)| *given) {
+            let word = if kind == CaKind::Local { "local" } else { "command" };
+            self.wrong(format!("ca.{key}"), format!("this key has no meaning with kind = \"{word}\""));
+        }
+        match kind {
+            CaKind::Local => {
+                let certificate = self.path(ca.certificate.as_deref().unwrap_or(Path::new("ca.pem")));
+                let key = self.path(ca.key.as_deref().unwrap_or(Path::new("ca.key")));
+                let mut files = LocalCaFiles::new(certificate, key);
+                if let Some(name) = ca.common_name {
+                    files.common_name = name;
+                }
+                files.days = ca.days.unwrap_or(files.days);
+                if !(2..=36_500).contains(&files.days) {
+                    self.wrong("ca.days", "give a number from 2 to 36500");
+                }
+                CaSource::Local(files)
+            }
+            CaKind::Command => {
+                let program = ca.program.unwrap_or_else(|| {
+                    self.wrong("ca.program", "kind = \"command\" needs the program that is asked");
+                    PathBuf::new()
+                });
+                // A bare name is looked for on the PATH, as a shell does.
+                let program = if program.components().count() > 1 { self.path(&program) } else { program };
+                let command = CommandCa::new(program).arguments(ca.arguments.unwrap_or_default());
+                CaSource::Command(match ca.timeout {
+                    Some(timeout) => command.timeout(timeout),
+                    None => command,
+                })
+            }
+        }
+    }
+
+    fn plan(&mut self, profile: file::Profile) -> Plan {
+        let mut plan = Plan::new();
+        plan.admin_password = self.password("profile.admin_password", profile.admin_password.as_ref());
+        plan.mebx_password = self.password("profile.mebx_password", profile.mebx_password.as_ref());
+        if let Some(path) = &profile.known_admin_passwords_file {
+            let field = "profile.known_admin_passwords_file";
+            if let Some(text) = self.secret_text(field, path) {
+                plan.known_admin_passwords =
+                    text.expose().lines().filter(|line| !line.is_empty()).map(Secret::from).collect();
+            }
+        }
+        plan.otp = profile.otp_file.as_ref().and_then(|path| self.secret_file("profile.otp_file", path));
+        plan.window_hours = profile.window_hours;
+        plan.tls.plain_http = profile.tls.plain_http;
+        plan.guess_spacing = profile.guess_spacing.unwrap_or(plan.guess_spacing);
+        plan.proof_timeout = profile.proof_timeout.unwrap_or(plan.proof_timeout);
+        if plan.guess_spacing < plan::GUESS_SPACING {
+            self.findings.push(Finding::new(
+                "GUESS-SPACING",
+                Severity::Warning,
+                "profile.guess_spacing",
+                "real firmware locks the account when passwords are tried less than 20 s apart",
+                "leave guess_spacing out, except against virtual machines",
+            ));
+        }
+        for mut finding in plan.validate() {
+            finding.field = format!("profile.{}", finding.field);
+            self.findings.push(finding);
+        }
+        plan
+    }
+
+    fn password(&mut self, field: &str, setting: Option<&Password>) -> PasswordPolicy {
+        let secret = match setting {
+            None | Some(Password::Word(_)) => return PasswordPolicy::Generate,
+            Some(Password::File(from)) => self.secret_file(field, &from.file),
+            Some(Password::Env(from)) => self.secret_env(field, &from.env),
+        };
+        secret.map_or(PasswordPolicy::Generate, PasswordPolicy::Fixed)
+    }
+
+    fn known(&mut self, path: &Path) -> Vec<KnownMachine> {
+        let read = read_text(&self.path(path)).map_err(|why| vec![why]).and_then(|text| parse_known(&text));
+        read.unwrap_or_else(|all| {
+            for why in all {
+                self.wrong(format!("known ({})", path.display()), why);
+            }
+            Vec::new()
+        })
+    }
+
+    fn existing(&mut self, field: &str, path: &Path) -> Option<PathBuf> {
+        let path = self.path(path);
+        match std::fs::metadata(&path) {
+            Ok(_) => Some(path),
+            Err(error) => {
+                self.wrong(field, format!("{}: {error}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn secret_text(&mut self, field: &str, path: &Path) -> Option<Secret<String>> {
+        let path = self.path(path);
+        if let Ok(file) = std::fs::File::open(&path) {
+            warn_if_readable_by_others(&path, &file);
+        }
+        read_text(&path).map(Secret::new).map_err(|why| self.wrong(field, why)).ok()
+    }
+
+    /// The first line of a file.
+    fn secret_file(&mut self, field: &str, path: &Path) -> Option<Secret<String>> {
+        let text = self.secret_text(field, path)?;
+        let line = text.expose().lines().next().unwrap_or_default();
+        if line.is_empty() {
+            self.wrong(field, format!("{}: the first line is empty", path.display()));
+            return None;
+        }
+        Some(Secret::from(line))
+    }
+
+    fn secret_env(&mut self, field: &str, name: &str) -> Option<Secret<String>> {
+        match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Some(Secret::new(value)),
+            _ => {
+                self.wrong(field, format!("the environment variable {name} is not set"));
+                None
+            }
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    use std::io::Read as _;
+    let wrong = |why: &dyn Display| format!("{}: {why}", path.display());
+    let file = std::fs::File::open(path).map_err(|e| wrong(&e))?;
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|e| wrong(&e))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(wrong(&format!("larger than {MAX_FILE} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "database = \"fleet.db\"\nseal_key_file = \"keys/seal\"\n";
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("p.pfx", "x"),
+            ("chain.pem", "x"),
+            ("chain.key", "x"),
+            ("password", "Fixed1!password\r\nsecond line\n"),
+            ("passwords", "one\n\ntwo\n"),
+            ("otp", "12345678\n"),
+            ("weak", "weak\n"),
+            ("empty", "\n"),
+            ("machines.csv", "uuid,host\n4c4c4544-0034-5210-8036-b3c04f4e3333,reception\n"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn parse(text: &str) -> Result<Config, Failure> {
+        let folder = folder();
+        Config::parse(text, folder.path(), "fleet.toml")
+    }
+
+    fn message(text: &str) -> String {
+        let failure = parse(text).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::CONFIG);
+        failure.message
+    }
+
+    #[test]
+    fn the_smallest_file_has_sane_defaults() {
+        let config = parse(SMALL).unwrap();
+        assert_eq!(config.listen.len(), 2);
+        assert!(config.listen.iter().all(|a| a.port() == HELLO_PORT));
+        assert!(config.files.seal_key_file.is_absolute() && config.files.seal_key_file.ends_with("keys/seal"));
+        assert_eq!((config.concurrency, config.admit), (64, Admission::Known), "strangers are not let in unasked");
+        assert!(matches!(config.ca, CaSource::Local(files) if files.key.ends_with("ca.key")));
+        assert!(matches!(config.plan.admin_password, PasswordPolicy::Generate));
+        assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_whole_file_is_understood() {
+        let text = r#"
+            listen = "127.0.0.1:9971"
+            database = "fleet.db"
+            seal_key_file = "seal.key"
+            dns_suffixes = ["Corp.Example.com", "example.net"]
+            names = "pc-{uuid_short}.{suffix}"
+            concurrency = 8
+            admit = "auto"
+            known = "machines.csv"
+
+            [[provisioning_certificate]]
+            pfx = "p.pfx"
+            password_file = "password"
+
+            [[provisioning_certificate]]
+            pem = "chain.pem"
+            key = "chain.key"
+
+            [ca]
+            kind = "command"
+            program = "sign"
+            arguments = ["--template", "amt"]
+            timeout = "2m"
+
+            [profile]
+            admin_password = { file = "password" }
+            mebx_password = "generate"
+            known_admin_passwords_file = "passwords"
+            otp_file = "otp"
+            window_hours = 6
+            guess_spacing = "1s"
+            [profile.tls]
+            plain_http = false
+
+            [retry]
+            first = "1s"
+            most = "1m"
+            attempts = 0
+        "#;
+        let config = parse(text).unwrap();
+        assert_eq!(config.dns_suffixes, ["corp.example.com", "example.net"]);
+        assert!(
+            matches!(&config.certificates[0], CertificateSource::Pfx { password, .. } if password.expose() == "Fixed1!password")
+        );
+        assert!(matches!(&config.certificates[1], CertificateSource::Pem { password: None, .. }));
+        assert!(matches!(&config.plan.admin_password, PasswordPolicy::Fixed(p) if p.expose() == "Fixed1!password"));
+        let known: Vec<_> = config.plan.known_admin_passwords.iter().map(|p| p.expose().as_str()).collect();
+        assert_eq!(known, ["one", "two"]);
+        assert_eq!(config.plan.otp.as_ref().unwrap().expose(), "12345678");
+        assert_eq!(config.plan.tls.plain_http, Some(false));
+        assert_eq!(config.known[0].host_name.as_deref(), Some("reception"));
+        assert_eq!((config.retry.first, config.retry.attempts), (Duration::from_secs(1), 0));
+        assert_eq!(config.warnings.iter().map(|w| w.code).collect::<Vec<_>>(), ["GUESS-SPACING"]);
+        assert!(!format!("{config:?}").contains("Fixed1"), "no secret in Debug");
+    }
+
+    #[test]
+    fn unknown_and_mistyped_keys_are_named_with_their_line() {
+        for (text, expected) in [
+            ("databse = \"x\"\n", "fleet.toml:1:1: unknown field `databse`"),
+            ("\ndatabase = 5\nseal_key_file = \"x\"\n", "fleet.toml:2:12: invalid type"),
+            ("[profile]\nadmin_pasword = \"x\"\n", "fleet.toml:2:1: unknown field `admin_pasword`"),
+            ("[profile]\nadmin_password = \"Secret1!\"\n", "fleet.toml:2:18: expected \"generate\""),
+            ("[[provisioning_certificate]]\npassword = \"x\"\n", "fleet.toml:2:1: unknown field `password`"),
+            ("[retry]\nfirst = \"soon\"\n", "fleet.toml:2:9: \"soon\" is not a time"),
+            ("admit = \"all\"\n", "fleet.toml:1:9: unknown variant `all`"),
+            ("seal_key_file = \"x\"\n", "missing field `database`"),
+            ("listen = \n", "fleet.toml:1:"),
+        ] {
+            let message = message(text);
+            assert!(message.contains(expected), "{text}: {message}");
+            assert!(!message.contains("Secret1!"), "a password put there by mistake is not repeated: {message}");
+        }
+    }
+
+    #[test]
+    fn everything_else_that_is_wrong_is_reported_at_once() {
+        let text = format!(
+            "listen = [\"nowhere\"]\nconcurrency = 0\nnames = \"same\"\ndns_suffixes = [\"ok.example\", \"-bad\"]\n\
+             known = \"missing.csv\"\n{SMALL}\
+             [[provisioning_certificate]]\npfx = \"p.pfx\"\npem = \"chain.pem\"\n\
+             [[provisioning_certificate]]\npfx = \"missing.pfx\"\n\
+             [[provisioning_certificate]]\npfx = \"p.pfx\"\npassword_env = \"AMT_TEST_NOT_SET\"\n\
+             [ca]\nkind = \"command\"\ndays = 5\n\
+             [profile]\nadmin_password = {{ file = \"weak\" }}\nmebx_password = {{ file = \"empty\" }}\nwindow_hours = 99\n\
+             [retry]\nfirst = \"2m\"\nmost = \"1m\"\n"
+        );
+        let message = message(&text);
+        for field in [
+            "listen:",
+            "concurrency:",
+            "names:",
+            "dns_suffixes[1]:",
+            "known (missing.csv):",
+            "provisioning_certificate[0]:",
+            "provisioning_certificate[1].pfx:",
+            "provisioning_certificate[2].password_env:",
+            "ca.program:",
+            "ca.days:",
+            "profile.admin_password:",
+            "profile.mebx_password:",
+            "profile.window_hours:",
+            "retry:",
+        ] {
+            assert!(message.lines().any(|l| l.starts_with(&format!("fleet.toml: {field}"))), "{field}\n{message}");
+        }
+        assert_eq!(message.lines().count(), 14, "{message}");
+    }
+
+    #[test]
+    fn the_offline_commands_read_only_the_databases_place() {
+        let folder = folder();
+        let path = folder.path().join("fleet.toml");
+        std::fs::write(&path, format!("{SMALL}[[provisioning_certificate]]\npfx = \"gone.pfx\"\n")).unwrap();
+        let files = Config::load_files(&path).unwrap();
+        assert_eq!(files.database, folder.path().join("fleet.db"));
+        assert_eq!(Config::load(&path).unwrap_err().code, ErrorCode::CONFIG);
+        assert_eq!(Config::load(&folder.path().join("none")).unwrap_err().code, ErrorCode::FILE_READ);
+    }
+}

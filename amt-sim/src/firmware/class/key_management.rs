@@ -1,0 +1,156 @@
+//! `AMT_PublicKeyManagementService` and the key pairs (`spec/wsman.md` §3.8).
+
+use super::certificate::{CERTIFICATE, certificate_id};
+use super::{Call, Class, Instance, Output, SERVICE, argument, instance, number, service};
+use crate::certificate::{Facts, MAX_BLOB, RequestFault, facts, sign_request};
+use crate::firmware::device::Device;
+use crate::firmware::soap::{Fault, reference};
+use crate::keys::{self, SignatureHash};
+use amt_core::Tick;
+use amt_core::status::PtStatus;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+
+const KEY_PAIR: &str = "AMT_PublicPrivateKeyPair";
+
+pub(super) const CLASSES: &[Class] = &[
+    Class {
+        methods: &[
+            ("AddCertificate", add_certificate),
+            ("AddTrustedRootCertificate", add_root),
+            ("GenerateKeyPair", generate),
+            ("GeneratePKCS10RequestEx", request),
+        ],
+        ..Class::read("AMT_PublicKeyManagementService", SERVICE, list)
+    },
+    Class { delete: Some(delete_key), ..Class::read(KEY_PAIR, &["InstanceID"], list_keys) },
+];
+
+fn list(_: &Device, _: Tick) -> Vec<Instance> {
+    let name = "Intel(r) AMT Certificate Store Service";
+    vec![service("AMT_PublicKeyManagementService", name, &[("EnabledState", "5"), ("RequestedState", "12")])]
+}
+
+fn key_id(handle: u32) -> String {
+    format!("Intel(r) AMT Key: Handle: {handle}")
+}
+
+fn handle_of(id: &str) -> Option<u32> {
+    id.strip_prefix("Intel(r) AMT Key: Handle: ")?.parse().ok()
+}
+
+fn list_keys(device: &Device, _: Tick) -> Vec<Instance> {
+    let keys = device.keys.iter();
+    keys.map(|key| {
+        let public = STANDARD.encode(keys::key(key.pool).public_pkcs1());
+        let id = key_id(key.handle);
+        instance(KEY_PAIR, &[("DERKey", &public), ("ElementName", "Intel(r) AMT Key"), ("InstanceID", &id)])
+    })
+    .collect()
+}
+
+fn delete_key(device: &mut Device, _: &Call<'_>, current: &Instance) -> Result<(), Fault> {
+    let handle = current.text("InstanceID").and_then(handle_of).ok_or_else(Fault::no_instance)?;
+    if device.certificates.iter().any(|c| c.key == Some(handle)) {
+        return Err(Fault::status(PtStatus::NOT_PERMITTED.0));
+    }
+    device.keys.retain(|k| k.handle != handle);
+    Ok(())
+}
+
+fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let (algorithm, length) = (number(call, "KeyAlgorithm")?, number(call, "KeyLength")?);
+    if algorithm != 0 || length != 2048 {
+        return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
+    }
+    let rules = &device.config.persona.keys;
+    if device.keys.len() >= rules.slots {
+        return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
+    }
+    if let Some(ready) = device.key_ready
+        && call.now < ready
+    {
+        // The first call starts the work; until it is done, every call is told to wait in one of these words.
+        if ready == Tick(u64::MAX) {
+            device.key_ready = Some(call.now.after(Duration::from_secs(rules.generation_seconds)));
+        }
+        let words = rules.not_ready_status.clone();
+        let at = device.choices.below(words.len() as u64);
+        let status = usize::try_from(at).ok().and_then(|at| words.get(at)).copied();
+        return Ok(Output::value(status.unwrap_or(PtStatus::PKI_GENERATING_KEYS.0)));
+    }
+    let key = device.make_key();
+    Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(key.handle))])))
+}
+
+fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let pair = call.input.reference("KeyPair").ok_or_else(Fault::missing_values)?;
+    let key = (pair.class() == Some(KEY_PAIR)).then(|| pair.selector("InstanceID")).flatten().and_then(handle_of);
+    let Some(key) = key.and_then(|handle| device.key(handle)) else {
+        return Ok(Output::value(PtStatus::INVALID_HANDLE.0));
+    };
+    let invalid = Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
+    let hash = match number(call, "SigningAlgorithm")? {
+        0 if device.config.persona.chain.allow_sha1 => return Ok(Output::value(PtStatus::UNSUPPORTED.0)),
+        1 => SignatureHash::Sha256,
+        2 => SignatureHash::Sha384,
+        _ => return invalid,
+    };
+    let Ok(blob) = STANDARD.decode(argument(call, "NullSignedCertificateRequest")?) else { return invalid };
+    match sign_request(&blob, keys::key(key.pool), hash) {
+        Ok(signed) => Ok(Output::ok().with("SignedCertificateRequest", STANDARD.encode(signed))),
+        Err(RequestFault::Unreadable) => invalid,
+        Err(RequestFault::KeyMismatch) => Ok(Output::value(PtStatus::INVALID_KEY.0)),
+    }
+}
+
+/// Decodes and reads a blob; the status to refuse it with otherwise.
+fn blob(device: &Device, call: &Call<'_>) -> Result<Result<(Vec<u8>, Facts), PtStatus>, Fault> {
+    let text = argument(call, "CertificateBlob")?;
+    // Armour and line breaks are not taken away by firmware.
+    let Ok(der) = STANDARD.decode(text) else { return Ok(Err(PtStatus::INVALID_CERT)) };
+    if der.len() > MAX_BLOB {
+        return Ok(Err(PtStatus::INVALID_CERT));
+    }
+    let Some(facts) = facts(&der) else { return Ok(Err(PtStatus::INVALID_CERT)) };
+    if device.certificates.iter().any(|c| c.der == der) {
+        return Ok(Err(PtStatus::DUPLICATE));
+    }
+    if device.certificates.len() >= device.config.persona.certificates.slots {
+        return Ok(Err(PtStatus::MAX_LIMIT_REACHED));
+    }
+    Ok(Ok((der, facts)))
+}
+
+fn created(handle: u32) -> Output {
+    Output::ok().with("CreatedCertificate", reference(CERTIFICATE, &[("InstanceID", &certificate_id(handle))]))
+}
+
+fn add_certificate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let (der, facts) = match blob(device, call)? {
+        Ok(read) => read,
+        Err(status) => return Ok(Output::value(status.0)),
+    };
+    let key = device.keys.iter().find(|k| keys::key(k.pool).public_pkcs1() == facts.public_key).map(|k| k.handle);
+    // An intermediate authority has its key elsewhere; a leaf must belong to a key pair of this machine.
+    if key.is_none() && !facts.is_ca {
+        return Ok(Output::value(PtStatus::CERT_KEY_NOT_MATCH.0));
+    }
+    Ok(created(device.store_certificate(der, false, key)))
+}
+
+fn add_root(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let (der, facts) = match blob(device, call)? {
+        Ok(read) => read,
+        Err(status) => return Ok(Output::value(status.0)),
+    };
+    if !facts.is_ca {
+        return Ok(Output::value(PtStatus::INVALID_CERT.0));
+    }
+    if device.certificates.iter().filter(|c| c.trusted_root).count() >= device.config.persona.certificates.trusted_roots
+    {
+        return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
+    }
+    Ok(created(device.store_certificate(der, true, None)))
+}

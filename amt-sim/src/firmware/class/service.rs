@@ -1,0 +1,60 @@
+//! Host-based setup and redirection as far as the network sees them (`spec/wsman.md` §3.3, §3.9).
+
+use super::{Call, Class, Fields, Instance, Output, SERVICE, number, service};
+use crate::firmware::device::Device;
+use crate::firmware::soap::Fault;
+use amt_core::Tick;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+pub(super) const CLASSES: &[Class] = &[
+    Class::read("IPS_HostBasedSetupService", SERVICE, list_host_based),
+    Class {
+        put: Some(put_redirection),
+        methods: &[("RequestStateChange", redirect)],
+        ..Class::read("AMT_RedirectionService", SERVICE, list_redirection)
+    },
+];
+
+fn list_host_based(device: &Device, _: Tick) -> Vec<Instance> {
+    let mode = device.control_mode.to_string();
+    let nonce = STANDARD.encode(device.nonce);
+    let properties = [
+        ("AllowedControlModes", "2"),
+        ("CertChainStatus", "0"),
+        ("ConfigurationNonce", nonce.as_str()),
+        ("CurrentControlMode", mode.as_str()),
+    ];
+    let mut out = service("IPS_HostBasedSetupService", "Intel(r) AMT Host Based Setup Service", &properties);
+    out.set_all("AllowedControlModes", ["2".into(), "1".into()]);
+    vec![out]
+}
+
+fn list_redirection(device: &Device, _: Tick) -> Vec<Instance> {
+    let (state, listener) = device.redirection;
+    let state = state.to_string();
+    let properties = [("EnabledState", state.as_str()), ("ListenerEnabled", if listener { "true" } else { "false" })];
+    vec![service("AMT_RedirectionService", "Intel(r) AMT Redirection Service", &properties)]
+}
+
+fn put_redirection(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
+    let fields = Fields(&call.input);
+    let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
+    fields.only(&known)?;
+    fields
+        .unchanged(current, &["CreationClassName", "ElementName", "Name", "SystemCreationClassName", "SystemName"])?;
+    let listener = fields.need_bool("ListenerEnabled")?;
+    let state = fields.number("EnabledState", 32_768..=32_771)?.unwrap_or(device.redirection.0);
+    device.redirection = (state, listener);
+    Ok(())
+}
+
+/// A CIM method: its own return values, not PT_STATUS (§2.5).
+fn redirect(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let state = number(call, "RequestedState")?;
+    if !(32_768..=32_771).contains(&state) {
+        return Ok(Output::value(5));
+    }
+    device.redirection.0 = state;
+    Ok(Output::ok())
+}

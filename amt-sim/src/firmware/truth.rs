@@ -1,0 +1,206 @@
+//! The machine's own truth, for tests that compare against it: states, digests of passwords, certificates, counts.
+//! Passwords themselves are not in it.
+
+use super::device::{Device, SetupRecord, StoredPassword};
+use super::{Firmware, Phase};
+use crate::digest::hex;
+use crate::keys;
+use amt_core::Tick;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use x509_parser::prelude::*;
+
+/// Everything a test may hold against a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MachineTruth {
+    /// Identity.
+    pub uuid: String,
+    /// Where it listens; empty without a network.
+    pub address: String,
+    /// Persona.
+    pub persona: String,
+    /// `pre`, `in`, `post`.
+    pub state: String,
+    /// `none`, `client`, `admin`.
+    pub control_mode: String,
+    /// Whether setup mode answers.
+    pub window_open: bool,
+    /// Whether 16992 listens.
+    pub plain_port: bool,
+    /// Whether 16993 listens.
+    pub secure_port: bool,
+    /// Digest realm.
+    pub realm: String,
+    /// The administrator's password.
+    pub admin: Password,
+    /// The setup menu's password.
+    pub mebx: Password,
+    /// Whether the clock was set.
+    pub clock_set: bool,
+    /// Host name.
+    pub host_name: String,
+    /// Domain.
+    pub domain_name: String,
+    /// Certificate that is served now, base64 DER.
+    pub certificate: String,
+    /// Its SHA-256, hex.
+    pub certificate_sha256: String,
+    /// Key pairs in the store.
+    pub keys: Vec<TrueKey>,
+    /// Certificates in the store.
+    pub certificates: Vec<TrueCertificate>,
+    /// Requests by `Class.Method`; `?` for those that are no WS-Man.
+    pub requests: BTreeMap<String, u64>,
+    /// All requests, refused logins included.
+    pub request_total: u64,
+    /// The last requests, oldest first.
+    pub request_log: Vec<String>,
+    /// The last refusals.
+    pub refusals: Vec<Refused>,
+    /// All refusals.
+    pub refusal_total: u64,
+    /// TLS handshakes refused for their chain.
+    pub handshakes_refused: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Hellos sent.
+    pub hellos: u64,
+    /// Commits that took effect.
+    pub commits: u64,
+    /// Faults that struck.
+    pub faults: u64,
+}
+
+/// A password, as far as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Password {
+    /// Whether it is no longer the factory's.
+    pub set: bool,
+    /// MD5(`admin`:realm:password), hex: a candidate is checked by computing the same.
+    pub ha1: String,
+    /// SHA-256 of the password, hex, where the firmware has seen the password itself.
+    pub sha256: Option<String>,
+}
+
+/// A key pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrueKey {
+    /// Handle.
+    pub handle: u32,
+    /// PKCS#1 public key, base64.
+    pub public_key: String,
+}
+
+/// A stored certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrueCertificate {
+    /// Handle.
+    pub handle: u32,
+    /// SHA-256 of its DER, hex.
+    pub sha256: String,
+    /// Whether it is a trusted root.
+    pub trusted_root: bool,
+    /// Handle of its key.
+    pub key: Option<u32>,
+    /// Whether TLS uses it.
+    pub in_use: bool,
+}
+
+/// Something the firmware refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Machine time in milliseconds.
+    pub at: u64,
+    /// What: `tls`, `http`, `soap`, `login`, or `Class.Method`.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Firmware {
+    /// The truth at `now`.
+    pub fn truth(&self, now: Tick) -> MachineTruth {
+        let device = &self.device;
+        let (certificate, _) = device.served();
+        MachineTruth {
+            uuid: device.config.id.to_string(),
+            address: String::new(),
+            persona: device.config.persona.name.clone(),
+            state: device.phase.name().to_owned(),
+            control_mode: ["none", "client", "admin"][device.control_mode.min(2) as usize].to_owned(),
+            window_open: device.window_open(now),
+            plain_port: self.listening.0,
+            secure_port: self.listening.1,
+            realm: device.realm.clone(),
+            admin: told(&device.admin),
+            mebx: told(&device.mebx),
+            clock_set: device.clock_set,
+            host_name: device.general.host_name.clone(),
+            domain_name: device.general.domain_name.clone(),
+            certificate: STANDARD.encode(certificate.as_slice()),
+            certificate_sha256: hex(&Sha256::digest(certificate.as_slice())),
+            keys: device
+                .keys
+                .iter()
+                .map(|key| TrueKey {
+                    handle: key.handle,
+                    public_key: STANDARD.encode(keys::key(key.pool).public_pkcs1()),
+                })
+                .collect(),
+            certificates: device
+                .certificates
+                .iter()
+                .map(|stored| TrueCertificate {
+                    handle: stored.handle,
+                    sha256: hex(&Sha256::digest(&stored.der)),
+                    trusted_root: stored.trusted_root,
+                    key: stored.key,
+                    in_use: device.certificate_in_use(stored.handle),
+                })
+                .collect(),
+            requests: self.audit.requests.clone(),
+            request_total: self.audit.total,
+            request_log: self.audit.log.iter().cloned().collect(),
+            refusals: self.audit.refusals.iter().cloned().collect(),
+            refusal_total: self.audit.refused,
+            handshakes_refused: self.audit.handshakes_refused,
+            connections: self.audit.connections,
+            hellos: self.audit.hellos,
+            commits: device.commits,
+            faults: self.faults.struck(),
+        }
+    }
+}
+
+fn told(password: &StoredPassword) -> Password {
+    Password { set: !password.is_factory, ha1: hex(&password.ha1), sha256: password.sha256.map(|digest| hex(&digest)) }
+}
+
+impl SetupRecord {
+    /// The record of the setup that ends at `now`.
+    pub(super) fn of(device: &Device, now: Tick, server: Option<IpAddr>) -> Self {
+        debug_assert!(device.phase == Phase::Post);
+        let read = |der: &Vec<u8>| {
+            let (_, certificate) = X509Certificate::from_der(der).ok()?;
+            let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
+            Some((name, hex(certificate.raw_serial())))
+        };
+        let facts: Vec<(String, String)> = device.accepted.iter().filter_map(read).collect();
+        Self {
+            common_name: facts.first().map(|(name, _)| name.clone()).unwrap_or_default(),
+            root_hash: device.accepted.last().map(|root| Sha256::digest(root).to_vec()).unwrap_or_default(),
+            serials: facts.into_iter().map(|(_, serial)| serial).collect(),
+            server: server.map(|ip| ip.to_string()).unwrap_or_default(),
+            time: device.clock(now),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One machine on its own loopback address: a task that owns its listeners and feeds its firmware.
+
+use super::connection::{self, Wire};
+use crate::chain::ChainFault;
+use crate::fault::Fault;
+use crate::firmware::{ConnectionId, Ending, Firmware, Input, Output, Port};
+use crate::persona::Persona;
+use amt_core::Tick;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+/// How long a hello connection may take to come up.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a machine's tasks share.
+pub(super) struct Shared {
+    firmware: Mutex<Firmware>,
+    pub(super) persona: Arc<Persona>,
+    pub(super) address: Ipv4Addr,
+    started: Instant,
+    time_scale: f64,
+    changed: Arc<AtomicBool>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        firmware: Firmware,
+        persona: Arc<Persona>,
+        address: Ipv4Addr,
+        started: Instant,
+        time_scale: f64,
+        changed: Arc<AtomicBool>,
+    ) -> Self {
+        Self { firmware: Mutex::new(firmware), persona, address, started, time_scale, changed }
+    }
+
+    pub(super) fn firmware(&self) -> MutexGuard<'_, Firmware> {
+        self.firmware.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The machine's time: real time, scaled.
+    pub(super) fn now(&self) -> Tick {
+        let scaled = self.started.elapsed().mul_f64(self.time_scale);
+        Tick(u64::try_from(scaled.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn until(&self, at: Tick) -> Duration {
+        // One millisecond more, so that the rounded clock has passed the deadline when the timer fires.
+        (at.since(self.now()) + Duration::from_millis(1)).div_f64(self.time_scale)
+    }
+}
+
+/// What happens to a machine's task.
+#[derive(Debug)]
+pub(super) enum Event {
+    Accepted { id: ConnectionId, port: Port, peer: IpAddr, chain: Vec<Vec<u8>>, wire: UnboundedSender<Wire> },
+    Bytes { id: ConnectionId, bytes: Vec<u8> },
+    Closed { id: ConnectionId },
+    Refused { faults: Vec<ChainFault> },
+    Power,
+    SayHello,
+    Rearm { otp: Option<String> },
+    Fault(Fault),
+}
+
+/// Ports and the setup server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Where {
+    pub(super) plain: u16,
+    pub(super) secure: u16,
+    pub(super) hello: Option<SocketAddr>,
+}
+
+struct Task {
+    shared: Arc<Shared>,
+    places: Where,
+    events: UnboundedSender<Event>,
+    plain: Option<TcpListener>,
+    secure: Option<TcpListener>,
+    wires: BTreeMap<ConnectionId, UnboundedSender<Wire>>,
+    next_id: ConnectionId,
+    jobs: JoinSet<()>,
+}
+
+/// Makes the channel that [`run`] reads.
+pub(super) fn channel() -> (UnboundedSender<Event>, UnboundedReceiver<Event>) {
+    unbounded_channel()
+}
+
+/// Runs the machine until every sender of its channel but its own is gone; it is aborted with its task set.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    places: Where,
+    power_after: Duration,
+    events: UnboundedSender<Event>,
+    mut incoming: UnboundedReceiver<Event>,
+) {
+    let jobs = JoinSet::new();
+    let mut task = Task { shared, places, events, plain: None, secure: None, wires: BTreeMap::new(), next_id: 0, jobs };
+    tokio::time::sleep(power_after).await;
+    task.feed(Input::Power).await;
+    loop {
+        let deadline = task.shared.firmware().deadline();
+        let timer = async {
+            match deadline {
+                Some(at) => tokio::time::sleep(task.shared.until(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = incoming.recv() => match event {
+                Some(event) => task.on_event(event).await,
+                None => return,
+            },
+            () = timer => task.feed(Input::Timeout).await,
+            (tcp, peer) = accept(task.plain.as_ref()) => task.on_connection(tcp, peer, Port::Plain),
+            (tcp, peer) = accept(task.secure.as_ref()) => task.on_connection(tcp, peer, Port::Secure),
+            Some(_) = task.jobs.join_next() => {}
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // Out of descriptors, or a peer that was gone before it was accepted.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+impl Task {
+    async fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted { id, port, peer, chain, wire } => {
+                self.wires.insert(id, wire);
+                self.feed(Input::Accepted { connection: id, port, peer: Some(peer), chain }).await;
+            }
+            Event::Bytes { id, bytes } => self.feed(Input::Bytes { connection: id, bytes: &bytes }).await,
+            Event::Closed { id } => {
+                self.wires.remove(&id);
+                self.feed(Input::Closed { connection: id }).await;
+            }
+            Event::Refused { faults } => {
+                let now = self.shared.now();
+                self.shared.firmware().record_refused_chain(now, &faults);
+                self.shared.changed.store(true, Ordering::SeqCst);
+            }
+            Event::Power => self.feed(Input::Power).await,
+            Event::SayHello => self.feed(Input::SayHello).await,
+            Event::Rearm { otp } => self.feed(Input::Rearm { otp }).await,
+            Event::Fault(fault) => self.shared.firmware().add_fault(fault),
+        }
+    }
+
+    async fn feed(&mut self, input: Input<'_>) {
+        let now = self.shared.now();
+        let outputs: Vec<Output> = {
+            let mut firmware = self.shared.firmware();
+            firmware.handle(now, input);
+            std::iter::from_fn(|| firmware.poll()).collect()
+        };
+        self.shared.changed.store(true, Ordering::SeqCst);
+        for output in outputs {
+            match output {
+                Output::Hello { bytes, ending } => self.say(bytes, ending),
+                Output::Transmit { connection, bytes } => {
+                    if let Some(wire) = self.wires.get(&connection) {
+                        let _ = wire.send(Wire::Send(bytes));
+                    }
+                }
+                Output::Close { connection, ending } => {
+                    if let Some(wire) = self.wires.remove(&connection) {
+                        let _ = wire.send(Wire::End(ending));
+                    }
+                }
+                Output::Listen { plain, secure } => {
+                    set(&mut self.plain, plain, self.shared.address, self.places.plain).await;
+                    set(&mut self.secure, secure, self.shared.address, self.places.secure).await;
+                }
+            }
+        }
+    }
+
+    fn on_connection(&mut self, tcp: TcpStream, peer: SocketAddr, port: Port) {
+        self.next_id += 1;
+        let shared = Arc::clone(&self.shared);
+        self.jobs.spawn(connection::run(tcp, peer.ip(), self.next_id, port, shared, self.events.clone()));
+    }
+
+    fn say(&mut self, bytes: Vec<u8>, ending: Ending) {
+        let Some(server) = self.places.hello else { return };
+        let address = self.shared.address;
+        self.jobs.spawn(async move {
+            // A server that does not answer is tried again by the schedule.
+            let _ = tokio::time::timeout(HELLO_TIMEOUT, hello(address, server, &bytes, ending)).await;
+        });
+    }
+}
+
+async fn hello(address: Ipv4Addr, server: SocketAddr, bytes: &[u8], ending: Ending) -> std::io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((address, 0)))?;
+    let mut stream = socket.connect(server).await?;
+    stream.write_all(bytes).await?;
+    match ending {
+        Ending::Close => stream.shutdown().await,
+        Ending::Reset => {
+            connection::reset(&stream);
+            Ok(())
+        }
+        Ending::Stay => {
+            tokio::time::sleep(HELLO_TIMEOUT).await;
+            Ok(())
+        }
+    }
+}
+
+async fn set(listener: &mut Option<TcpListener>, open: bool, address: Ipv4Addr, port: u16) {
+    if !open {
+        *listener = None;
+        return;
+    }
+    // The port may still be in the hands of a connection that is just closing.
+    for _ in 0..50 {
+        if listener.is_some() {
+            return;
+        }
+        match bind(address, port) {
+            Ok(bound) => *listener = Some(bound),
+            Err(error) => {
+                tracing::debug!(%address, port, %error, "cannot listen yet");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+/// A listener on a machine's address.
+pub(super) fn bind(address: Ipv4Addr, port: u16) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((address, port)))?;
+    socket.listen(32)
+}

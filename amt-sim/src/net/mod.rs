@@ -1,0 +1,315 @@
+//! Machines on loopback addresses of their own, with the real ports (Linux and Windows: other systems have only
+//! 127.0.0.1).
+
+mod connection;
+mod machine;
+mod state_file;
+mod tls;
+
+use crate::chain::RootHash;
+use crate::fault::{Fault, FaultPlan};
+use crate::firmware::{Firmware, MachineConfig, MachineTruth};
+use crate::persona::Persona;
+use crate::seed::Seeded;
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use machine::{Event, Shared, Where};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+/// Most machines of one process.
+pub const MAX_MACHINES: usize = 60_000;
+/// Descriptors wanted for each machine: two listeners, connections, a hello.
+const DESCRIPTORS: u64 = 8;
+
+/// A set of machines.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SimConfig {
+    /// How many.
+    pub machines: usize,
+    /// Address of the first; the others follow. Never 127.0.0.1: a real local management service may own it.
+    pub base_address: Ipv4Addr,
+    /// Where hellos go; absent: nowhere.
+    pub hello: Option<SocketAddr>,
+    /// Root hashes that every machine trusts.
+    pub roots: Vec<RootHash>,
+    /// DNS suffix of every machine.
+    pub suffix: Option<String>,
+    /// Firmware family.
+    pub persona: Arc<Persona>,
+    /// Seed of all choices; the same seed gives the same machines.
+    pub seed: u64,
+    /// How much faster than real time the machines' timers run.
+    pub time_scale: f64,
+    /// One-time password that every machine holds.
+    pub otp: Option<String>,
+    /// Faults of every machine.
+    pub faults: FaultPlan,
+    /// Machines whose admin password was set before.
+    pub admin_password: Option<Secret<String>>,
+    /// Time from one machine's power-on to the next one's.
+    pub spread: Duration,
+    /// Truth is written here whenever it changes.
+    pub state_file: Option<PathBuf>,
+    /// Plain and TLS port.
+    pub ports: (u16, u16),
+}
+
+impl SimConfig {
+    /// `machines` factory-fresh machines from 127.1.0.1 on, without roots.
+    pub fn new(machines: usize) -> Self {
+        Self {
+            machines,
+            base_address: Ipv4Addr::new(127, 1, 0, 1),
+            hello: None,
+            roots: Vec::new(),
+            suffix: None,
+            persona: Arc::new(Persona::default()),
+            seed: 0,
+            time_scale: 1.0,
+            otp: None,
+            faults: FaultPlan::none(),
+            admin_password: None,
+            spread: Duration::ZERO,
+            state_file: None,
+            ports: (16_992, 16_993),
+        }
+    }
+}
+
+/// Identity and address of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineInfo {
+    /// SMBIOS UUID.
+    pub id: SystemId,
+    /// Where it listens.
+    pub address: Ipv4Addr,
+}
+
+struct Machine {
+    id: SystemId,
+    shared: Arc<Shared>,
+    events: UnboundedSender<Event>,
+}
+
+/// Running machines. Dropping it, or [`stop`](Self::stop), takes them off the network.
+pub struct Simulator {
+    machines: Arc<Vec<Machine>>,
+    tasks: JoinSet<()>,
+    state_file: Option<PathBuf>,
+}
+
+impl Simulator {
+    /// Puts the machines on the network. The first hellos follow at once, `spread` apart.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for numbers out of range, `LISTEN` if an address cannot be used, `FILE_WRITE` if the state
+    /// file cannot be written.
+    pub async fn start(config: SimConfig) -> Result<Self, Failure> {
+        check(&config)?;
+        raise_descriptor_limit(config.machines as u64 * DESCRIPTORS + 256);
+        let started = Instant::now();
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let changed = Arc::new(AtomicBool::new(true));
+        let places = Where { plain: config.ports.0, secure: config.ports.1, hello: config.hello };
+        let mut tasks = JoinSet::new();
+        let mut machines = Vec::with_capacity(config.machines);
+        let mut ids = Seeded::new(config.seed, "machine");
+        // One trial: whether such addresses and ports can be used here at all.
+        let listen = |e: std::io::Error| {
+            let what = format!("{}:{}: {e}", config.base_address, config.ports.1);
+            Failure::new(ErrorCode::LISTEN, "sim", what)
+        };
+        drop(machine::bind(config.base_address, config.ports.1).map_err(listen)?);
+        for index in 0..config.machines {
+            let mut wire: [u8; 16] = ids.bytes();
+            // A version 4 UUID in AMT's byte order.
+            wire[7] = wire[7] & 0x0f | 0x40;
+            wire[8] = wire[8] & 0x3f | 0x80;
+            let seed = ids.number();
+            let machine_config = MachineConfig {
+                id: SystemId::from_wire(wire),
+                persona: Arc::clone(&config.persona),
+                roots: config.roots.clone(),
+                suffix: config.suffix.clone(),
+                otp: config.otp.clone(),
+                seed,
+                faults: config.faults.for_machine(seed),
+                time_scale: config.time_scale,
+                wall_clock: i64::try_from(unix).unwrap_or(0),
+                admin_password: config.admin_password.clone(),
+                mebx_password: None,
+            };
+            let address = address(config.base_address, index);
+            let id = machine_config.id;
+            let shared = Arc::new(Shared::new(
+                Firmware::new(machine_config),
+                Arc::clone(&config.persona),
+                address,
+                started,
+                config.time_scale,
+                Arc::clone(&changed),
+            ));
+            let (events, incoming) = machine::channel();
+            let after = config.spread.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX));
+            tasks.spawn(machine::run(Arc::clone(&shared), places, after, events.clone(), incoming));
+            machines.push(Machine { id, shared, events });
+            if index % 32 == 31 {
+                // Certificates of thousands of machines take a while: let those that are ready begin.
+                tokio::task::yield_now().await;
+            }
+        }
+        let machines = Arc::new(machines);
+        if let Some(path) = config.state_file.clone() {
+            state_file::write(&path, &truths(&machines))?;
+            let machines = Arc::clone(&machines);
+            tasks.spawn(async move { state_file::keep(path, changed, || truths(&machines)).await });
+        }
+        Ok(Self { machines, tasks, state_file: config.state_file })
+    }
+
+    /// Identities and addresses.
+    pub fn machines(&self) -> Vec<MachineInfo> {
+        self.machines.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address }).collect()
+    }
+
+    fn find(&self, id: SystemId) -> Option<&Machine> {
+        self.machines.iter().find(|m| m.id == id)
+    }
+
+    /// The firmware's own truth about a machine.
+    pub fn truth(&self, id: SystemId) -> Option<MachineTruth> {
+        self.find(id).map(truth)
+    }
+
+    /// The truth about all.
+    pub fn truths(&self) -> Vec<MachineTruth> {
+        truths(&self.machines)
+    }
+
+    /// Whether this is the machine's admin password now.
+    pub fn check_admin_password(&self, id: SystemId, password: &str) -> bool {
+        self.find(id).is_some_and(|m| m.shared.firmware().check_admin_password(password))
+    }
+
+    /// Whether this is the password of the machine's setup menu now.
+    pub fn check_mebx_password(&self, id: SystemId, password: &str) -> bool {
+        self.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
+    }
+
+    fn tell(&self, id: SystemId, event: Event) -> bool {
+        self.find(id).is_some_and(|m| m.events.send(event).is_ok())
+    }
+
+    /// Has a machine say hello now, if its window is open. False for an unknown machine.
+    pub fn say_hello(&self, id: SystemId) -> bool {
+        self.tell(id, Event::SayHello)
+    }
+
+    /// Opens a machine's setup window again, as a local agent does.
+    pub fn rearm(&self, id: SystemId, otp: Option<String>) -> bool {
+        self.tell(id, Event::Rearm { otp })
+    }
+
+    /// Takes power from a machine and gives it back.
+    pub fn power_cycle(&self, id: SystemId) -> bool {
+        self.tell(id, Event::Power)
+    }
+
+    /// Adds a fault to a machine's plan.
+    pub fn add_fault(&self, id: SystemId, fault: Fault) -> bool {
+        self.tell(id, Event::Fault(fault))
+    }
+
+    /// Takes the machines off the network and writes the state file a last time.
+    ///
+    /// # Errors
+    /// `FILE_WRITE` if the state file cannot be written.
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        self.tasks.shutdown().await;
+        match &self.state_file {
+            Some(path) => state_file::write(path, &truths(&self.machines)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn truth(machine: &Machine) -> MachineTruth {
+    let now = machine.shared.now();
+    let mut truth = machine.shared.firmware().truth(now);
+    truth.address = machine.shared.address.to_string();
+    truth
+}
+
+fn truths(machines: &[Machine]) -> Vec<MachineTruth> {
+    machines.iter().map(truth).collect()
+}
+
+fn check(config: &SimConfig) -> Result<(), Failure> {
+    let bad = |what: String| Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "sim", what));
+    if config.machines == 0 || config.machines > MAX_MACHINES {
+        return bad(format!("machines must be 1 to {MAX_MACHINES}"));
+    }
+    if !(config.time_scale.is_finite() && config.time_scale > 0.0 && config.time_scale <= 100_000.0) {
+        return bad("time scale must be above 0 and at most 100000".to_owned());
+    }
+    let last = address(config.base_address, config.machines - 1);
+    if !config.base_address.is_loopback() || !last.is_loopback() {
+        return bad(format!("{} to {last} are not all loopback addresses", config.base_address));
+    }
+    let range = u32::from(config.base_address)..=u32::from(last);
+    if range.contains(&u32::from(Ipv4Addr::LOCALHOST)) {
+        return bad("127.0.0.1 is left to the local management service".to_owned());
+    }
+    Ok(())
+}
+
+/// The address `index` steps from `base`; x.x.x.0 and x.x.x.255 are used like any other: they are loopback.
+fn address(base: Ipv4Addr, index: usize) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(base).saturating_add(u32::try_from(index).unwrap_or(u32::MAX)))
+}
+
+#[cfg(unix)]
+fn raise_descriptor_limit(wanted: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+        // Where it cannot be raised, the machines that find no descriptor say so when they listen.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptor_limit(_: u64) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn numbers_out_of_range_are_refused() {
+        let with = |change: fn(&mut SimConfig)| {
+            let mut config = SimConfig::new(2);
+            change(&mut config);
+            config
+        };
+        for config in [
+            with(|c| c.machines = 0),
+            with(|c| c.machines = MAX_MACHINES + 1),
+            with(|c| c.time_scale = 0.0),
+            with(|c| c.time_scale = f64::NAN),
+            with(|c| c.base_address = Ipv4Addr::new(10, 0, 0, 1)),
+            with(|c| c.base_address = Ipv4Addr::LOCALHOST),
+            with(|c| c.base_address = Ipv4Addr::new(127, 0, 0, 0)),
+        ] {
+            let error = Simulator::start(config).await.err().unwrap();
+            assert_eq!(error.code, ErrorCode::INVALID_ARGUMENT);
+        }
+    }
+}
