@@ -23,10 +23,14 @@ mod argument;
 pub mod certificate;
 pub mod codes;
 pub mod error;
+pub mod event;
 pub mod findings;
 mod guard;
 mod handle;
 pub mod hello;
+pub mod job;
+pub mod provision;
+pub mod record;
 pub mod status;
 #[cfg(feature = "test-panic")]
 pub mod test_panic;
