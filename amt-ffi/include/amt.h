@@ -421,6 +421,46 @@
 #define AMT_DEVICE_TLS_ALERT 4
 
 /**
+ * A step begins; the text is its name, the `stage` of errors.
+ */
+#define AMT_EVENT_STEP 1
+
+/**
+ * A TLS connection stands; the text has version and suite.
+ */
+#define AMT_EVENT_CONNECTED 2
+
+/**
+ * The firmware refused a provisioning certificate; the text tells what it said, and the next one is tried.
+ */
+#define AMT_EVENT_CERTIFICATE_REFUSED 3
+
+/**
+ * The firmware version is known; it is the text.
+ */
+#define AMT_EVENT_FIRMWARE 4
+
+/**
+ * Something that an administrator should be able to read.
+ */
+#define AMT_EVENT_NOTE 5
+
+/**
+ * Make the record of `amt_event_record` durable, then call `amt_provision_persisted`.
+ */
+#define AMT_EVENT_PERSIST 100
+
+/**
+ * Have a certificate issued for `amt_event_csr`, then call `amt_provision_issued`, `_pending` or `_denied`.
+ */
+#define AMT_EVENT_CERTIFY 101
+
+/**
+ * The machine is provisioned and has proven it. The last event.
+ */
+#define AMT_EVENT_DONE 200
+
+/**
  * Worth knowing.
  */
 #define AMT_SEVERITY_INFO 1
@@ -487,6 +527,11 @@ typedef struct amt_certificate amt_certificate;
 typedef struct amt_error amt_error;
 
 /**
+ * An event. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_event amt_event;
+
+/**
  * A list of findings, possibly empty. It never changes: its functions may run beside each other.
  */
 typedef struct amt_findings amt_findings;
@@ -495,6 +540,21 @@ typedef struct amt_findings amt_findings;
  * A decoded hello. It never changes: its functions may run beside each other.
  */
 typedef struct amt_hello amt_hello;
+
+/**
+ * A machine to be provisioned. One call at a time; it may be used for several attempts.
+ */
+typedef struct amt_job amt_job;
+
+/**
+ * An attempt. One call at a time, except `amt_provision_cancel`, which any thread may call at any time.
+ */
+typedef struct amt_provision amt_provision;
+
+/**
+ * A journal record. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
+ */
+typedef struct amt_record amt_record;
 
 /**
  * Result of a call: 0, or one of the `AMT_E_` codes. A later library may return codes that this header does not list.
@@ -643,6 +703,147 @@ amt_status amt_error_device_status(const amt_error *error,
  * `error` is null or a handle, not used again.
  */
 amt_status amt_error_free(amt_error *error);
+
+/**
+ * One of `AMT_EVENT_`. A later library may send kinds that this header does not list: pass over those below 100.
+ *
+ * # Safety
+ * `event` is null or a handle; `kind` is null or writable; `err` is null or writable.
+ */
+amt_status amt_event_kind(const amt_event *event,
+                          uint32_t *kind,
+                          amt_error **err);
+
+/**
+ * What it is about, for a log; never a secret. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_text(const amt_event *event,
+                          const char **data,
+                          size_t *len,
+                          amt_error **err);
+
+/**
+ * The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before. Valid
+ * until `event` is freed, and zeroed then. `amt_record_parse` reads it.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_record(const amt_event *event,
+                            const uint8_t **data,
+                            size_t *len,
+                            amt_error **err);
+
+/**
+ * The PKCS#10 request (DER) of `AMT_EVENT_CERTIFY`, signed inside the machine. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_csr(const amt_event *event,
+                         const uint8_t **data,
+                         size_t *len,
+                         amt_error **err);
+
+/**
+ * The subject common name that the certificate of `AMT_EVENT_CERTIFY` shall carry. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_common_name(const amt_event *event,
+                                 const char **data,
+                                 size_t *len,
+                                 amt_error **err);
+
+/**
+ * How many DNS names the certificate of `AMT_EVENT_CERTIFY` shall carry.
+ *
+ * # Safety
+ * `event` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_event_dns_name_count(const amt_event *event,
+                                    size_t *count,
+                                    amt_error **err);
+
+/**
+ * A DNS name that the certificate of `AMT_EVENT_CERTIFY` shall carry. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_dns_name(const amt_event *event,
+                              size_t index,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * The authority's name of the pending request that `AMT_EVENT_CERTIFY` asks about; empty if it is a new one. Valid until `event` is
+ * freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_request_id(const amt_event *event,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * `admin` or `client`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_control_mode(const amt_event *event,
+                                  const char **data,
+                                  size_t *len,
+                                  amt_error **err);
+
+/**
+ * TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_tls_version(const amt_event *event,
+                                 const char **data,
+                                 size_t *len,
+                                 amt_error **err);
+
+/**
+ * Cipher suite of that connection, by its IANA name. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_tls_suite(const amt_event *event,
+                               const char **data,
+                               size_t *len,
+                               amt_error **err);
+
+/**
+ * Firmware version of the machine of `AMT_EVENT_DONE`; empty if it did not tell. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_firmware(const amt_event *event,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * Frees `event`. Null does nothing.
+ *
+ * # Safety
+ * `event` is null or a handle, not used again.
+ */
+amt_status amt_event_free(amt_event *event);
 
 /**
  * How many there are.
@@ -838,6 +1039,376 @@ amt_status amt_hello_encode(const amt_hello *hello,
  * `hello` is null or a handle, not used again.
  */
 amt_status amt_hello_free(amt_hello *hello);
+
+/**
+ * Makes a job for the machine with this UUID (text, 36 characters) at this IP address (text) into `*out`; free it with `amt_job_free`.
+ * Until told otherwise its passwords are generated, its names left alone, and the caller stores the journal and has the certificate
+ * issued.
+ *
+ * # Safety
+ * `uuid` and `address` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_job_new(const char *uuid,
+                       size_t uuid_len,
+                       const char *address,
+                       size_t address_len,
+                       amt_job **out,
+                       amt_error **err);
+
+/**
+ * Another TLS port than 16993.
+ *
+ * # Safety
+ * `job` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_job_set_port(amt_job *job,
+                            uint16_t port,
+                            amt_error **err);
+
+/**
+ * The hello that the machine sent: its root hashes choose among certificates. `hello` is not kept.
+ *
+ * # Safety
+ * `job` and `hello` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_set_hello(amt_job *job,
+                             const amt_hello *hello,
+                             amt_error **err);
+
+/**
+ * Adds a provisioning certificate that may be presented. `certificate` is not kept. Fails with `AMT_E_PFX_OPEN` if it does not hold
+ * exactly one private key that belongs to its leaf.
+ *
+ * # Safety
+ * `job` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_add_certificate(amt_job *job,
+                                   const amt_certificate *certificate,
+                                   amt_error **err);
+
+/**
+ * The DNS suffix of the machine's network: chooses among certificates.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_suffix(amt_job *job,
+                              const char *data,
+                              size_t len,
+                              amt_error **err);
+
+/**
+ * The host name to set. The machine's certificate is made for it.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_host_name(amt_job *job,
+                                 const char *data,
+                                 size_t len,
+                                 amt_error **err);
+
+/**
+ * The domain name to set.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_domain_name(amt_job *job,
+                                   const char *data,
+                                   size_t len,
+                                   amt_error **err);
+
+/**
+ * The password that the administrator `admin` gets; empty: one is generated.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_admin_password(amt_job *job,
+                                      const char *data,
+                                      size_t len,
+                                      amt_error **err);
+
+/**
+ * The password that the setup menu (MEBx) gets; empty: one is generated.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_mebx_password(amt_job *job,
+                                     const char *data,
+                                     size_t len,
+                                     amt_error **err);
+
+/**
+ * Adds a password to try on a machine that says its credentials are already set.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_add_known_password(amt_job *job,
+                                      const char *data,
+                                      size_t len,
+                                      amt_error **err);
+
+/**
+ * The one-time password that the machine must hold; empty: none is demanded.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_otp(amt_job *job,
+                           const char *data,
+                           size_t len,
+                           amt_error **err);
+
+/**
+ * Has the machine's certificate signed by a local authority: paths of its certificate and of its key (PEM), both made on first
+ * use. No `AMT_EVENT_CERTIFY` comes then.
+ *
+ * # Safety
+ * `job` is null or a handle; `certificate` and `key` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_job_set_authority_files(amt_job *job,
+                                       const char *certificate,
+                                       size_t certificate_len,
+                                       const char *key,
+                                       size_t key_len,
+                                       amt_error **err);
+
+/**
+ * Keeps the journal in a SQLite file: paths of the database and of the key that seals its secrets, both made on first use. An
+ * earlier attempt in it is gone on with. No `AMT_EVENT_PERSIST` comes then.
+ *
+ * # Safety
+ * `job` is null or a handle; `database` and `key` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_job_set_journal_file(amt_job *job,
+                                    const char *database,
+                                    size_t database_len,
+                                    const char *key,
+                                    size_t key_len,
+                                    amt_error **err);
+
+/**
+ * Goes on from a record that the caller stored on `AMT_EVENT_PERSIST` in an earlier attempt.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_record(amt_job *job,
+                              const uint8_t *data,
+                              size_t len,
+                              amt_error **err);
+
+/**
+ * Frees `job`. Null does nothing.
+ *
+ * # Safety
+ * `job` is null or a handle, not used again.
+ */
+amt_status amt_job_free(amt_job *job);
+
+/**
+ * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files
+ * if the job names them; nothing is sent to the machine before `amt_provision_next`.
+ *
+ * # Safety
+ * `job` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_provision_new(const amt_job *job,
+                             amt_provision **out,
+                             amt_error **err);
+
+/**
+ * Goes on for at most `timeout_ms` and brings an event into `*event`, to be freed with `amt_event_free`; null if the time was over
+ * before there was one.
+ *
+ * Call it until `AMT_EVENT_DONE`, or until it fails with what ended the attempt; the same end is told again by later calls.
+ * All work is done inside these calls: a machine that is waiting is not waiting for ever, so call again without delay. After
+ * `AMT_EVENT_PERSIST` and `AMT_EVENT_CERTIFY` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
+ * nothing is lost.
+ *
+ * # Safety
+ * `provision` is null or a handle; `event` is null or writable; `err` is null or writable.
+ */
+amt_status amt_provision_next(amt_provision *provision,
+                              uint32_t timeout_ms,
+                              amt_event **event,
+                              amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_PERSIST`: the record is durable and would survive a power cut. Only now secrets in it are sent to the machine.
+ *
+ * # Safety
+ * `provision` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_provision_persisted(amt_provision *provision,
+                                   amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_PERSIST`: the record could not be stored, for this reason. The attempt ends with `AMT_E_JOURNAL`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_persist_failed(amt_provision *provision,
+                                        const char *reason,
+                                        size_t reason_len,
+                                        amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY` with certificates in PEM: the machine's own first, then its issuers up to the root. The machine's
+ * alone may also be given as DER.
+ *
+ * # Safety
+ * `provision` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_issued(amt_provision *provision,
+                                const uint8_t *data,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY`: the authority has not decided; `request_id` is its name for the request and comes back when it is
+ * asked again, also in a later attempt.
+ *
+ * # Safety
+ * `provision` is null or a handle; `request_id` is null or readable for `request_id_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_pending(amt_provision *provision,
+                                 const char *request_id,
+                                 size_t request_id_len,
+                                 uint32_t retry_after_s,
+                                 amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY`: the authority refused, for this reason. The attempt ends with `AMT_E_CA_DENIED`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_denied(amt_provision *provision,
+                                const char *reason,
+                                size_t reason_len,
+                                amt_error **err);
+
+/**
+ * Ends the attempt with `AMT_E_CANCELLED`, also while another thread waits in `amt_provision_next`. What was made durable stays, and
+ * a later attempt goes on from there.
+ *
+ * # Safety
+ * `provision` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_provision_cancel(const amt_provision *provision,
+                                amt_error **err);
+
+/**
+ * Frees `provision` and ends its connection. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed.
+ *
+ * # Safety
+ * `provision` is null or a handle, not used again.
+ */
+amt_status amt_provision_free(amt_provision *provision);
+
+/**
+ * Reads a record that came with `AMT_EVENT_PERSIST` into `*out`; free it with `amt_record_free`. `data` is not kept.
+ *
+ * Fails with `AMT_E_JOURNAL` if it is damaged or of a newer version.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_parse(const uint8_t *data,
+                            size_t len,
+                            amt_record **out,
+                            amt_error **err);
+
+/**
+ * The machine's UUID as text. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_uuid(const amt_record *record,
+                           const char **data,
+                           size_t *len,
+                           amt_error **err);
+
+/**
+ * How many passwords of `admin` are recorded. More than one as long as it is not proven which of them the machine took.
+ *
+ * # Safety
+ * `record` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_admin_password_count(const amt_record *record,
+                                           size_t *count,
+                                           amt_error **err);
+
+/**
+ * A password of `admin`, likeliest first. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_admin_password(const amt_record *record,
+                                     size_t index,
+                                     const char **data,
+                                     size_t *len,
+                                     amt_error **err);
+
+/**
+ * How many passwords of the setup menu (MEBx) are recorded.
+ *
+ * # Safety
+ * `record` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_mebx_password_count(const amt_record *record,
+                                          size_t *count,
+                                          amt_error **err);
+
+/**
+ * A password of the setup menu, likeliest first. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_mebx_password(const amt_record *record,
+                                    size_t index,
+                                    const char **data,
+                                    size_t *len,
+                                    amt_error **err);
+
+/**
+ * The certificate (DER) of the machine's TLS server, to be pinned when connecting; empty as long as there is none. Valid until
+ * `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_certificate(const amt_record *record,
+                                  const uint8_t **data,
+                                  size_t *len,
+                                  amt_error **err);
+
+/**
+ * 1 if the machine has proven that it is provisioned, else 0.
+ *
+ * # Safety
+ * `record` is null or a handle; `verified` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_verified(const amt_record *record,
+                               uint32_t *verified,
+                               amt_error **err);
+
+/**
+ * Frees `record`. Null does nothing.
+ *
+ * # Safety
+ * `record` is null or a handle, not used again.
+ */
+amt_status amt_record_free(amt_record *record);
 
 /**
  * Version of the binary interface of the library that is loaded. Refuse to go on where it is not `AMT_ABI_VERSION`.

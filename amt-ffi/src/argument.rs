@@ -156,8 +156,10 @@ mod tests {
         let mut value = 5;
         // SAFETY: a local variable, and null.
         unsafe {
-            drop(Out::new("out", &mut value, 0).unwrap());
+            let out = Out::new("out", &mut value, 0).unwrap();
             assert_eq!(value, 0);
+            out.set(6);
+            assert_eq!(value, 6);
             assert!(Out::<u32>::new("out", ptr::null_mut(), 0).is_err());
         }
     }

@@ -7,12 +7,12 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::job::{Order, amt_job};
 use crate::status::amt_status;
+use ::amt_provision::CaAnswer;
 use amt::blocking::{Canceller, Provisioning, Turn};
 use amt::certificate::Bundle;
 use amt_core::{ErrorCode, Failure};
 use amt_fleet::Fleet;
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
-use amt_provision::CaAnswer;
 use std::ffi::c_char;
 use std::time::{Duration, Instant};
 

@@ -33,7 +33,7 @@ mod tests {
     fn the_header_carries_the_version_of_the_package() {
         let package = [AMT_VERSION_MAJOR, AMT_VERSION_MINOR, AMT_VERSION_PATCH].map(|part| part.to_string()).join(".");
         assert_eq!(package, env!("CARGO_PKG_VERSION"));
-        assert!(AMT_VERSION_MINOR < 256 && AMT_VERSION_PATCH < 256);
+        const { assert!(AMT_VERSION_MINOR < 256 && AMT_VERSION_PATCH < 256) };
         assert_eq!(amt_version_number(), (AMT_VERSION_MAJOR << 16) | (AMT_VERSION_MINOR << 8) | AMT_VERSION_PATCH);
     }
 }
