@@ -1,9 +1,11 @@
 //! Pumps a procedure over a real connection: the only place where procedures meet sockets and the clock.
 
+use crate::failpoint;
 use crate::host::Host;
 use crate::tls::{self, ClientChain, Endpoint, TlsStream};
 use amt_core::{ErrorCode, Failure, SystemId, Tick};
 use amt_provision::machine::{Input, Machine, Output};
+use amt_provision::{Event, Step};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub(crate) async fn drive<T: Send + 'static, H: Host>(
     let mut inputs = VecDeque::from([Input::Start]);
     let mut connection: Option<TlsStream> = None;
     let mut buffer = vec![0; READ_SIZE];
+    let mut step = Step::Start;
     loop {
         let input = match inputs.pop_front() {
             Some(input) => input,
@@ -54,14 +57,21 @@ pub(crate) async fn drive<T: Send + 'static, H: Host>(
                     });
                 }
                 Output::Transmit(bytes) => {
+                    failpoint::pass("transmit-before", step.name());
                     if send(&mut connection, &bytes).await.is_err() {
                         connection = None;
                         inputs.push_back(Input::Closed);
                     }
+                    failpoint::pass("transmit-after", step.name());
                 }
                 Output::Persist(record) => inputs.push_back(Input::Persisted(host.persist(&record).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
-                Output::Event(event) => host.event(id, &event),
+                Output::Event(event) => {
+                    if let Event::Step(begun) = event {
+                        step = begun;
+                    }
+                    host.event(id, &event);
+                }
                 Output::Close => close(connection.take()).await,
                 Output::Done(result) => return result,
             }

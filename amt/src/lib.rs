@@ -6,6 +6,8 @@ pub mod blocking;
 pub mod certificate;
 pub mod device;
 mod driver;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod host;
 pub mod job;
 mod provision;

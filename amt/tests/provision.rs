@@ -41,6 +41,10 @@ async fn machine(base: Ipv4Addr, chain: &ProvisioningChain) -> (Simulator, Syste
     config.time_scale = 50.0;
     let simulator = Simulator::start(config).await.unwrap();
     let info = simulator.machines()[0];
+    // Power comes after the start: the port opens a moment later.
+    while tokio::net::TcpStream::connect((info.address, 16993)).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     (simulator, info.id, info.address.into())
 }
 

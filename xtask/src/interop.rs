@@ -1,10 +1,14 @@
-//! Clients of others against our library and our virtual firmware: a C compiler, Go's WS-Man library, OpenSSL.
+//! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines.
 
 use crate::process::{build_bin, cargo, need, program, root, run, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
+
+const MESHCENTRAL: &str = "meshcentral@1.1.55";
+const MESHCENTRAL_INTEGRITY: &str =
+    "sha512-imC+3LRoM+01+Rhcm1vg5WMKFiKUx/eAkM1AUUEVuVZxGuxVFHn9QaxKoI9xXIEJosg3+1391KBoXL7ZWjIf9w==";
 
 /// Compiles every `amt-ffi/tests/c/*.c` against the committed header and runs it; each program is one check.
 pub(crate) fn c() -> Result<Count> {
@@ -45,17 +49,14 @@ fn sources(folder: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Go's go-wsman-messages reads machines that `amt demo --hold` provisioned, with the exported credentials.
-pub(crate) fn go() -> Result<Count> {
-    need("go", "golang-go")?;
-    let binary = target("interop-go");
-    let folder = root().join("tests/interop/go");
-    run(program("go", &["vet", "./..."]).current_dir(&folder))?;
-    run(program("go", &["build", "-o"]).arg(&binary).arg(".").current_dir(&folder))?;
+/// MeshCentral's AMT stack reads machines that `amt demo --hold` provisioned, with the exported credentials.
+pub(crate) fn meshcentral() -> Result<Count> {
+    need("node", "nodejs")?;
+    let stack = meshcentral_stack()?;
     let held = Held::start(3)?;
     let mut count = Count::default();
-    let mut client = program(binary, &["-credentials"]);
-    let good = crate::process::watch(client.arg(&held.credentials), |line| {
+    let mut client = program("node", &["tests/interop/meshcentral/client.js"]);
+    let good = crate::process::watch(client.arg(stack).arg(&held.credentials), |line| {
         if line.starts_with("ok ") {
             count.passed += 1;
         } else if line.starts_with("FAILED ") {
@@ -63,10 +64,31 @@ pub(crate) fn go() -> Result<Count> {
         }
     })?;
     if !good && count.failed == 0 {
-        bail!("the Go client failed");
+        bail!("the client failed");
     }
     if count == Count::default() {
-        bail!("the Go client checked nothing");
+        bail!("the client checked nothing");
     }
     Ok(count)
+}
+
+/// The folder with MeshCentral's AMT stack, fetched once. Its dependencies are not needed and not fetched.
+fn meshcentral_stack() -> Result<PathBuf> {
+    let folder = target("interop").join(MESHCENTRAL.replace('@', "-"));
+    let stack = folder.join("package/amt");
+    if stack.join("amt.js").is_file() {
+        return Ok(stack);
+    }
+    need("npm", "npm")?;
+    std::fs::create_dir_all(&folder)?;
+    let mut pack = program("npm", &["pack", MESHCENTRAL, "--json", "--ignore-scripts", "--pack-destination"]);
+    let report: serde_json::Value = serde_json::from_str(&crate::process::read(pack.arg(&folder))?)?;
+    let integrity = &report[0]["integrity"];
+    if integrity != MESHCENTRAL_INTEGRITY {
+        bail!("{MESHCENTRAL} is not the known one: {integrity}");
+    }
+    let archive = folder.join(report[0]["filename"].as_str().context("npm names no file")?);
+    run(program("tar", &["-xzf"]).arg(&archive).arg("-C").arg(&folder).arg("package/amt"))?;
+    std::fs::remove_file(archive)?;
+    Ok(stack)
 }

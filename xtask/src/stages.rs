@@ -1,7 +1,7 @@
 //! `test`: the stages, their order, and the summary at the end.
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
-use crate::{abi, errors_page, files, fuzz, interop, kill, layers, process, python, virtual_machines};
+use crate::{abi, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -45,7 +45,8 @@ const STAGES: &[Stage] = &[
     Stage { name: "c", what: "C programs against the library", run: interop::c },
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
     Stage { name: "demo", what: "25 virtual machines from hello to verified", run: || virtual_machines::demo(25) },
-    Stage { name: "go", what: "an independent client reads provisioned machines", run: interop::go },
+    Stage { name: "openssl", what: "s_client is let in or refused by virtual firmware", run: openssl::check },
+    Stage { name: "client", what: "MeshCentral's AMT stack reads provisioned machines", run: interop::meshcentral },
     Stage { name: "kill", what: "a short kill test", run: || single(kill::run(12, 1)) },
     Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },
 ];

@@ -86,7 +86,8 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
 fn certificates(file: &PathBuf) -> Result<Vec<Vec<u8>>, Failure> {
     let bad = |why: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("{}: {why}", file.display()));
     let bytes = input::read(file, MAX_CERTIFICATES)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).map(|c| c.map(|c| c.to_vec())).collect();
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&bytes).map(|c| c.map(|c| c.to_vec())).collect();
     let certificates = certificates.map_err(|error| bad(&error.to_string()))?;
     if certificates.is_empty() { Err(bad("no certificate in it")) } else { Ok(certificates) }
 }

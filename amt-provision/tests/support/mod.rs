@@ -1,5 +1,5 @@
 //! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;

@@ -147,7 +147,10 @@ mod tests {
         let envelope = format!(
             "<s:Envelope xmlns:s='{}' xmlns:a='{}' xmlns:n='{}' xmlns:h='{}CIM_X'><s:Header><a:Action>{action}</a:Action>\
              <a:RelatesTo>1</a:RelatesTo></s:Header><s:Body>{body}</s:Body></s:Envelope>",
-            ns::SOAP, ns::ADDRESSING, ns::ENUMERATION, ns::CIM_SCHEMA,
+            ns::SOAP,
+            ns::ADDRESSING,
+            ns::ENUMERATION,
+            ns::CIM_SCHEMA,
         );
         Message::of(&Envelope::decode(envelope.as_bytes()).unwrap()).json()
     }
@@ -157,7 +160,10 @@ mod tests {
         let body = "<n:PullResponse><n:EnumerationContext> 7 </n:EnumerationContext><n:Items><h:CIM_X><h:A>1</h:A></h:CIM_X>\
                     <h:CIM_X/></n:Items></n:PullResponse>";
         let json = decode(body, "http://schemas.xmlsoap.org/ws/2004/09/enumeration/PullResponse");
-        assert_eq!((&json["kind"], &json["class"], &json["method"]), (&"response".into(), &"CIM_X".into(), &"Pull".into()));
+        assert_eq!(
+            (&json["kind"], &json["class"], &json["method"]),
+            (&"response".into(), &"CIM_X".into(), &"Pull".into())
+        );
         assert_eq!(json["items"].as_array().unwrap().len(), 2);
         assert_eq!(json["pull"]["EnumerationContext"], "7");
         assert_eq!(json["return_value"], Json::Null);
@@ -174,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_fault_keeps_every_text() {
-        let body = "<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>no</s:Text></s:Reason></s:Fault>";
+        let body =
+            "<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>no</s:Text></s:Reason></s:Fault>";
         let json = decode(body, "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault");
         assert_eq!((&json["kind"], &json["fault"]["code"]), (&"fault".into(), &"Sender".into()));
         assert_eq!(json["items"][0]["properties"]["Code"]["Value"], "s:Sender");
