@@ -46,6 +46,10 @@ pub(crate) unsafe fn guard(err: *mut *mut amt_error, body: impl FnOnce() -> Resu
 /// of the process, where a Rust program links this crate, go to the hook that was there.
 fn silence_panics() {
     static ONCE: Once = Once::new();
+    // A hook cannot be set while unwinding, as in a destructor of a Rust program that uses this crate; the next call does it.
+    if std::thread::panicking() {
+        return;
+    }
     ONCE.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -86,6 +90,34 @@ mod tests {
         assert!(failure.message.starts_with("broken, at guard.rs:"), "{}", failure.message);
         // SAFETY: as above.
         unsafe { handle::free(err) }.unwrap();
+    }
+
+    #[test]
+    fn the_handle_of_a_call_that_panics_can_only_be_freed() {
+        let hello = hello();
+        let (mut err, mut retry) = (ptr::null_mut(), 0);
+        // SAFETY: a live handle and local variables.
+        unsafe {
+            let status = guard(ptr::null_mut(), || {
+                let _inside = handle::lease(hello)?;
+                panic!("broken")
+            });
+            assert_eq!(status, ErrorCode::PANIC.number());
+            let status = crate::hello::amt_hello_retry(hello, &mut retry, &mut err);
+            assert_eq!(status, ErrorCode::POISONED.number());
+            assert_eq!(crate::error::amt_error_free(err), OK);
+            assert_eq!(crate::hello::amt_hello_free(hello), OK);
+        }
+    }
+
+    fn hello() -> *mut crate::hello::amt_hello {
+        let mut wire = [0; 32];
+        wire[2] = 2;
+        let mut hello = ptr::null_mut();
+        // SAFETY: local variables.
+        let status = unsafe { crate::hello::amt_hello_parse(wire.as_ptr(), wire.len(), &mut hello, ptr::null_mut()) };
+        assert_eq!(status, OK);
+        hello
     }
 
     #[test]

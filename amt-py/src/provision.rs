@@ -204,7 +204,7 @@ impl Attempt {
         }
     }
 
-    fn outcome(&self, outcome: &::amt_provision::remote::Outcome) -> Result<Outcome, Failure> {
+    fn outcome(&mut self, outcome: &::amt_provision::remote::Outcome) -> Result<Outcome, Failure> {
         let journal = self.journal.as_ref().ok_or_else(closed)?;
         let record = self.provisioning.block_on(journal.record(self.id))?.ok_or_else(closed)?;
         let password = record.admin_passwords.first();

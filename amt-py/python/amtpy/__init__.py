@@ -3,7 +3,7 @@
 Every error is an :class:`AmtError` with ``code``, ``name``, ``stage``, ``hint`` and ``device``.
 """
 
-from amtpy._amt import Hello, Root
+from amtpy._amt import Certificate, Finding, Hello, Outcome, Root, preflight, provision
 from amtpy._exceptions import (
     AmtError,
     AmtTimeout,
@@ -20,12 +20,17 @@ __all__ = [
     "AmtError",
     "AmtTimeout",
     "ArgumentError",
+    "Certificate",
     "ConnectionFailed",
     "CredentialError",
     "DecodeError",
     "DeviceError",
+    "Finding",
     "Hello",
+    "Outcome",
     "PolicyError",
     "Root",
     "WsmanFault",
+    "preflight",
+    "provision",
 ]
