@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod connect;
+mod demo;
 mod explain;
 mod fleet;
 mod serve;
@@ -38,6 +39,7 @@ macro_rules! commands {
 
 commands! {
     capabilities::Capabilities,
+    demo::Demo,
     explain::Explain,
     fleet::Fleet,
     serve::Serve,
