@@ -76,6 +76,7 @@ CREATE TABLE ca_requests (
     id         INTEGER PRIMARY KEY,
     machine    INTEGER NOT NULL REFERENCES machines (id) ON DELETE CASCADE,
     request    TEXT    NOT NULL,                    -- the authority's own name for it
+    csr        TEXT    NOT NULL,                    -- SHA-256 of the PKCS#10 that was submitted
     state      TEXT    NOT NULL,                    -- pending, issued, denied
     message    TEXT,
     first_at   INTEGER NOT NULL,

@@ -1,5 +1,7 @@
 //! What is acknowledged is on disk: shown by killing writers, and by watching the system calls.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 use amt_core::{Secret, SystemId};
 use amt_fleet::seal::{KEY_LEN, SealKey};
 use amt_fleet::{CredentialKind, Fleet};

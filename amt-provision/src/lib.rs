@@ -9,7 +9,6 @@
 )]
 
 pub mod ca;
-mod calls;
 pub mod csr;
 pub mod event;
 pub mod journal;

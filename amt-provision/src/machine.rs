@@ -73,9 +73,11 @@ struct Shared<T> {
     closed: bool,
 }
 
+type Procedure<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
 /// A procedure as a machine: one input, then drain.
 pub struct Machine<T> {
-    procedure: Option<Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>>,
+    procedure: Option<Procedure<T>>,
     shared: Arc<Mutex<Shared<T>>>,
 }
 

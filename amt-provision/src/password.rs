@@ -1,7 +1,6 @@
 //! Passwords that AMT accepts: checked, generated, hashed for the wire.
 
 use amt_core::Secret;
-use md5::Md5;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -20,7 +19,7 @@ const SPECIAL: &[u8] = b"!@#$%*+-=.?";
 /// Whether the firmware would take `password`: 8 to 32 printable ASCII characters, upper and lower case, a digit and a special
 /// character; `"` `,` `:` are never accepted, `_` does not count as special.
 pub fn check(password: &str) -> Result<(), &'static str> {
-    let has = |test: fn(&u8) -> bool| password.as_bytes().iter().any(|b| test(b));
+    let has = |test: fn(&u8) -> bool| password.as_bytes().iter().any(test);
     if !(8..=32).contains(&password.len()) {
         Err("it must be 8 to 32 characters long")
     } else if has(|b| !(0x21..=0x7e).contains(b)) {
@@ -36,16 +35,6 @@ pub fn check(password: &str) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
-}
-
-/// `MD5(user:realm:password)`, raw, as `DigestPassword` carries it (base64 of it; `spec/wsman.md` §3.2). MD5 is the protocol's
-/// choice.
-pub fn digest(user: &str, realm: &str, password: &Secret<String>) -> Zeroizing<[u8; 16]> {
-    let mut hash = Md5::new();
-    for part in [user, ":", realm, ":", password.expose()] {
-        hash.update(part.as_bytes());
-    }
-    Zeroizing::new(hash.finalize().into())
 }
 
 /// Random choices out of one seed that the driver supplies.
@@ -137,12 +126,5 @@ mod tests {
             assert!(check(bad).unwrap_err().contains(why), "{bad}");
         }
         check("P@ssw0rd").unwrap();
-    }
-
-    #[test]
-    fn the_digest_is_raw_md5_of_user_realm_password() {
-        let got = digest("admin", "Digest:A", &"admin".into());
-        let hex: String = got.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(hex, "8f94b789d711e2418f7b3dadc32114ff");
     }
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::time::Duration;
 use support::{Crash, World};
 
 #[test]
@@ -52,7 +53,7 @@ fn finish(world: &mut World, what: &str) {
             return;
         }
         last = world.attempt(None).result;
-        world.now = world.now.after(std::time::Duration::from_secs(30));
+        world.wait(Duration::from_secs(30));
     }
     panic!("{what}: not finished: {last:?}");
 }

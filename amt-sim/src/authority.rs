@@ -4,6 +4,8 @@
 //! root, intermediate, and a leaf with server authentication, Intel's OID and a common name below the DNS suffix.
 
 use crate::keys;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
@@ -44,10 +46,29 @@ impl ProvisioningChain {
         Self { chain, key: keys::key(LEAF_KEY).pkcs8().to_vec() }
     }
 
+    /// Chain and key as PEM, in one text: what setup servers read.
+    pub fn pem(&self) -> String {
+        let mut text: String = self.chain.iter().map(|der| pem("CERTIFICATE", der)).collect();
+        text.push_str(&pem("PRIVATE KEY", &self.key));
+        text
+    }
+
+    /// The root as PEM.
+    pub fn root_pem(&self) -> String {
+        pem("CERTIFICATE", self.root())
+    }
+
     /// The root, DER: what goes into the machines' list by its hash.
     pub fn root(&self) -> &[u8] {
         self.chain.last().map_or(&[], Vec::as_slice)
     }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        (0..base64.len()).step_by(64).filter_map(|at| base64.get(at..base64.len().min(at + 64))).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn pair(index: usize) -> KeyPair {

@@ -3,6 +3,7 @@
 //! In setup mode the chain is what authorises the setup server; after setup a chain is asked for only with mutual
 //! authentication. Every reason is listed, in the order in which firmware would meet it.
 
+use amt_core::{ErrorCode, Failure};
 use sha2::{Digest, Sha256, Sha384};
 use std::fmt;
 use x509_parser::prelude::*;
@@ -28,6 +29,33 @@ impl RootHash {
     /// SHA-256 of this root.
     pub fn sha256(root: &[u8]) -> Self {
         Self { algorithm: 2, digest: Sha256::digest(root).to_vec() }
+    }
+
+    /// SHA-256 of every certificate in a file: PEM with one or more, or one DER.
+    ///
+    /// # Errors
+    /// `CERTIFICATE_PARSE` if there is no certificate in it, or something else.
+    pub fn of_file(content: &[u8]) -> Result<Vec<Self>, Failure> {
+        let bad = |what: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "sim", what.to_owned());
+        let certificates: Vec<Vec<u8>> = if content.starts_with(b"0") && !content.starts_with(b"0\n") {
+            vec![content.to_vec()]
+        } else {
+            Pem::iter_from_buffer(content)
+                .filter(|pem| pem.as_ref().map_or(true, |pem| pem.label == "CERTIFICATE"))
+                .map(|pem| pem.map(|pem| pem.contents))
+                .collect::<Result<_, _>>()
+                .map_err(|e| bad(&e.to_string()))?
+        };
+        if certificates.is_empty() {
+            return Err(bad("no certificate in the file"));
+        }
+        for der in &certificates {
+            match X509Certificate::from_der(der) {
+                Ok(([], _)) => {}
+                _ => return Err(bad("not a certificate in PEM or DER")),
+            }
+        }
+        Ok(certificates.iter().map(|der| Self::sha256(der)).collect())
     }
 
     /// SHA-384 of this root.
@@ -202,7 +230,7 @@ fn read(chain: &[Vec<u8>]) -> (Vec<X509Certificate<'_>>, Vec<ChainFault>) {
     let mut faults = Vec::new();
     for (at, der) in chain.iter().enumerate() {
         match X509Certificate::from_der(der) {
-            Ok((rest, certificate)) if rest.is_empty() => certificates.push(certificate),
+            Ok(([], certificate)) => certificates.push(certificate),
             _ => faults.push(ChainFault::Unreadable(at)),
         }
     }
@@ -307,6 +335,20 @@ mod tests {
             ("", "example.com", false),
         ] {
             assert_eq!(name_fits(name, suffix), fits, "{name} against {suffix}");
+        }
+    }
+
+    #[test]
+    fn roots_are_read_from_pem_and_der() {
+        let der = crate::certificate::self_signed(crate::keys::key(0), [1; 16]);
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &der);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        let expected = vec![RootHash::sha256(&der)];
+        assert_eq!(RootHash::of_file(&der).unwrap(), expected);
+        assert_eq!(RootHash::of_file(pem.as_bytes()).unwrap(), expected);
+        assert_eq!(RootHash::of_file(pem.repeat(2).as_bytes()).unwrap().len(), 2);
+        for bad in ["", "hello", "0", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert_eq!(RootHash::of_file(bad.as_bytes()).unwrap_err().code, ErrorCode::CERTIFICATE_PARSE, "{bad:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! addresses of their own with the real ports. The simulator refuses what firmware refuses: it is there to catch the
 //! mistakes of a setup server, and shares none of its procedures.
 
+pub mod authority;
 pub mod certificate;
 pub mod chain;
 pub mod digest;

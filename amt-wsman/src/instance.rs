@@ -2,7 +2,8 @@
 
 use crate::soap::Reference;
 use crate::xml::{Node, Writer};
-use crate::{names, ns};
+use crate::{Error, names, ns};
+use base64::prelude::{BASE64_STANDARD, Engine};
 
 /// Name under which character data beside child elements is kept in an [`Value::Object`].
 pub const MIXED_TEXT: &str = "#text";
@@ -81,6 +82,26 @@ impl Instance {
             Value::Reference(reference) => Some(reference),
             _ => None,
         }
+    }
+
+    /// Text of a property that must be there.
+    pub fn required(&self, name: &str) -> Result<&str, Error> {
+        self.text(name).ok_or_else(|| self.missing(name, "missing"))
+    }
+
+    /// Reference in a property that must be there.
+    pub fn required_reference(&self, name: &str) -> Result<&Reference, Error> {
+        self.reference(name).ok_or_else(|| self.missing(name, "no endpoint reference"))
+    }
+
+    /// Bytes in a property that must be there, in base64.
+    pub fn required_bytes(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let text: String = self.required(name)?.split_whitespace().collect();
+        BASE64_STANDARD.decode(text).map_err(|_| self.missing(name, "no base64"))
+    }
+
+    fn missing(&self, name: &str, what: &'static str) -> Error {
+        Error::Property { class: self.class.clone(), property: name.to_owned(), what }
     }
 
     /// Gives the property `name` this one value, where its first one stood, or at the end.

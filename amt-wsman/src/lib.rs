@@ -12,7 +12,9 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+pub mod class;
 pub mod client;
+pub mod decode;
 pub mod digest;
 mod error;
 pub mod http;

@@ -1,9 +1,11 @@
 //! One machine to be provisioned.
 
+use crate::certificate::ProvisioningCertificate;
 use amt_core::SystemId;
 use amt_core::hello::Hello;
 use amt_provision::{Plan, Record};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Which machine, where, and what it shall become.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Job {
     pub port: u16,
     /// The hello, if there was one: it tells which root hashes the firmware holds.
     pub hello: Option<Hello>,
+    /// Provisioning certificates that may be presented; the best for this machine is tried first.
+    pub certificates: Arc<[ProvisioningCertificate]>,
     /// The desired state.
     pub plan: Plan,
     /// DNS suffix that the machine's network has, if known: chooses among certificates.
@@ -28,6 +32,7 @@ pub struct Job {
 impl Job {
     /// A first attempt.
     pub fn new(id: SystemId, address: IpAddr, plan: Plan) -> Self {
-        Self { id, address, port: 16993, hello: None, plan, suffix: None, record: None }
+        let certificates = Arc::new([]);
+        Self { id, address, port: 16993, hello: None, certificates, plan, suffix: None, record: None }
     }
 }

@@ -7,12 +7,14 @@ pub mod device;
 mod driver;
 pub mod host;
 pub mod job;
+mod provision;
 pub mod tls;
 
 pub use certificate::{Bundle, ProvisioningCertificate};
 pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;
+pub use provision::provision;
 
 use amt_core::{ErrorCode, Failure};
 

@@ -8,6 +8,7 @@ mod files;
 mod fuzz;
 mod interop;
 mod kill;
+mod lab;
 mod layers;
 mod openssl;
 mod process;

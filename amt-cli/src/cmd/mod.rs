@@ -6,6 +6,7 @@
 mod capabilities;
 mod connect;
 mod explain;
+mod sim;
 mod wsman;
 
 use crate::output::Output;
@@ -34,6 +35,7 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     explain::Explain,
+    sim::Sim,
     wsman::Wsman,
 }
 

@@ -165,7 +165,7 @@ impl CertificateAuthority for LocalCa {
 }
 
 fn new_key() -> Result<String, String> {
-    let key = rsa::RsaPrivateKey::new(&mut getrandom::SysRng, ROOT_KEY_BITS).map_err(|e| e.to_string())?;
+    let key = rsa::PrivateKey::new(&mut getrandom::SysRng, ROOT_KEY_BITS).map_err(|e| e.to_string())?;
     let der = key.to_pkcs8_der().map_err(|e| e.to_string())?;
     Ok(pem("PRIVATE KEY", der.as_bytes()))
 }

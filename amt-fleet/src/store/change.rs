@@ -406,7 +406,6 @@ async fn name_machine(tx: &mut Tx<'_>, row: i64, naming: &Naming) -> Result<(), 
 pub(crate) enum Attempts {
     Same,
     OneMore,
-    Zero,
 }
 
 /// Where a machine stands now.
@@ -431,7 +430,6 @@ impl Change for SetState {
         let attempts = match self.attempts {
             Attempts::Same => "UPDATE machines SET attempts = attempts,",
             Attempts::OneMore => "UPDATE machines SET attempts = attempts + 1,",
-            Attempts::Zero => "UPDATE machines SET attempts = 0,",
         };
         let rest = " state = ?2, retry_at = ?3, failure_code = ?4, failure_stage = ?5, failure_message = ?6, \
                     failure_hint = ?7, changed_at = ?8 WHERE id = ?1";
@@ -513,6 +511,8 @@ impl Change for Diary {
 pub(crate) struct CaAnswered {
     pub(crate) id: SystemId,
     pub(crate) request: String,
+    /// SHA-256 (hex) of the PKCS#10 that it is about.
+    pub(crate) csr: String,
     pub(crate) state: &'static str,
     pub(crate) message: Option<String>,
 }
@@ -523,7 +523,7 @@ impl Change for CaAnswered {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
         let row = tx.existing_row(self.id).await?;
         sqlx::query(
-            "INSERT INTO ca_requests (machine, request, state, message, first_at, asked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+            "INSERT INTO ca_requests (machine, request, state, message, first_at, asked_at, csr) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) \
              ON CONFLICT (machine, request) DO UPDATE SET state = ?3, message = ?4, asked_at = ?5, times = times + 1",
         )
         .bind(row)
@@ -531,6 +531,7 @@ impl Change for CaAnswered {
         .bind(self.state)
         .bind(self.message.as_deref())
         .bind(tx.now)
+        .bind(self.csr.as_str())
         .execute(&mut *tx.connection)
         .await
         .map(drop)

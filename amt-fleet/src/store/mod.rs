@@ -105,6 +105,11 @@ impl Fleet {
         &self.0.path
     }
 
+    /// Transactions written since the database was opened: changes that came together share one.
+    pub fn commits(&self) -> u64 {
+        self.0.writer.commits()
+    }
+
     /// Closes the database after everything submitted is written. Other clones no longer work.
     pub async fn close(self) {
         self.0.readers.close().await;
@@ -262,6 +267,20 @@ impl Fleet {
                 })
             })
             .collect()
+    }
+
+    /// The authority's name for a request about `csr` (SHA-256, hex) that it has not decided.
+    pub(crate) async fn pending_request(&self, id: SystemId, csr: &str) -> Result<Option<String>, Failure> {
+        let row = sqlx::query(
+            "SELECT request FROM ca_requests WHERE machine = (SELECT id FROM machines WHERE uuid = ?1) \
+             AND csr = ?2 AND state = 'pending' ORDER BY id DESC LIMIT 1",
+        )
+        .bind(id.to_string())
+        .bind(csr.to_owned())
+        .fetch_optional(&self.0.readers)
+        .await
+        .map_err(failed("read"))?;
+        row.map(|row| required(&row, "request")).transpose()
     }
 
     /// The certificates that a machine was given, oldest first.

@@ -247,7 +247,10 @@ async fn states_failures_and_ca_requests_are_kept() {
     fleet.write(state()).await.unwrap();
     fleet.write(state()).await.unwrap();
     for (state, message) in [("pending", None), ("denied", Some("not one of ours".to_owned()))] {
-        fleet.write(CaAnswered { id: id(1), request: "17".into(), state, message }).await.unwrap();
+        fleet.write(CaAnswered { id: id(1), request: "17".into(), csr: "ab".into(), state, message }).await.unwrap();
+        let pending = fleet.pending_request(id(1), "ab").await.unwrap();
+        assert_eq!(pending.is_some(), state == "pending");
+        assert_eq!(fleet.pending_request(id(1), "cd").await.unwrap(), None, "another key, another request");
     }
     let machine = fleet.machine(id(1)).await.unwrap();
     assert_eq!((machine.attempts, machine.retry_at, machine.failure), (2, retry_at, Some(failure)));
@@ -294,5 +297,5 @@ async fn many_records_share_few_commits() {
     }
     assert_eq!(fleet.machines().await.unwrap().len(), 200);
     // Commits since the database was made, by the writer's own count.
-    assert!(fleet.0.writer.commits() < 60, "{} commits", fleet.0.writer.commits());
+    assert!(fleet.commits() < 60, "{} commits", fleet.commits());
 }

@@ -98,7 +98,6 @@ impl Writer {
     }
 
     /// Groups written so far.
-    #[cfg(test)]
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }

@@ -3,12 +3,15 @@
 
 use super::{Outcome, Run, try_call};
 use crate::ca::{CaAnswer, CertificateRequest};
-use crate::calls;
 use crate::csr;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{ErrorCode, Failure};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{
+    PublicKeyCertificate, PublicKeyManagementService, PublicPrivateKeyPair, TlsCredentialContext, TlsSettingData,
+};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use amt_wsman::soap::Reference;
@@ -16,15 +19,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
 
-const CERTIFICATE: &str = "AMT_PublicKeyCertificate";
-const KEY_PAIR: &str = "AMT_PublicPrivateKeyPair";
-const CONTEXT: &str = "AMT_TLSCredentialContext";
-const TLS_SETTING: &str = "AMT_TLSSettingData";
-const ENDPOINTS: &str = "AMT_TLSProtocolEndpointCollection";
-/// Sent without the second space that the firmware itself reports (`spec/wsman.md` §3.8).
-const ENDPOINTS_NAME: &str = "TLSProtocolEndpointInstances Collection";
-/// The instance for the network. The local one stays off: turned on during a TLS-based setup, the commit is ignored.
-const REMOTE_INSTANCE: &str = "Intel(r) AMT 802.3 TLS Settings";
+/// What every firmware with key generation makes; larger keys only newer ones.
+const KEY_BITS: u32 = 2048;
 
 /// Firmware that has no key material yet gets some soon (`spec/wsman.md` §1.7: others ask every 10 s, up to 20 times).
 const KEY_ATTEMPTS: u32 = 22;
@@ -39,7 +35,7 @@ impl Run {
         general: &Instance,
     ) -> Result<(), Failure> {
         self.step(Step::ReadKeys);
-        let installed = enumerate(session, Step::ReadKeys, CERTIFICATE).await?;
+        let installed = enumerate(session, Step::ReadKeys, PublicKeyCertificate::NAME).await?;
         let ours = self.record.certificate.as_deref().and_then(|der| find_certificate(&installed, der));
         let handle = match ours {
             Some(handle) => handle,
@@ -66,17 +62,20 @@ impl Run {
             self.add_issuers(session).await?;
             self.step(Step::AddCertificate);
             let der = self.record.certificate.clone().unwrap_or_default();
-            let error = match try_call(session, Step::AddCertificate, &calls::add_certificate(&der)).await? {
-                Ok(reply) => {
-                    let output = reply.output().map_err(|e| e.failure(Step::AddCertificate.name()))?;
-                    return handle(output, "CreatedCertificate", Step::AddCertificate);
-                }
-                Err(error) => error,
-            };
+            let error =
+                match try_call(session, Step::AddCertificate, &PublicKeyManagementService::add_certificate(&der))
+                    .await?
+                {
+                    Ok(reply) => {
+                        let output = reply.output().map_err(|e| e.failure(Step::AddCertificate.name()))?;
+                        return handle(output, "CreatedCertificate", Step::AddCertificate);
+                    }
+                    Err(error) => error,
+                };
             match error.return_value().map(PtStatus) {
                 // There already: an earlier answer was lost.
                 Some(PtStatus::DUPLICATE) => {
-                    let all = enumerate(session, Step::AddCertificate, CERTIFICATE).await?;
+                    let all = enumerate(session, Step::AddCertificate, PublicKeyCertificate::NAME).await?;
                     return find_certificate(&all, &der).ok_or_else(|| error.into());
                 }
                 // The key is gone: begin again with a new one, once.
@@ -99,7 +98,7 @@ impl Run {
             .filter_map(|i| blob(i, "X509Certificate"))
             .filter_map(|der| csr::certificate_key(&der).ok())
             .collect();
-        let keys = enumerate(session, Step::ReadKeys, KEY_PAIR).await?;
+        let keys = enumerate(session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
         let is_recorded = |key: &&Instance| key.text("InstanceID") == self.record.key_handle.as_deref();
         let is_free = |key: &&Instance| blob(key, "DERKey").is_some_and(|der| !certified.contains(&der));
         let found = keys.iter().find(is_recorded).or_else(|| keys.iter().find(is_free));
@@ -108,7 +107,7 @@ impl Run {
             return Ok(key);
         }
         let id = self.generate_key(session).await?;
-        let request = Request::get(KEY_PAIR).selector("InstanceID", id.as_str());
+        let request = Request::get(PublicPrivateKeyPair::NAME).selector("InstanceID", id.as_str());
         let reply = session.call(Step::GenerateKey, &request).await?;
         let pair = reply.instance().map_err(|e| e.failure(Step::GenerateKey.name()))?;
         blob(pair, "DERKey").ok_or_else(|| missing(Step::GenerateKey, "AMT_PublicPrivateKeyPair.DERKey"))
@@ -118,16 +117,19 @@ impl Run {
         self.step(Step::GenerateKey);
         let mut pause = KEY_RETRY_FIRST;
         for attempt in 1..=KEY_ATTEMPTS {
-            let error = match try_call(session, Step::GenerateKey, &calls::generate_key_pair()).await? {
-                Ok(reply) => {
-                    let output = reply.output().map_err(|e| e.failure(Step::GenerateKey.name()))?;
-                    let id = handle(output, "KeyPair", Step::GenerateKey)?;
-                    self.record.key_handle = Some(id.clone());
-                    self.persist().await?;
-                    return Ok(id);
-                }
-                Err(error) => error,
-            };
+            let error =
+                match try_call(session, Step::GenerateKey, &PublicKeyManagementService::generate_key_pair(KEY_BITS))
+                    .await?
+                {
+                    Ok(reply) => {
+                        let output = reply.output().map_err(|e| e.failure(Step::GenerateKey.name()))?;
+                        let id = handle(output, "KeyPair", Step::GenerateKey)?;
+                        self.record.key_handle = Some(id.clone());
+                        self.persist().await?;
+                        return Ok(id);
+                    }
+                    Err(error) => error,
+                };
             match error.return_value().map(PtStatus) {
                 Some(
                     PtStatus::PKI_GENERATING_KEYS | PtStatus::RNG_GENERATION_IN_PROGRESS | PtStatus::RNG_NOT_READY,
@@ -161,7 +163,7 @@ impl Run {
             return Ok(());
         }
         let (common_name, dns_names) = self.names(general);
-        if !self.record.csr.as_deref().is_some_and(|csr| csr::check_key(csr, key).is_ok()) {
+        if self.record.csr.as_deref().is_none_or(|csr| csr::check_key(csr, key).is_err()) {
             self.sign_request(session, key, &common_name, &dns_names).await?;
         }
         self.step(Step::Certify);
@@ -212,11 +214,12 @@ impl Run {
         self.step(Step::SignRequest);
         let unsigned = csr::null_signed(key, common_name, dns_names)?;
         let id = self.record.key_handle.clone().unwrap_or_default();
-        let pair = Reference::to(KEY_PAIR).with("InstanceID", id.as_str());
-        let reply = session.call(Step::SignRequest, &calls::generate_pkcs10_request_ex(pair, &unsigned)).await?;
-        let output = reply.output().map_err(|e| e.failure(Step::SignRequest.name()))?;
-        let signed = blob(output, "SignedCertificateRequest")
-            .ok_or_else(|| missing(Step::SignRequest, "GeneratePKCS10RequestEx_OUTPUT.SignedCertificateRequest"))?;
+        let pair = Reference::to(PublicPrivateKeyPair::NAME).with("InstanceID", id.as_str());
+        let algorithm = PublicKeyManagementService::SHA256_RSA;
+        let request = PublicKeyManagementService::generate_pkcs10_request(&pair, algorithm, &unsigned);
+        let reply = session.call(Step::SignRequest, &request).await?;
+        let signed =
+            PublicKeyManagementService::signed_request(&reply).map_err(|e| e.failure(Step::SignRequest.name()))?;
         csr::check_key(&signed, key)?;
         self.record.csr = Some(signed);
         self.record.ca_request = None;
@@ -244,7 +247,7 @@ impl Run {
         let Some((_root, intermediates)) = chain.split_last() else { return Ok(()) };
         for der in intermediates {
             self.step(Step::AddCertificate);
-            let request = calls::add_trusted_root_certificate(der);
+            let request = PublicKeyManagementService::add_trusted_root_certificate(der);
             match try_call(session, Step::AddCertificate, &request).await? {
                 Ok(_) => {}
                 Err(error) if error.return_value() == Some(PtStatus::DUPLICATE.0) => {}
@@ -257,49 +260,44 @@ impl Run {
     async fn bind(&mut self, session: &mut Session<Outcome>, handle: &str) -> Result<(), Failure> {
         self.step(Step::BindCertificate);
         let step = Step::BindCertificate;
-        let certificate = Reference::to(CERTIFICATE).with("InstanceID", handle);
-        let bound = enumerate(session, step, CONTEXT).await?.into_iter().next();
+        let certificate = Reference::to(PublicKeyCertificate::NAME).with("InstanceID", handle);
+        let bound = enumerate(session, step, TlsCredentialContext::NAME).await?.into_iter().next();
         if let Some(context) = &bound
             && context.reference("ElementInContext").and_then(|r| r.selector("InstanceID")) == Some(handle)
         {
             return Ok(());
         }
-        let exists = bound.is_some();
-        let mut context = bound.unwrap_or_else(|| Instance::new(CONTEXT));
-        context.set("ElementInContext", certificate);
-        context.set("ElementProvidingContext", Reference::to(ENDPOINTS).with("ElementName", ENDPOINTS_NAME));
-        if !exists {
-            match try_call(session, step, &Request::create(&context)).await? {
+        if bound.is_none() {
+            match try_call(session, step, &TlsCredentialContext::create(&certificate)).await? {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_fault("AlreadyExists") => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        session.call(step, &Request::put(&context)).await?;
+        session.call(step, &TlsCredentialContext::put(&certificate)).await?;
         Ok(())
     }
 
     async fn turn_on_tls(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         self.step(Step::SetTls);
-        // The order of the instances is not guaranteed: the name tells.
-        let mut setting = enumerate(session, Step::SetTls, TLS_SETTING)
+        // The order of the instances is not guaranteed: the name tells. The local one stays off: turned on during a TLS-based
+        // setup, the commit is ignored.
+        let mut setting = enumerate(session, Step::SetTls, TlsSettingData::NAME)
             .await?
             .into_iter()
-            .find(|i| i.text("InstanceID") == Some(REMOTE_INSTANCE))
+            .find(|i| i.text("InstanceID") == Some(TlsSettingData::REMOTE))
             .ok_or_else(|| missing(Step::SetTls, "AMT_TLSSettingData for the network"))?;
         let before = setting.clone();
         setting.set("Enabled", "true");
         setting.set("MutualAuthentication", "false");
         // Firmware that has this property speaks TLS only and refuses to be told otherwise.
         if setting.value("NonSecureConnectionsSupported").is_some() {
-            setting.remove("NonSecureConnectionsSupported");
             setting.set("AcceptNonSecureConnections", "false");
         } else if let Some(open) = self.plan.tls.plain_http {
             setting.set("AcceptNonSecureConnections", if open { "true" } else { "false" });
         }
         if setting != before {
-            let request = Request::put(&setting).selector("InstanceID", REMOTE_INSTANCE);
-            session.call(Step::SetTls, &request).await?;
+            session.call(Step::SetTls, &TlsSettingData::put(&setting)).await?;
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! The commit, sent once, and the proof from the network side.
 
-use super::setup::STATE_POST;
 use super::{ControlMode, Outcome, Run, try_call};
-use crate::calls;
 use crate::session::{CallError, Session};
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::op::Request;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Run {
         self.step(Step::Commit);
         self.record.commit_sent = true;
         self.persist().await?;
-        match session.call(Step::Commit, &calls::commit_changes()).await {
+        match session.call(Step::Commit, &SetupAndConfigurationService::commit_changes()).await {
             Ok(_) => Ok(()),
             // The network stack restarts and may take the answer with it. Whether it was done, the machine's state tells.
             Err(error) if error.is_lost() => {
@@ -80,10 +80,10 @@ impl Run {
     pub(super) async fn prove_on(&mut self, mut session: Session<Outcome>) -> Result<Outcome, Failure> {
         self.step(Step::Prove);
         let passwords: Vec<Secret<String>> = self.record.admin_passwords.clone();
-        let request = Request::get(calls::SETUP);
+        let request = Request::get(SetupAndConfigurationService::NAME);
         let (reply, accepted) = self.log_in(&mut session, Step::Prove, &passwords, &request).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::Prove.name()))?;
-        if state.u32("ProvisioningState") != Some(STATE_POST) {
+        if state.u32("ProvisioningState") != Some(SetupAndConfigurationService::POST) {
             return Err(Self::fail(
                 ErrorCode::PROOF_FAILED,
                 Step::Prove,

@@ -1,14 +1,14 @@
 //! The new credentials: chosen, made durable, then set.
 
 use super::{Outcome, Run, try_call};
-use crate::calls;
 use crate::journal::prefer;
-use crate::password::{self, ADMIN, FACTORY, Random};
+use crate::password::{ADMIN, FACTORY, Random};
 use crate::plan::PasswordPolicy;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{Failure, Secret};
+use amt_wsman::class::amt::{AuthorizationService, SetupAndConfigurationService};
 use amt_wsman::client::Credentials;
 
 impl Run {
@@ -45,7 +45,7 @@ impl Run {
     pub(super) async fn set_mebx_password(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         self.step(Step::SetMebxPassword);
         let Some(password) = self.record.mebx_passwords.first().cloned() else { return Ok(()) };
-        let request = calls::set_mebx_password(&password);
+        let request = SetupAndConfigurationService::set_mebx_password(&password);
         match try_call(session, Step::SetMebxPassword, &request).await? {
             Ok(_) => Ok(()),
             Err(error) if error.return_value() == Some(PtStatus::NOT_PERMITTED.0) => {
@@ -68,8 +68,7 @@ impl Run {
             return Ok(());
         };
         if current != Some(&password) {
-            let digest = password::digest(ADMIN, &realm, &password);
-            let request = calls::set_admin_acl_entry_ex(ADMIN, &digest);
+            let request = AuthorizationService::set_admin_acl_entry(ADMIN, &realm, &password);
             session.call(Step::SetAdminPassword, &request).await?;
             session.log_in_as(Credentials { user: ADMIN.to_owned(), password });
         }

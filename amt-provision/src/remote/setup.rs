@@ -1,20 +1,18 @@
 //! The setup session, from the first login to the point of commit.
 
 use super::{Outcome, Run, try_call};
-use crate::calls;
 use crate::event::Event;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{SetupAndConfigurationService, TimeSynchronizationService};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
-
-/// `ProvisioningState` of a machine that is set up (`spec/wsman.md` §3.1).
-pub(super) const STATE_POST: u32 = 2;
 
 impl Run {
     pub(super) async fn set_up(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
@@ -42,10 +40,10 @@ impl Run {
     ) -> Result<(Instance, Option<Secret<String>>), Failure> {
         self.step(Step::ReadState);
         let passwords = self.setup_passwords();
-        let request = Request::get(calls::SETUP);
+        let request = Request::get(SetupAndConfigurationService::NAME);
         let (reply, current) = self.log_in(session, Step::ReadState, &passwords, &request).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
-        if state.u32("ProvisioningState") == Some(STATE_POST) {
+        if state.u32("ProvisioningState") == Some(SetupAndConfigurationService::POST) {
             return Err(Self::fail(
                 ErrorCode::ALREADY_PROVISIONED,
                 Step::ReadState,
@@ -65,7 +63,7 @@ impl Run {
         if held.expose().ct_eq(expected.expose().as_bytes()).into() {
             return Ok(());
         }
-        let request = calls::extend_provisioning_period(0);
+        let request = SetupAndConfigurationService::extend_provisioning_period(0);
         if let Err(refusal) = try_call(session, Step::CheckOtp, &request).await? {
             self.cx.note(format!("the setup window could not be closed: {}", Failure::from(refusal).message));
         }
@@ -79,13 +77,11 @@ impl Run {
         if !self.record.id.is_usable_as_key() {
             return Ok(());
         }
-        let Ok(reply) = try_call(session, Step::ReadState, &calls::get_uuid()).await? else {
+        let Ok(reply) = try_call(session, Step::ReadState, &SetupAndConfigurationService::get_uuid()).await? else {
             // Old firmware has no such method; the hello's word stands.
             return Ok(());
         };
-        let output = reply.output().map_err(|e| e.failure(Step::ReadState.name()))?;
-        let bytes = output.text("UUID").and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
-        let Ok(wire) = <[u8; 16]>::try_from(bytes) else { return Ok(()) };
+        let wire = SetupAndConfigurationService::uuid(&reply).map_err(|e| e.failure(Step::ReadState.name()))?;
         let answering = SystemId::from_wire(wire);
         if answering == self.record.id {
             return Ok(());
@@ -100,7 +96,7 @@ impl Run {
     async fn extend_window(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         let Some(hours) = self.plan.window_hours else { return Ok(()) };
         self.step(Step::ExtendWindow);
-        let request = calls::extend_provisioning_period(hours.into());
+        let request = SetupAndConfigurationService::extend_provisioning_period(hours.into());
         if let Err(refusal) = try_call(session, Step::ExtendWindow, &request).await? {
             self.cx.note(format!("the setup window was not extended: {}", Failure::from(refusal).message));
         }
@@ -146,13 +142,10 @@ impl Run {
 
     async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
         self.step(Step::SetClock);
-        let reply = session.call(Step::SetClock, &calls::low_accuracy_time()).await?;
-        let output = reply.output().map_err(|e| e.failure(Step::SetClock.name()))?;
-        let ta0 = output.u32("Ta0").ok_or_else(|| {
-            Self::fail(ErrorCode::PROPERTY, Step::SetClock, "GetLowAccuracyTimeSynch_OUTPUT.Ta0 is missing")
-        })?;
+        let reply = session.call(Step::SetClock, &TimeSynchronizationService::get_low_accuracy_time_synch()).await?;
+        let ta0 = TimeSynchronizationService::time(&reply).map_err(|e| e.failure(Step::SetClock.name()))?;
         let received = self.utc();
-        let request = calls::high_accuracy_time(ta0, received, self.utc());
+        let request = TimeSynchronizationService::set_high_accuracy_time_synch(ta0, received, self.utc());
         match try_call(session, Step::SetClock, &request).await? {
             Ok(_) => Ok(()),
             Err(refusal) => {

@@ -1,5 +1,5 @@
 //! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -120,6 +120,18 @@ impl World {
 
     pub fn fault(&mut self, fault: Fault) {
         self.firmware.add_fault(fault);
+    }
+
+    /// Lets time pass for the machine alone.
+    pub fn wait(&mut self, time: Duration) {
+        let until = self.now.after(time);
+        let mut nothing = VecDeque::new();
+        while let Some(at) = self.firmware.deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.firmware.handle(self.now, FirmwareInput::Timeout);
+            self.drain_firmware(&mut nothing);
+        }
+        self.now = until;
     }
 
     /// The record on disk.

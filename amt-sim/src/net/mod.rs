@@ -2,6 +2,7 @@
 //! 127.0.0.1).
 
 mod connection;
+mod control;
 mod machine;
 mod state_file;
 mod tls;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
@@ -58,6 +60,8 @@ pub struct SimConfig {
     pub state_file: Option<PathBuf>,
     /// Plain and TLS port.
     pub ports: (u16, u16),
+    /// Where the control socket listens; absent: there is none.
+    pub control: Option<SocketAddr>,
 }
 
 impl SimConfig {
@@ -78,6 +82,7 @@ impl SimConfig {
             spread: Duration::ZERO,
             state_file: None,
             ports: (16_992, 16_993),
+            control: None,
         }
     }
 }
@@ -99,9 +104,36 @@ struct Machine {
 
 /// Running machines. Dropping it, or [`stop`](Self::stop), takes them off the network.
 pub struct Simulator {
-    machines: Arc<Vec<Machine>>,
+    machines: Arc<Machines>,
     tasks: JoinSet<()>,
     state_file: Option<PathBuf>,
+    control: Option<SocketAddr>,
+}
+
+/// All machines: what both the API and the control socket act on.
+struct Machines(Vec<Machine>);
+
+impl Machines {
+    fn find(&self, id: SystemId) -> Option<&Machine> {
+        self.0.iter().find(|m| m.id == id)
+    }
+
+    fn tell(&self, id: SystemId, event: Event) -> bool {
+        self.find(id).is_some_and(|m| m.events.send(event).is_ok())
+    }
+
+    fn truths(&self) -> Vec<MachineTruth> {
+        self.0.iter().map(Machine::truth).collect()
+    }
+}
+
+impl Machine {
+    fn truth(&self) -> MachineTruth {
+        let now = self.shared.now();
+        let mut truth = self.shared.firmware().truth(now);
+        truth.address = self.shared.address.to_string();
+        truth
+    }
 }
 
 impl Simulator {
@@ -164,66 +196,70 @@ impl Simulator {
                 tokio::task::yield_now().await;
             }
         }
-        let machines = Arc::new(machines);
+        let machines = Arc::new(Machines(machines));
         if let Some(path) = config.state_file.clone() {
-            state_file::write(&path, &truths(&machines))?;
+            state_file::write(&path, &machines.truths())?;
             let machines = Arc::clone(&machines);
-            tasks.spawn(async move { state_file::keep(path, changed, || truths(&machines)).await });
+            tasks.spawn(async move { state_file::keep(path, changed, || machines.truths()).await });
         }
-        Ok(Self { machines, tasks, state_file: config.state_file })
+        let mut control = None;
+        if let Some(address) = config.control {
+            let failed = |e: std::io::Error| Failure::new(ErrorCode::LISTEN, "sim", format!("control {address}: {e}"));
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            control = listener.local_addr().ok();
+            tasks.spawn(control::serve(listener, Arc::clone(&machines)));
+        }
+        Ok(Self { machines, tasks, state_file: config.state_file, control })
     }
 
     /// Identities and addresses.
     pub fn machines(&self) -> Vec<MachineInfo> {
-        self.machines.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address }).collect()
+        self.machines.0.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address }).collect()
     }
 
-    fn find(&self, id: SystemId) -> Option<&Machine> {
-        self.machines.iter().find(|m| m.id == id)
+    /// Where the control socket listens.
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.control
     }
 
     /// The firmware's own truth about a machine.
     pub fn truth(&self, id: SystemId) -> Option<MachineTruth> {
-        self.find(id).map(truth)
+        self.machines.find(id).map(Machine::truth)
     }
 
     /// The truth about all.
     pub fn truths(&self) -> Vec<MachineTruth> {
-        truths(&self.machines)
+        self.machines.truths()
     }
 
     /// Whether this is the machine's admin password now.
     pub fn check_admin_password(&self, id: SystemId, password: &str) -> bool {
-        self.find(id).is_some_and(|m| m.shared.firmware().check_admin_password(password))
+        self.machines.find(id).is_some_and(|m| m.shared.firmware().check_admin_password(password))
     }
 
     /// Whether this is the password of the machine's setup menu now.
     pub fn check_mebx_password(&self, id: SystemId, password: &str) -> bool {
-        self.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
-    }
-
-    fn tell(&self, id: SystemId, event: Event) -> bool {
-        self.find(id).is_some_and(|m| m.events.send(event).is_ok())
+        self.machines.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
     }
 
     /// Has a machine say hello now, if its window is open. False for an unknown machine.
     pub fn say_hello(&self, id: SystemId) -> bool {
-        self.tell(id, Event::SayHello)
+        self.machines.tell(id, Event::SayHello)
     }
 
     /// Opens a machine's setup window again, as a local agent does.
     pub fn rearm(&self, id: SystemId, otp: Option<String>) -> bool {
-        self.tell(id, Event::Rearm { otp })
+        self.machines.tell(id, Event::Rearm { otp })
     }
 
     /// Takes power from a machine and gives it back.
     pub fn power_cycle(&self, id: SystemId) -> bool {
-        self.tell(id, Event::Power)
+        self.machines.tell(id, Event::Power)
     }
 
     /// Adds a fault to a machine's plan.
     pub fn add_fault(&self, id: SystemId, fault: Fault) -> bool {
-        self.tell(id, Event::Fault(fault))
+        self.machines.tell(id, Event::Fault(fault))
     }
 
     /// Takes the machines off the network and writes the state file a last time.
@@ -233,21 +269,10 @@ impl Simulator {
     pub async fn stop(mut self) -> Result<(), Failure> {
         self.tasks.shutdown().await;
         match &self.state_file {
-            Some(path) => state_file::write(path, &truths(&self.machines)),
+            Some(path) => state_file::write(path, &self.machines.truths()),
             None => Ok(()),
         }
     }
-}
-
-fn truth(machine: &Machine) -> MachineTruth {
-    let now = machine.shared.now();
-    let mut truth = machine.shared.firmware().truth(now);
-    truth.address = machine.shared.address.to_string();
-    truth
-}
-
-fn truths(machines: &[Machine]) -> Vec<MachineTruth> {
-    machines.iter().map(truth).collect()
 }
 
 fn check(config: &SimConfig) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ mod token;
 mod writer;
 
 pub use node::{Node, parse};
-pub(crate) use token::{Token, Tokens};
+pub(crate) use token::{Leaf, Token, Tokens};
 pub use writer::Writer;
 
 use std::borrow::Cow;

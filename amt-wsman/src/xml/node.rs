@@ -48,16 +48,28 @@ impl Node {
             attributes: tokens.attributes(start)?,
             ..Node::default()
         };
+        node.read_content(tokens)?;
+        Ok(node)
+    }
+
+    /// Reads the rest of an element whose name does not matter and whose first child is the last token of `tokens`.
+    pub(crate) fn rest(tokens: &mut Tokens<'_>, first: &BytesStart<'_>) -> Result<Node, XmlError> {
+        let mut node = Node { children: vec![Node::read(tokens, first)?], ..Node::default() };
+        node.read_content(tokens)?;
+        Ok(node)
+    }
+
+    fn read_content(&mut self, tokens: &mut Tokens<'_>) -> Result<(), XmlError> {
         let mut text: Cow<'_, str> = Cow::Borrowed("");
         loop {
             match tokens.next()? {
                 // The token reader bounds the depth, and so this recursion.
-                Token::Start(start) => node.children.push(Node::read(tokens, &start)?),
+                Token::Start(start) => self.children.push(Node::read(tokens, &start)?),
                 Token::Text(piece) if text.is_empty() => text = piece,
                 Token::Text(piece) => text.to_mut().push_str(&piece),
                 Token::End | Token::Complete => {
-                    node.text = trim(text).into_owned();
-                    return Ok(node);
+                    self.text = trim(text).into_owned();
+                    return Ok(());
                 }
             }
         }

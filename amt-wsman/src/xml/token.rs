@@ -20,6 +20,14 @@ pub(crate) enum Token<'a> {
     Complete,
 }
 
+/// What stands in an element.
+pub(crate) enum Leaf<'a> {
+    /// Text alone, trimmed.
+    Text(Cow<'a, str>),
+    /// Elements; this is the first one.
+    Parent(BytesStart<'a>),
+}
+
 /// Reads tokens out of one document and enforces the limits.
 pub(crate) struct Tokens<'a> {
     reader: NsReader<&'a [u8]>,
@@ -83,6 +91,33 @@ impl<'a> Tokens<'a> {
                 Event::Eof => return Ok(Token::Complete),
                 // `expand_empty_elements` is on: there is no `Empty`.
                 Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            }
+        }
+    }
+
+    /// How many elements are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Skips the rest of the element whose start was the last token.
+    pub(crate) fn skip(&mut self) -> Result<(), XmlError> {
+        let outside = self.depth.saturating_sub(1);
+        while self.depth > outside {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// The text of the element whose start was the last token, up to its end; or its first child, just begun.
+    pub(crate) fn leaf(&mut self) -> Result<Leaf<'a>, XmlError> {
+        let mut text: Cow<'a, str> = Cow::Borrowed("");
+        loop {
+            match self.next()? {
+                Token::Text(piece) if text.is_empty() => text = piece,
+                Token::Text(piece) => text.to_mut().push_str(&piece),
+                Token::Start(start) => return Ok(Leaf::Parent(start)),
+                Token::End | Token::Complete => return Ok(Leaf::Text(trim(text))),
             }
         }
     }

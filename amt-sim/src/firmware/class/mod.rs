@@ -191,6 +191,6 @@ mod tests {
                 }
             }
         }
-        assert!(seen.len() >= 20);
+        assert!(seen.len() >= 18);
     }
 }

@@ -1,0 +1,216 @@
+//! `amt sim`: virtual machines that any console can provision.
+
+use super::{Error, Verdict, block_on};
+use crate::input;
+use crate::output::Output;
+use amt_core::{ErrorCode, Failure};
+use amt_sim::{Fault, FaultPlan, Persona, RootHash, SimConfig, Simulator};
+use serde_json::json;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Largest root certificate or persona file.
+const MAX_FILE: usize = 256 * 1024;
+
+/// Run virtual AMT machines that any console can provision
+///
+/// Every machine has a loopback address of its own with the real ports (16992 and 16993), says hello to the setup
+/// server as firmware does, and refuses what firmware refuses. It trusts the roots given with --root, and the name in
+/// the provisioning certificate must fit --suffix. The machines run until they are interrupted (Ctrl-C).
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  25 machines for a setup server on this computer:
+    amt sim --machines 25 --hello 127.0.0.1:9971 --root root.pem --suffix example.com
+
+  The same, an hour of the machines' timers in a minute, with the truth on file:
+    amt sim --machines 25 --hello 127.0.0.1:9971 --root root.pem --suffix example.com \\
+        --time-scale 60 --state truth.json
+
+  A machine whose reply to CommitChanges is lost, and whose first hello is cut short:
+    amt sim --root root.pem --suffix example.com --hello 127.0.0.1:9971 \\
+        --fault AMT_SetupAndConfigurationService.CommitChanges:out:reset --fault hello:out:truncate
+
+A fault is PLACE:DIRECTION:KIND[:TIMES]. Place: any, hello, handshake, \"request N\" or Class.Method. Direction, seen
+from the machine: in (lost before it acts) or out (after it acted). Kind: delay=MILLISECONDS, reset, truncate, stall,
+garbage, status=PT_STATUS.
+
+With --control, each line sent to the socket is a JSON request: {\"command\":\"truth\"}, {\"command\":\"hello\",\"uuid\":…},
+rearm, power-cycle, fault, check-admin-password, check-mebx-password; each answer is a JSON line.")]
+pub(crate) struct Sim {
+    /// How many machines
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    machines: usize,
+
+    /// Setup server that the machines say hello to; without it they keep silent
+    #[arg(long, value_name = "HOST:PORT")]
+    hello: Option<String>,
+
+    /// Root certificate (PEM or DER) whose SHA-256 the machines trust; may be given several times
+    #[arg(long, value_name = "FILE")]
+    root: Vec<PathBuf>,
+
+    /// DNS suffix of the machines' network, as from DHCP option 15
+    #[arg(long, value_name = "SUFFIX")]
+    suffix: Option<String>,
+
+    /// Firmware family: a built-in one (16.0), or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "16.0")]
+    persona: String,
+
+    /// Seed of every choice; the same seed gives the same machines
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// How much faster than real time the machines' timers run
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    time_scale: f64,
+
+    /// Write the firmware's own truth about every machine to this JSON file whenever it changes
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
+    /// Listen here for JSON requests about the machines
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    control: Option<SocketAddr>,
+
+    /// File with a one-time password that every machine holds, as if planted by a local agent
+    #[arg(long, value_name = "FILE")]
+    otp_file: Option<PathBuf>,
+
+    /// File with an admin password that the machines have already; their hello says so
+    #[arg(long, value_name = "FILE")]
+    admin_password_file: Option<PathBuf>,
+
+    /// Something that goes wrong on every machine; may be given several times
+    #[arg(long, value_name = "PLACE:in|out:KIND")]
+    fault: Vec<Fault>,
+
+    /// Let a random fault strike this share of all messages
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), conflicts_with = "fault")]
+    random_faults: Option<u8>,
+
+    /// Loopback address of the first machine; the others follow
+    #[arg(long, value_name = "ADDRESS", default_value = "127.1.0.1")]
+    base_address: Ipv4Addr,
+
+    /// Time from one machine's first hello to the next one's
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 5)]
+    spread: u64,
+}
+
+impl Sim {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        block_on(async {
+            let mut stop = StopSignal::new()?;
+            let simulator = Simulator::start(self.config().await?).await?;
+            report(&simulator, out)?;
+            stop.wait().await;
+            simulator.stop().await?;
+            Ok(Verdict::Done)
+        })
+    }
+
+    async fn config(&self) -> Result<SimConfig, Error> {
+        let mut config = SimConfig::new(self.machines);
+        config.base_address = self.base_address;
+        config.suffix.clone_from(&self.suffix);
+        config.persona = Arc::new(persona(&self.persona)?);
+        config.seed = self.seed;
+        config.time_scale = self.time_scale;
+        config.state_file.clone_from(&self.state);
+        config.control = self.control;
+        config.spread = Duration::from_millis(self.spread);
+        for file in &self.root {
+            let content = input::read(file, MAX_FILE)?;
+            let roots = RootHash::of_file(&content).map_err(|failure| {
+                Failure::new(failure.code, "sim", format!("{}: {}", file.display(), failure.message))
+            })?;
+            config.roots.extend(roots);
+        }
+        if let Some(server) = &self.hello {
+            config.hello = Some(resolve(server).await?);
+        }
+        if let Some(file) = &self.otp_file {
+            config.otp = Some(input::password(Some(file), "")?.expose().clone());
+        }
+        if let Some(file) = &self.admin_password_file {
+            config.admin_password = Some(input::password(Some(file), "")?);
+        }
+        config.faults = match self.random_faults {
+            Some(percent) => FaultPlan::random(self.seed, percent),
+            None => FaultPlan::aimed(self.fault.iter().cloned()),
+        };
+        Ok(config)
+    }
+}
+
+fn persona(name: &str) -> Result<Persona, Error> {
+    if let Some(persona) = Persona::built_in(name) {
+        return Ok(persona);
+    }
+    if !Path::new(name).exists() {
+        let known: Vec<&str> = Persona::names().collect();
+        let hint = format!("built in: {}; or give a TOML file with based_on = \"amt-16.0\"", known.join(", "));
+        return Err(Error::usage(format!("{name}: no such persona"), hint));
+    }
+    let content = input::read(Path::new(name), MAX_FILE)?;
+    let text = String::from_utf8(content)
+        .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "sim", format!("{name}: not UTF-8")))?;
+    Ok(Persona::parse(&text)?)
+}
+
+/// The machines are on IPv4 loopback, so their setup server must have an IPv4 address.
+async fn resolve(server: &str) -> Result<SocketAddr, Error> {
+    let dns = |why: String| Failure::new(ErrorCode::DNS, "sim", format!("{server}: {why}"));
+    let mut found = tokio::net::lookup_host(server).await.map_err(|error| dns(error.to_string()))?;
+    Ok(found.find(SocketAddr::is_ipv4).ok_or_else(|| dns("no IPv4 address".to_owned()))?)
+}
+
+fn report(simulator: &Simulator, out: &mut Output) -> Result<(), Failure> {
+    let truths = simulator.truths();
+    let machines: Vec<_> =
+        truths.iter().map(|t| json!({"uuid": t.uuid, "address": t.address, "persona": t.persona})).collect();
+    let control = simulator.control();
+    out.show(&json!({"machines": machines, "control": control.map(|c| c.to_string())}), |w| {
+        for truth in &truths {
+            writeln!(w, "{:<15}  {}  {}", truth.address, truth.uuid, truth.persona)?;
+        }
+        match control {
+            Some(control) => writeln!(w, "control socket: {control}"),
+            None => Ok(()),
+        }
+    })?;
+    out.flush()
+}
+
+/// Ctrl-C, and what service managers send.
+struct StopSignal {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn new() -> Result<Self, Failure> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let failed = |error: std::io::Error| Failure::new(ErrorCode::IO, "start", error.to_string());
+            Ok(Self { terminate: signal(SignalKind::terminate()).map_err(failed)? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,208 @@
+//! One attempt on one machine, from the database's point of view.
+
+use super::schedule::{Next, after_failure};
+use crate::ca::CertificateAuthority;
+use crate::config::{Admission, RetryPolicy};
+use crate::event::{Events, Progress};
+use crate::host::FleetHost;
+use crate::names::NameTemplate;
+use crate::store::{Attempts, BeginAgain, Finish, SetState};
+use crate::{CredentialKind, Fleet, Machine, MachineState, TlsFacts, failpoint};
+use amt::Job;
+use amt_core::hello::Hello;
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use amt_provision::{Plan, Record};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Least rest before a hello starts another attempt: firmware that repeats itself quickly must not be hammered.
+pub(super) const MIN_REST: Duration = Duration::from_secs(1);
+
+/// What a finished procedure says, as far as the server keeps it.
+pub(super) struct Proven {
+    pub(super) control_mode: String,
+    pub(super) tls: TlsFacts,
+}
+
+/// Whoever carries out a job: the library over the network, or a test.
+pub(super) trait Provisioner: Send + Sync {
+    fn provision<'a>(
+        &'a self,
+        job: Job,
+        host: &'a FleetHost,
+    ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>>;
+}
+
+/// What every task of the server needs.
+pub(super) struct Shared {
+    pub(super) fleet: Fleet,
+    pub(super) ca: Arc<dyn CertificateAuthority>,
+    pub(super) events: Events,
+    pub(super) provisioner: Box<dyn Provisioner>,
+    pub(super) plan: Plan,
+    pub(super) names: NameTemplate,
+    pub(super) dns_suffixes: Vec<String>,
+    pub(super) admit: Admission,
+    pub(super) retry: RetryPolicy,
+    pub(super) port: u16,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("fleet", &self.fleet).field("admit", &self.admit).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn admits_all(&self) -> bool {
+        self.admit == Admission::Auto
+    }
+}
+
+/// How an attempt ended, for the schedule.
+pub(super) struct Ended {
+    pub(super) id: SystemId,
+    /// Try again after this.
+    pub(super) retry_in: Option<Duration>,
+    /// A hello starts another attempt only after this; absent: the machine is done with.
+    pub(super) rest: Option<Duration>,
+}
+
+/// Tries once, and writes down how it ended.
+pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
+    let started = Instant::now();
+    let host = FleetHost::with_events(shared.fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
+    let mut attempt = 1;
+    let result = match prepare(shared, id, &mut attempt).await {
+        Ok(None) => return Ended { id, retry_in: None, rest: None },
+        Ok(Some(job)) => {
+            host.tell(
+                id,
+                Progress::Started { attempt, resumed: job.record.as_ref().is_some_and(|r| r.realm.is_some()) },
+            );
+            match shared.provisioner.provision(job, &host).await {
+                Ok(proven) => finish(shared, &host, id, proven, started.elapsed()).await,
+                Err(failure) => Err(failure),
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    match result {
+        Ok(()) => Ended { id, retry_in: None, rest: None },
+        Err(failure) => give_up(shared, &host, id, attempt, failure).await,
+    }
+}
+
+/// The job for a machine, and its state in the database set to "working". `None` if there is nothing to do.
+async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<Job>, Failure> {
+    let mut machine = shared.fleet.machine(id).await?;
+    *attempt = machine.attempts.saturating_add(1);
+    let Some(address) = machine.address.filter(|_| machine.admitted) else { return Ok(None) };
+    if machine.redo {
+        shared.fleet.write(BeginAgain(id)).await?;
+        machine = shared.fleet.machine(id).await?;
+        *attempt = 1;
+    } else if machine.is_verified() {
+        return Ok(None);
+    }
+    shared.set_state(id, MachineState::Working, Attempts::OneMore, None, None).await?;
+    let mut job = Job::new(id, address, plan(shared, &machine));
+    let record = shared.fleet.record(id).await?;
+    if record.is_none() {
+        // A machine that was ours before may still have a password that we gave it.
+        let earlier = earlier_passwords(shared, id).await?;
+        job.plan.known_admin_passwords.splice(0..0, earlier);
+    }
+    let mut record = record.unwrap_or_else(|| Record::new(id));
+    if record.provisioning_certificate.is_none() {
+        record.provisioning_certificate = machine.winner.clone();
+    }
+    job.port = shared.port;
+    job.record = Some(record);
+    // Kept only after it was decoded once.
+    job.hello = shared.fleet.last_hello(id).await?.and_then(|bytes| Hello::decode(&bytes).ok());
+    job.suffix = machine.dns_suffix.or_else(|| match shared.dns_suffixes.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    });
+    Ok(Some(job))
+}
+
+fn plan(shared: &Shared, machine: &Machine) -> Plan {
+    let mut plan = shared.plan.clone();
+    plan.host_name = machine.host_name.clone().or(plan.host_name);
+    plan.domain_name = machine.domain_name.clone().or(plan.domain_name);
+    plan
+}
+
+async fn earlier_passwords(shared: &Shared, id: SystemId) -> Result<Vec<Secret<String>>, Failure> {
+    let all = shared.fleet.credentials(id).await?;
+    Ok(all.into_iter().filter(|c| c.kind == CredentialKind::Admin).map(|c| c.password).collect())
+}
+
+async fn finish(
+    shared: &Shared,
+    host: &FleetHost,
+    id: SystemId,
+    proven: Proven,
+    took: Duration,
+) -> Result<(), Failure> {
+    let Proven { control_mode, tls } = proven;
+    let facts = (tls.version.clone(), tls.suite.clone(), tls.engine.clone());
+    shared.fleet.write(Finish { id, control_mode: control_mode.clone(), tls: Some(facts) }).await?;
+    failpoint::pass("state-after", MachineState::Verified.name());
+    host.tell(id, Progress::Verified { control_mode, tls, took });
+    Ok(())
+}
+
+async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, failure: Failure) -> Ended {
+    let commit_sent = match shared.fleet.machine(id).await {
+        Ok(machine) => machine.commit_sent,
+        // The database is in trouble; trying again is the careful assumption.
+        Err(_) => true,
+    };
+    let mut dice = [0];
+    // Without randomness waits are merely less spread.
+    let _ = getrandom::fill(&mut dice);
+    let mut next = after_failure(&failure, commit_sent, attempt, &shared.retry, dice[0]);
+    let spacing = if failure.code == ErrorCode::WRONG_OR_LOCKED || failure.code == ErrorCode::ADMIN_PASSWORD_UNKNOWN {
+        shared.plan.guess_spacing
+    } else {
+        Duration::ZERO
+    };
+    if let Next::Retry(wait) = &mut next {
+        if failure.code == ErrorCode::CA_PENDING
+            && let Some(asked) = host.retry_after()
+        {
+            *wait = asked.min(shared.retry.most).max(MIN_REST.min(shared.retry.first));
+        }
+        *wait = (*wait).max(spacing);
+    }
+    let (state, retry_in) = match next {
+        Next::Retry(wait) => (MachineState::Waiting, Some(wait)),
+        Next::AwaitHello => (MachineState::Failed, None),
+    };
+    let retry_at = retry_in.map(|wait| SystemTime::now() + wait);
+    if let Err(error) = shared.set_state(id, state, Attempts::Same, retry_at, Some(failure.clone())).await {
+        tracing::error!(%id, %error, "the outcome of an attempt could not be recorded");
+    }
+    failpoint::pass("state-after", state.name());
+    host.tell(id, Progress::Failed { failure, retry_in });
+    Ended { id, retry_in, rest: Some(spacing.max(MIN_REST.min(shared.retry.first))) }
+}
+
+impl Shared {
+    async fn set_state(
+        &self,
+        id: SystemId,
+        state: MachineState,
+        attempts: Attempts,
+        retry_at: Option<SystemTime>,
+        failure: Option<Failure>,
+    ) -> Result<(), Failure> {
+        self.fleet.write(SetState { id, state, attempts, retry_at, failure }).await
+    }
+}

@@ -1,0 +1,228 @@
+//! How a setup server is put together.
+
+use super::attempt::{Proven, Provisioner, Shared};
+use super::{Server, observe};
+use crate::Fleet;
+use crate::ca::CertificateAuthority;
+use crate::config::{Admission, Config, RetryPolicy};
+use crate::event::Events;
+use crate::host::{FleetHost, tls_facts};
+use crate::names::NameTemplate;
+use amt::listener::{HelloListener, ListenerConfig};
+use amt::{Job, ProvisioningCertificate};
+use amt_core::{ErrorCode, Failure, Severity};
+use amt_provision::Plan;
+use std::fs::File;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Puts a [`Server`] together. Listener addresses, a certificate authority and at least one provisioning certificate are needed.
+pub struct ServerBuilder {
+    fleet: Fleet,
+    listen: Vec<SocketAddr>,
+    listener: ListenerConfig,
+    certificates: Arc<[ProvisioningCertificate]>,
+    ca: Option<Arc<dyn CertificateAuthority>>,
+    plan: Plan,
+    names: NameTemplate,
+    dns_suffixes: Vec<String>,
+    admit: Admission,
+    retry: RetryPolicy,
+    concurrency: usize,
+    port: u16,
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("fleet", &self.fleet)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerBuilder {
+    pub(super) fn new(fleet: Fleet) -> Self {
+        Self {
+            fleet,
+            listen: Vec::new(),
+            listener: ListenerConfig::default(),
+            certificates: Arc::from([]),
+            ca: None,
+            plan: Plan::new(),
+            names: NameTemplate::default(),
+            dns_suffixes: Vec::new(),
+            admit: Admission::default(),
+            retry: RetryPolicy::default(),
+            concurrency: 64,
+            port: 16993,
+        }
+    }
+
+    /// Everything that `config` says: certificates are read, a local authority is made if it is new, and the list of known
+    /// machines is imported.
+    ///
+    /// # Errors
+    /// As the loading of each; the message names the file.
+    pub async fn config(mut self, config: &Config) -> Result<Self, Failure> {
+        self.fleet.import(config.known.clone()).await?;
+        self.certificates = observe::load_certificates(&config.certificates)?.into();
+        self.ca = Some(config.ca.open()?);
+        self.listen.clone_from(&config.listen);
+        self.plan = config.plan.clone();
+        self.names = config.names.clone();
+        self.dns_suffixes.clone_from(&config.dns_suffixes);
+        self.admit = config.admit;
+        self.retry = config.retry.clone();
+        self.concurrency = config.concurrency;
+        Ok(self)
+    }
+
+    /// Where to listen for hellos.
+    #[must_use]
+    pub fn listen(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
+        self.listen = addresses.into();
+        self
+    }
+
+    /// Limits of the listener.
+    #[must_use]
+    pub fn listener(mut self, config: ListenerConfig) -> Self {
+        self.listener = config;
+        self
+    }
+
+    /// Provisioning certificates.
+    #[must_use]
+    pub fn certificates(mut self, certificates: impl Into<Arc<[ProvisioningCertificate]>>) -> Self {
+        self.certificates = certificates.into();
+        self
+    }
+
+    /// Who signs the machines' certificates.
+    #[must_use]
+    pub fn ca(mut self, ca: Arc<dyn CertificateAuthority>) -> Self {
+        self.ca = Some(ca);
+        self
+    }
+
+    /// What machines become. Host and domain names in it serve machines that have none of their own.
+    #[must_use]
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+
+    /// Names for machines that have none.
+    #[must_use]
+    pub fn names(mut self, names: NameTemplate) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// DNS suffixes of the site.
+    #[must_use]
+    pub fn dns_suffixes(mut self, suffixes: impl Into<Vec<String>>) -> Self {
+        self.dns_suffixes = suffixes.into();
+        self
+    }
+
+    /// Who is let in; by default only machines that were imported.
+    #[must_use]
+    pub fn admit(mut self, admit: Admission) -> Self {
+        self.admit = admit;
+        self
+    }
+
+    /// When failed attempts are repeated.
+    #[must_use]
+    pub fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Most machines provisioned at a time, at least 1.
+    #[must_use]
+    pub fn concurrency(mut self, machines: usize) -> Self {
+        self.concurrency = machines.max(1);
+        self
+    }
+
+    /// TLS port of the machines, 16993 unless they are virtual.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Binds the ports and takes hold of the database.
+    ///
+    /// # Errors
+    /// `CONFIG` if something needed was not given; `PLAN_INVALID`; `LISTEN`; `STORE` if another server works on this
+    /// database.
+    pub async fn bind(self) -> Result<Server, Failure> {
+        let missing = |what: &str| Failure::new(ErrorCode::CONFIG, "serve", format!("no {what} was given"));
+        let ca = self.ca.ok_or_else(|| missing("certificate authority"))?;
+        if self.certificates.is_empty() {
+            return Err(missing("provisioning certificate"));
+        }
+        if let Some(finding) = self.plan.validate().into_iter().find(|f| f.severity == Severity::Error) {
+            let text = format!("{}: {}", finding.field, finding.message);
+            return Err(Failure::new(ErrorCode::PLAN_INVALID, "serve", text).hint(finding.hint));
+        }
+        let lock = lock(self.fleet.path())?;
+        let listener = HelloListener::bind(&self.listen, self.listener).await?;
+        let shared = Shared {
+            fleet: self.fleet,
+            ca,
+            events: Events::new(),
+            provisioner: Box::new(Network { certificates: self.certificates }),
+            plan: self.plan,
+            names: self.names,
+            dns_suffixes: self.dns_suffixes,
+            admit: self.admit,
+            retry: self.retry,
+            port: self.port,
+        };
+        Ok(Server { listener, shared: Arc::new(shared), concurrency: self.concurrency, _lock: lock })
+    }
+}
+
+/// The library over the network.
+struct Network {
+    certificates: Arc<[ProvisioningCertificate]>,
+}
+
+impl Provisioner for Network {
+    fn provision<'a>(
+        &'a self,
+        mut job: Job,
+        host: &'a FleetHost,
+    ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
+        job.certificates = Arc::clone(&self.certificates);
+        Box::pin(async move {
+            let outcome = amt::provision(job, host).await?;
+            Ok(Proven { control_mode: outcome.control_mode.as_str().to_owned(), tls: tls_facts(&outcome.tls) })
+        })
+    }
+}
+
+/// The right to be the one server of a database, for as long as the file is open. Released by the system when the process
+/// ends, however it ends.
+pub(super) fn lock(database: &Path) -> Result<File, Failure> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let failed =
+        |why: String| Failure::new(ErrorCode::STORE, "serve", format!("{}: {why}", Path::new(&name).display()));
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&name).map_err(|e| failed(e.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(failed("another setup server works on this database".to_owned())
+            .hint("stop the other server, or give this one a database of its own")),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error.to_string())),
+    }
+}

@@ -1,0 +1,147 @@
+//! Looking without touching: every hello is held against the certificates at hand, and nothing is changed.
+
+use crate::config::{CertificateSource, Config};
+use amt::ProvisioningCertificate;
+use amt::listener::{HelloListener, ListenerConfig};
+use amt_core::hello::{Hello, HelloKind};
+use amt_core::pki::{PreflightInput, SuffixInput, preflight};
+use amt_core::{ErrorCode, Failure, Finding, Severity, SystemId};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What one certificate would do for a machine.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// SHA-256 (hex) of the leaf.
+    pub certificate: String,
+    /// The suffix that it was held against, if one is known.
+    pub suffix: Option<String>,
+    /// Everything that speaks against it, and what is worth knowing.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Whether nothing found would keep it from provisioning the machine.
+    pub fn fits(&self) -> bool {
+        self.findings.iter().all(|f| f.severity != Severity::Error)
+    }
+}
+
+/// One connection to the hello port.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Observation {
+    /// When.
+    pub at: SystemTime,
+    /// Whence.
+    pub source: SocketAddr,
+    /// The hello, or why it is none.
+    pub hello: Result<Hello, Failure>,
+    /// The certificates' chances, best suffix each, in the order of the configuration.
+    pub verdicts: Vec<Verdict>,
+    /// Whether this server would begin, were it not only looking.
+    pub ready: bool,
+}
+
+impl Observation {
+    /// The machine.
+    pub fn id(&self) -> Option<SystemId> {
+        self.hello.as_ref().ok().map(|h| h.id)
+    }
+}
+
+/// Listens, and says of every hello what the certificates at hand would do. Opens no database and connects to nothing.
+#[derive(Debug)]
+pub struct Observer {
+    listener: HelloListener,
+    certificates: Vec<ProvisioningCertificate>,
+    suffixes: Vec<String>,
+}
+
+impl Observer {
+    /// Listens where `config` says, with its certificates and suffixes.
+    ///
+    /// # Errors
+    /// `LISTEN`, or what is wrong with a certificate file.
+    pub async fn bind(config: &Config) -> Result<Self, Failure> {
+        let certificates = load_certificates(&config.certificates)?;
+        Self::new(&config.listen, certificates, config.dns_suffixes.clone()).await
+    }
+
+    /// Listens at `listen`.
+    ///
+    /// # Errors
+    /// `LISTEN`.
+    pub async fn new(
+        listen: &[SocketAddr],
+        certificates: Vec<ProvisioningCertificate>,
+        suffixes: Vec<String>,
+    ) -> Result<Self, Failure> {
+        let listener = HelloListener::bind(listen, ListenerConfig::default()).await?;
+        Ok(Self { listener, certificates, suffixes })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listener.addresses()
+    }
+
+    /// The next observation. Safe to cancel.
+    ///
+    /// # Errors
+    /// `LISTEN` if the ports are lost.
+    pub async fn next(&mut self) -> Result<Observation, Failure> {
+        let event = self.listener.next().await?;
+        let verdicts = match &event.result {
+            Ok(hello) => self.certificates.iter().map(|c| judge(c, hello, &self.suffixes, event.received)).collect(),
+            Err(_) => Vec::new(),
+        };
+        let usable =
+            event.result.as_ref().is_ok_and(|h| h.id.is_usable_as_key() && matches!(h.kind, HelloKind::Pki { .. }));
+        let ready = usable && verdicts.iter().any(Verdict::fits);
+        Ok(Observation { at: event.received, source: event.source, hello: event.result, verdicts, ready })
+    }
+}
+
+/// A certificate against a hello and the suffix of the site that suits it best: which one the machine has is not in a hello.
+fn judge(certificate: &ProvisioningCertificate, hello: &Hello, suffixes: &[String], at: SystemTime) -> Verdict {
+    let now = at.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+    let with = |suffix: Option<&String>| {
+        let mut input = PreflightInput::new(certificate.facts(), now);
+        input.hello = Some(hello);
+        input.suffix = suffix.map_or(SuffixInput::Unknown, |s| SuffixInput::Known(s));
+        Verdict { certificate: certificate.leaf_sha256_hex(), suffix: suffix.cloned(), findings: preflight(&input) }
+    };
+    let errors = |v: &Verdict| v.findings.iter().filter(|f| f.severity == Severity::Error).count();
+    suffixes.iter().map(|s| with(Some(s))).min_by_key(errors).unwrap_or_else(|| with(None))
+}
+
+/// Reads the certificates that a configuration names.
+///
+/// # Errors
+/// The first that cannot be used, with its file.
+pub(super) fn load_certificates(sources: &[CertificateSource]) -> Result<Vec<ProvisioningCertificate>, Failure> {
+    sources.iter().map(load_certificate).collect()
+}
+
+fn load_certificate(source: &CertificateSource) -> Result<ProvisioningCertificate, Failure> {
+    let named = |path: &Path, mut failure: Failure| {
+        failure.message = format!("{}: {}", path.display(), failure.message);
+        failure
+    };
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map_err(|e| Failure::new(ErrorCode::FILE_READ, "config", format!("{}: {e}", path.display())))
+    };
+    match source {
+        CertificateSource::Pfx { path, password } => {
+            ProvisioningCertificate::from_pfx(&read(path)?, password).map_err(|f| named(path, f))
+        }
+        CertificateSource::Pem { chain, key, password } => {
+            ProvisioningCertificate::from_pem(&read(chain)?, Some(&read(key)?), password.as_ref())
+                .map_err(|f| named(chain, f))
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Intel's own classes, `AMT_`.
+
+mod authorization_service;
+mod boot_capabilities;
+mod ethernet_port_settings;
+mod general_settings;
+mod provisioning_certificate_hash;
+mod public_key_certificate;
+mod public_key_management_service;
+mod public_private_key_pair;
+mod setup_and_configuration_service;
+mod time_synchronization_service;
+mod tls_credential_context;
+mod tls_protocol_endpoint_collection;
+mod tls_setting_data;
+
+pub use authorization_service::AuthorizationService;
+pub use boot_capabilities::BootCapabilities;
+pub use ethernet_port_settings::EthernetPortSettings;
+pub use general_settings::GeneralSettings;
+pub use provisioning_certificate_hash::ProvisioningCertificateHash;
+pub use public_key_certificate::PublicKeyCertificate;
+pub use public_key_management_service::PublicKeyManagementService;
+pub use public_private_key_pair::PublicPrivateKeyPair;
+pub use setup_and_configuration_service::SetupAndConfigurationService;
+pub use time_synchronization_service::TimeSynchronizationService;
+pub use tls_credential_context::TlsCredentialContext;
+pub use tls_protocol_endpoint_collection::TlsProtocolEndpointCollection;
+pub use tls_setting_data::TlsSettingData;

@@ -1,0 +1,11 @@
+//! Intel's newer classes, `IPS_`.
+
+mod admin_provisioning_record;
+mod host_based_setup_service;
+mod provisioning_record_log;
+mod tls_provisioning_record;
+
+pub use admin_provisioning_record::AdminProvisioningRecord;
+pub use host_based_setup_service::HostBasedSetupService;
+pub use provisioning_record_log::ProvisioningRecordLog;
+pub use tls_provisioning_record::TlsProvisioningRecord;
