@@ -16,7 +16,6 @@ pub mod seal;
 mod server;
 mod store;
 
-use amt::failpoint;
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};

@@ -8,9 +8,9 @@ mod connect;
 mod demo;
 mod explain;
 mod fleet;
-mod serve;
 mod hello;
 mod preflight;
+mod serve;
 mod sim;
 mod wsman;
 
