@@ -7,6 +7,8 @@ mod args;
 mod cmd;
 mod input;
 mod output;
+mod stop;
+mod time;
 
 use args::{Invocation, Request};
 use cmd::{Error, Verdict};

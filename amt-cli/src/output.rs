@@ -182,7 +182,8 @@ fn device_json(status: &DeviceStatus) -> Value {
     object
 }
 
-fn finding_json(finding: &Finding) -> Value {
+/// One finding, as `findings` lists them.
+pub(crate) fn finding_json(finding: &Finding) -> Value {
     json!({
         "code": finding.code,
         "severity": finding.severity.as_str(),

@@ -1,7 +1,7 @@
 //! The setup server for fleets of Intel AMT machines and its database.
 //!
 //! Layer 4 of the workspace, optional everywhere: `amt` works with a journal of the host's own. [`Fleet`] is the database,
-//! `Server` listens for hellos and provisions, [`ca`] holds the certificate authorities that come built in,
+//! [`Server`] listens for hellos and provisions, [`ca`] holds the certificate authorities that come built in,
 //! [`config::Config`] is the file that an administrator writes. A program that provisions single machines by itself uses
 //! [`FleetHost`].
 #![forbid(unsafe_code)]
@@ -9,19 +9,16 @@
 pub mod ca;
 pub mod config;
 mod digest;
-#[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
-mod event;
-mod failpoint;
-#[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
+pub mod event;
 mod host;
-#[allow(dead_code, reason = "for the setup server, which waits for the hello listener")]
 pub mod names;
 pub mod seal;
-#[allow(dead_code, unused_imports, reason = "for the setup server, which waits for the hello listener")]
+mod server;
 mod store;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use host::FleetHost;
+pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
     CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
     MAX_UNADMITTED, Machine, MachineState, Origin, TlsFacts,

@@ -5,9 +5,12 @@
 
 mod capabilities;
 mod connect;
+mod demo;
 mod explain;
+mod fleet;
 mod hello;
 mod preflight;
+mod serve;
 mod sim;
 mod wsman;
 
@@ -36,7 +39,10 @@ macro_rules! commands {
 
 commands! {
     capabilities::Capabilities,
+    demo::Demo,
     explain::Explain,
+    fleet::Fleet,
+    serve::Serve,
     hello::Hello,
     preflight::Preflight,
     sim::Sim,

@@ -14,7 +14,7 @@ use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::{PasswordPolicy, Plan, plan};
 use file::{Admit, Ca, CaKind, Certificate, File, OneOrMany, Password};
 use std::fmt::Display;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,8 @@ pub enum CertificateSource {
     Pem {
         /// Leaf first, root last.
         chain: PathBuf,
-        /// Private key.
-        key: PathBuf,
+        /// Private key, if it does not stand in the same file.
+        key: Option<PathBuf>,
         /// Password of the key, if it has one.
         password: Option<Secret<String>>,
     },
@@ -260,13 +260,8 @@ impl Reading<'_> {
 
     fn listen(&mut self, listen: Option<OneOrMany>) -> Vec<SocketAddr> {
         let texts = match listen {
-            // Both families explicitly: whether [::] answers IPv4 too depends on the system.
-            None => {
-                return vec![
-                    SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT)),
-                    SocketAddr::from((Ipv4Addr::UNSPECIFIED, HELLO_PORT)),
-                ];
-            }
+            // The listener takes IPv4 on it too.
+            None => return vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT))],
             Some(OneOrMany::One(text)) => vec![text],
             Some(OneOrMany::Many(texts)) => texts,
         };
@@ -302,13 +297,13 @@ impl Reading<'_> {
                 path: self.existing(&format!("{field}.pfx"), path)?,
                 password: password.unwrap_or_default(),
             }),
-            Certificate { pfx: None, pem: Some(chain), key: Some(key), .. } => {
+            Certificate { pfx: None, pem: Some(chain), key, .. } => {
                 let chain = self.existing(&format!("{field}.pem"), chain);
-                let key = self.existing(&format!("{field}.key"), key);
-                Some(CertificateSource::Pem { chain: chain?, key: key?, password })
+                let key = key.as_ref().map(|key| self.existing(&format!("{field}.key"), key));
+                Some(CertificateSource::Pem { chain: chain?, key: key.map_or(Some(None), |k| k.map(Some))?, password })
             }
             _ => {
-                self.wrong(field, "give either pfx, or pem and key");
+                self.wrong(field, "give either pfx, or pem with or without key");
                 None
             }
         }
@@ -505,8 +500,7 @@ mod tests {
     #[test]
     fn the_smallest_file_has_sane_defaults() {
         let config = parse(SMALL).unwrap();
-        assert_eq!(config.listen.len(), 2);
-        assert!(config.listen.iter().all(|a| a.port() == HELLO_PORT));
+        assert_eq!(config.listen, ["[::]:9971".parse().unwrap()]);
         assert!(config.files.seal_key_file.is_absolute() && config.files.seal_key_file.ends_with("keys/seal"));
         assert_eq!((config.concurrency, config.admit), (64, Admission::Known), "strangers are not let in unasked");
         assert!(matches!(config.ca, CaSource::Local(files) if files.key.ends_with("ca.key")));
@@ -534,6 +528,9 @@ mod tests {
             pem = "chain.pem"
             key = "chain.key"
 
+            [[provisioning_certificate]]
+            pem = "chain.pem"
+
             [ca]
             kind = "command"
             program = "sign"
@@ -560,7 +557,8 @@ mod tests {
         assert!(
             matches!(&config.certificates[0], CertificateSource::Pfx { password, .. } if password.expose() == "Fixed1!password")
         );
-        assert!(matches!(&config.certificates[1], CertificateSource::Pem { password: None, .. }));
+        assert!(matches!(&config.certificates[1], CertificateSource::Pem { password: None, key: Some(_), .. }));
+        assert!(matches!(&config.certificates[2], CertificateSource::Pem { key: None, .. }));
         assert!(matches!(&config.plan.admin_password, PasswordPolicy::Fixed(p) if p.expose() == "Fixed1!password"));
         let known: Vec<_> = config.plan.known_admin_passwords.iter().map(|p| p.expose().as_str()).collect();
         assert_eq!(known, ["one", "two"]);

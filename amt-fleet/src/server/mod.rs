@@ -48,7 +48,7 @@ pub struct Server {
 /// What the tasks beside the loop report.
 enum Report {
     /// A hello was recorded.
-    Heard { id: SystemId, source: SocketAddr, machine: Result<Option<Machine>, Failure> },
+    Heard { id: SystemId, source: SocketAddr, machine: Box<Result<Option<Machine>, Failure>> },
     /// An attempt is over.
     Ended(Ended),
 }
@@ -93,7 +93,7 @@ impl Server {
                     Ok(Report::Ended(ended)) => settle(&mut schedule, ended),
                     Ok(Report::Heard { id, source, machine }) => {
                         intake -= 1;
-                        heard(&shared, &mut schedule, id, source, machine);
+                        heard(&shared, &mut schedule, id, source, *machine);
                     }
                     // Its machine stays "working" in the database and is taken up at the next start.
                     Err(error) => {
@@ -189,7 +189,7 @@ async fn record(shared: &Shared, id: SystemId, hello: Hello, event: HelloEvent) 
     let progress = Progress::Hello { retry: hello.retry, credentials_set: hello.admin_credentials_set };
     let machine = shared.fleet.write(saw).await;
     shared.fleet.note(id, progress.kind(), format!("{progress}; from {}", event.source));
-    Report::Heard { id, source: event.source, machine }
+    Report::Heard { id, source: event.source, machine: Box::new(machine) }
 }
 
 /// Decides what a recorded hello starts.

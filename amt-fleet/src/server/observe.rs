@@ -140,7 +140,8 @@ fn load_certificate(source: &CertificateSource) -> Result<ProvisioningCertificat
             ProvisioningCertificate::from_pfx(&read(path)?, password).map_err(|f| named(path, f))
         }
         CertificateSource::Pem { chain, key, password } => {
-            ProvisioningCertificate::from_pem(&read(chain)?, Some(&read(key)?), password.as_ref())
+            let key = key.as_deref().map(read).transpose()?;
+            ProvisioningCertificate::from_pem(&read(chain)?, key.as_deref(), password.as_ref())
                 .map_err(|f| named(chain, f))
         }
     }

@@ -1,0 +1,200 @@
+//! `amt serve`: the setup server.
+
+use super::{Error, Verdict};
+use crate::output::{Output, failure_json, finding_json};
+use crate::stop::StopSignal;
+use crate::time::rfc3339;
+use amt_core::hello::HelloKind;
+use amt_core::{ErrorCode, Failure, Severity};
+use amt_fleet::config::Config;
+use amt_fleet::{Fleet, FleetEvent, Observation, Observer, Progress, Server, TlsFacts, Verdict as Chances};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Wait for hellos and provision the machines that say them
+///
+/// Each machine's way from hello to proof is told line by line; with --json, one event a line. Ended by Ctrl-C or SIGTERM; what is unfinished
+/// then, or after a crash, is taken up at the next start.
+#[derive(clap::Args)]
+pub(crate) struct Serve {
+    /// Configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only look: say of every hello what the certificates at hand would do, and change nothing
+    #[arg(long)]
+    observe: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let config = Config::load(&self.config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(ErrorCode::IO, "start", format!("no asynchronous runtime: {error}")))?;
+        for warning in &config.warnings {
+            out.line(&format!("warning: {}: {}; {}", warning.field, warning.message, warning.hint))?;
+        }
+        runtime.block_on(async { if self.observe { observe(&config, out).await } else { serve(&config, out).await } })
+    }
+}
+
+async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
+    let mut stop = StopSignal::new()?;
+    let fleet = Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await?;
+    let server = Server::builder(fleet.clone()).config(config).await?.bind().await?;
+    listening(out, &server.addresses(), "provisioning")?;
+    let mut events = server.subscribe();
+    let (shut_down, wait) = tokio::sync::oneshot::channel::<()>();
+    let mut server = tokio::spawn(server.run(async move {
+        // Whoever held the other end is gone: stop as well.
+        let _ = wait.await;
+    }));
+    let mut shut_down = Some(shut_down);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            event = events.next() => if let Some(event) = event { tell(out, &event)?; },
+            () = stop.wait(), if shut_down.is_some() => {
+                out.line("stopping")?;
+                if let Some(shut_down) = shut_down.take() {
+                    let _ = shut_down.send(());
+                }
+            }
+            ended = &mut server => break ended,
+        }
+    };
+    // What was said last is still in the subscription.
+    while let Some(event) = events.next().await {
+        tell(out, &event)?;
+    }
+    fleet.close().await;
+    ended.map_err(|e| Failure::new(ErrorCode::PANIC, "serve", format!("the server broke down: {e}")))??;
+    Ok(Verdict::Done)
+}
+
+async fn observe(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
+    let mut stop = StopSignal::new()?;
+    let mut observer = Observer::bind(config).await?;
+    listening(out, &observer.addresses(), "only looking: nothing is changed and nothing connected to")?;
+    loop {
+        tokio::select! {
+            () = stop.wait() => return Ok(Verdict::Done),
+            observation = observer.next() => {
+                let observation = observation?;
+                out.json_line(&observation_json(&observation))?;
+                for line in observation_lines(&observation) {
+                    out.line(&line)?;
+                }
+            }
+        }
+    }
+}
+
+fn listening(out: &mut Output, addresses: &[SocketAddr], what: &str) -> Result<(), Failure> {
+    out.json_line(&json!({ "event": "listening", "addresses": addresses }))?;
+    for address in addresses {
+        out.line(&format!("listening on {address}, {what}"))?;
+    }
+    Ok(())
+}
+
+fn tell(out: &mut Output, event: &FleetEvent) -> Result<(), Failure> {
+    out.json_line(&event_json(event))?;
+    out.line(&format!("{} {event}", rfc3339(event.at)))
+}
+
+fn event_json(event: &FleetEvent) -> Value {
+    let mut object = json!({
+        "at": rfc3339(event.at),
+        "event": event.progress.kind(),
+        "uuid": event.id.map(|id| id.to_string()),
+        "address": event.address,
+        "message": event.progress.to_string(),
+    });
+    match &event.progress {
+        Progress::Hello { retry, credentials_set } => {
+            object["retry"] = (*retry).into();
+            object["admin_credentials_set"] = (*credentials_set).into();
+        }
+        Progress::Refused(failure) | Progress::Parked(failure) => object["error"] = failure_json(failure),
+        Progress::Started { attempt, resumed } => {
+            object["attempt"] = (*attempt).into();
+            object["resumed"] = (*resumed).into();
+        }
+        Progress::Step(step) => object["step"] = step.name().into(),
+        Progress::Connected(tls) => object["tls"] = tls_json(tls),
+        Progress::CertificateRefused { index, .. } => object["certificate"] = (*index).into(),
+        Progress::Version(version) => object["firmware"] = version.to_string().into(),
+        Progress::CaPending { request } => object["request"] = request.as_str().into(),
+        Progress::Failed { failure, retry_in } => {
+            object["error"] = failure_json(failure);
+            object["retry_in"] = retry_in.map(|wait| wait.as_secs_f64()).into();
+        }
+        Progress::Verified { control_mode, tls, took } => {
+            object["control_mode"] = control_mode.as_str().into();
+            object["tls"] = tls_json(tls);
+            object["seconds"] = took.as_secs_f64().into();
+        }
+        _ => {}
+    }
+    object
+}
+
+pub(super) fn tls_json(tls: &TlsFacts) -> Value {
+    json!({ "version": tls.version, "suite": tls.suite, "engine": tls.engine })
+}
+
+fn observation_json(seen: &Observation) -> Value {
+    let hello = seen.hello.as_ref().ok();
+    json!({
+        "at": rfc3339(seen.at),
+        "event": "observed",
+        "uuid": seen.id().map(|id| id.to_string()),
+        "address": seen.source.ip().to_canonical(),
+        "type": hello.map(|h| if matches!(h.kind, HelloKind::Psk { .. }) { "psk" } else { "pki" }),
+        "retry": hello.map(|h| h.retry),
+        "admin_credentials_set": hello.map(|h| h.admin_credentials_set),
+        "error": seen.hello.as_ref().err().map(failure_json),
+        "ready": seen.ready,
+        "certificates": seen.verdicts.iter().map(|v| json!({
+            "sha256": v.certificate,
+            "suffix": v.suffix,
+            "fits": v.fits(),
+            "findings": v.findings.iter().map(finding_json).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn observation_lines(seen: &Observation) -> Vec<String> {
+    let head = format!("{} {}", rfc3339(seen.at), seen.source.ip().to_canonical());
+    let hello = match &seen.hello {
+        Ok(hello) => hello,
+        Err(failure) => return vec![format!("{head} no hello: {failure}")],
+    };
+    let verdict = match (&hello.kind, seen.ready) {
+        (HelloKind::Psk { pid }, _) => format!("not ready: it waits for a pre-shared key (PID {pid})"),
+        _ if !hello.id.is_usable_as_key() => "not ready: many machines share this UUID".to_owned(),
+        (_, true) => "ready".to_owned(),
+        (_, false) => "not ready: no provisioning certificate fits".to_owned(),
+    };
+    let owned = if hello.admin_credentials_set { "; it says its credentials are already set" } else { "" };
+    let mut lines = vec![format!("{head} {} {verdict}{owned}", hello.id)];
+    for chances in &seen.verdicts {
+        lines.extend(chances_lines(chances));
+    }
+    lines
+}
+
+fn chances_lines(chances: &Chances) -> Vec<String> {
+    let short = chances.certificate.get(..16).unwrap_or(&chances.certificate);
+    let suffix = chances.suffix.as_ref().map(|s| format!(" with suffix {s}")).unwrap_or_default();
+    let fits = if chances.fits() { "fits" } else { "does not fit" };
+    let mut lines = vec![format!("    certificate {short}…{suffix}: {fits}")];
+    for finding in chances.findings.iter().filter(|f| f.severity != Severity::Info) {
+        lines.push(format!("      {} {}: {}", finding.severity, finding.code, finding.message));
+        lines.push(format!("        next: {}", finding.hint));
+    }
+    lines
+}
