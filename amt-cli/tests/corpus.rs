@@ -24,7 +24,7 @@ fn no_text_of_a_recorded_reply_is_lost() {
             .expect("amt runs");
         assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
         let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert!(document["class"].is_string() && document["method"].is_string(), "{}: {document}", file.display());
+        assert!(document["class"].is_string(), "{}: {document}", file.display());
         let mut told = Vec::new();
         strings(&document, &mut told);
         for text in leaf_texts(&std::fs::read_to_string(&file).expect("UTF-8")) {

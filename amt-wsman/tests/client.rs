@@ -605,6 +605,19 @@ fn a_challenge_inside_an_enumeration_repeats_that_message_only() {
 }
 
 #[test]
+fn no_secret_shows_in_debug() {
+    let mut client = client();
+    client.start(T0, &Request::invoke("AMT_X", "Set").arg("Password", "Geheim!1")).unwrap();
+    client.poll();
+    client.handle(T0, Input::Connected).unwrap();
+    let output = client.poll().unwrap();
+    assert!(matches!(&output, Output::Transmit(bytes) if String::from_utf8_lossy(bytes).contains("Geheim!1")));
+    let shown = format!("{output:?}");
+    assert!(shown.starts_with("Transmit(") && !shown.contains("Geheim") && shown.len() < 30, "{shown}");
+    assert!(!format!("{:?}", Credentials::new("admin", PASSWORD)).contains(PASSWORD));
+}
+
+#[test]
 fn client_nonces_differ_and_follow_the_seed() {
     let client_nonces = |seed| {
         let mut client = Client::new(ClientConfig::new("10.0.0.5:16992"), seed);

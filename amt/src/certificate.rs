@@ -55,7 +55,11 @@ impl Bundle {
     pub fn from_pem(bundle: &[u8], key: Option<&[u8]>, password: Option<&Secret<String>>) -> Result<Self, Failure> {
         let mut found = pem::read(limited(bundle)?, password)?;
         if let Some(key) = key {
-            found.keys.extend(keys::read_file(limited(key)?, password)?);
+            let read = limited(key).and_then(|key| keys::read_file(key, password));
+            found.keys.extend(read.map_err(|mut failure| {
+                failure.message = format!("key file: {}", failure.message);
+                failure
+            })?);
         }
         Self::new(found.certificates, found.keys, None)
     }

@@ -2,6 +2,7 @@
 //!
 //! Layer 3 of the workspace and the only one that does I/O. Procedures come from `amt-provision`; what they ask for is done here.
 
+pub mod blocking;
 pub mod certificate;
 pub mod device;
 mod driver;

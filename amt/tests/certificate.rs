@@ -87,6 +87,16 @@ fn an_encrypted_key_opens_with_its_password_only() {
 }
 
 #[test]
+fn a_key_that_is_encrypted_the_old_way_is_told_with_the_remedy() {
+    let [leaf, ..] = chain();
+    let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n\
+        -----END RSA PRIVATE KEY-----\n";
+    let failure = Bundle::from_pem(&pem(&[&leaf]), Some(old), Some(&Secret::from(PASSWORD))).unwrap_err();
+    assert_eq!(failure.code, ErrorCode::PFX_OPEN);
+    assert!(failure.message.starts_with("key file: ") && failure.hint.contains("openssl pkcs8"), "{failure}");
+}
+
+#[test]
 fn a_wrong_password_is_never_called_a_bad_file() {
     let [leaf, intermediate, root] = chain();
     for algorithm in [

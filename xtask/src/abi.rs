@@ -1,6 +1,6 @@
 //! `check-abi`: what C programs were promised (`docs/abi.md`) against what the sources say now.
 
-use crate::errors_page::registry;
+use crate::errors_page::{Code, registry};
 use crate::process::{bless_or_compare, cargo, need, program, read, root, run, target};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -11,15 +11,33 @@ const REMEDY: &str = "cargo xtask check-abi --bless";
 
 /// Compares header, symbols and codes with what is committed, or writes them. Every difference is shown.
 pub(crate) fn check(bless: bool) -> Result<()> {
-    let codes: String = registry()?.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect();
-    let checks = [("abi/codes.txt", codes), ("amt-ffi/include/amt.h", header()?), ("abi/symbols.txt", symbols()?)];
+    let registry = registry()?;
+    let codes = || Ok(registry.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect());
+    let constants = || Ok(constants(&registry));
+    // In this order: the header is made from the constants.
+    let checks: [(&str, &dyn Fn() -> Result<String>); 4] = [
+        ("abi/codes.txt", &codes),
+        ("amt-ffi/src/codes.rs", &constants),
+        ("amt-ffi/include/amt.h", &header),
+        ("abi/symbols.txt", &symbols),
+    ];
     let mut different = Vec::new();
     for (path, text) in checks {
-        if let Err(error) = bless_or_compare(path, &text, bless, REMEDY) {
+        if let Err(error) = bless_or_compare(path, &text()?, bless, REMEDY) {
             different.push(format!("{error:#}"));
         }
     }
     if different.is_empty() { Ok(()) } else { bail!("{}", different.join("\n")) }
+}
+
+/// The registry as constants of the C interface: cbindgen reads literals only.
+fn constants(registry: &[Code]) -> String {
+    let mut text =
+        String::from("//! The error registry for C. Written by `cargo xtask check-abi --bless`, never by hand.\n");
+    for Code { number, name, hint } in registry.iter().filter(|code| code.number != 0) {
+        text.push_str(&format!("\n/// What to do: {hint}.\npub const AMT_E_{name}: u32 = {number};\n"));
+    }
+    text
 }
 
 fn header() -> Result<String> {

@@ -24,7 +24,7 @@ pub(crate) fn check(bless: bool) -> Result<()> {
 pub(crate) struct Code {
     pub(crate) number: u64,
     pub(crate) name: String,
-    hint: String,
+    pub(crate) hint: String,
 }
 
 /// The registry as the command line prints it.

@@ -9,7 +9,7 @@ use amt_wsman::client::Credentials;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const TLS_PORT: u16 = 16993;
 const PLAIN_PORT: u16 = 16992;
@@ -83,7 +83,7 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
 }
 
 /// All certificates of a PEM file, DER.
-fn certificates(file: &PathBuf) -> Result<Vec<Vec<u8>>, Failure> {
+fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let bad = |why: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("{}: {why}", file.display()));
     let bytes = input::read(file, MAX_CERTIFICATES)?;
     let certificates: Result<Vec<_>, _> =

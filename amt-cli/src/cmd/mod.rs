@@ -5,11 +5,12 @@
 
 mod capabilities;
 mod connect;
+mod demo;
 mod explain;
 mod fleet;
-mod serve;
 mod hello;
 mod preflight;
+mod serve;
 mod sim;
 mod wsman;
 
@@ -38,6 +39,7 @@ macro_rules! commands {
 
 commands! {
     capabilities::Capabilities,
+    demo::Demo,
     explain::Explain,
     fleet::Fleet,
     serve::Serve,

@@ -117,7 +117,8 @@ impl Preflight {
     /// The failure with the file it is about, and with the way to give a password if there was none.
     fn named(&self, mut failure: Failure, file: &std::path::Path) -> Failure {
         failure.message = format!("{}: {}", file.display(), failure.message);
-        if failure.code == ErrorCode::PFX_OPEN && self.password_file.is_none() {
+        let has_remedy = failure.hint != failure.code.hint();
+        if failure.code == ErrorCode::PFX_OPEN && self.password_file.is_none() && !has_remedy {
             failure = failure.hint(format!("give the password with --password-file FILE or ${PASSWORD_VARIABLE}"));
         }
         failure
@@ -142,6 +143,9 @@ fn closing(findings: &[Finding], check: &PreflightInput<'_>) -> String {
 }
 
 fn scope(check: &PreflightInput<'_>) -> String {
+    if check.chain.pfx.as_ref().is_some_and(|pfx| !pfx.opened) {
+        return "not checked: what is in the file, since it cannot be opened\n".to_owned();
+    }
     let hello = |hello: &Hello| hello.roots().len();
     let parts = [
         (true, "file, key, chain, validity, usages".to_owned(), ""),

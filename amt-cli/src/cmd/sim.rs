@@ -3,7 +3,9 @@
 use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
+use crate::stop::StopSignal;
 use amt_core::{ErrorCode, Failure};
+use amt_sim::authority::ProvisioningChain;
 use amt_sim::{Fault, FaultPlan, Persona, RootHash, SimConfig, Simulator};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -51,6 +53,11 @@ pub(crate) struct Sim {
     /// Root certificate (PEM or DER) whose SHA-256 the machines trust; may be given several times
     #[arg(long, value_name = "FILE")]
     root: Vec<PathBuf>,
+
+    /// Make a provisioning certificate that the machines trust and write it into this folder: provisioning.pem (chain and
+    /// key) and root.pem. For setup servers that have none; its keys are public test keys
+    #[arg(long, value_name = "DIR", requires = "suffix")]
+    certificate: Option<PathBuf>,
 
     /// DNS suffix of the machines' network, as from DHCP option 15
     #[arg(long, value_name = "SUFFIX")]
@@ -130,6 +137,15 @@ impl Sim {
             })?;
             config.roots.extend(roots);
         }
+        if let (Some(folder), Some(suffix)) = (&self.certificate, &self.suffix) {
+            let chain = ProvisioningChain::new(suffix);
+            for (name, text) in [("provisioning.pem", chain.pem()), ("root.pem", chain.root_pem())] {
+                let file = folder.join(name);
+                let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
+                written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))?;
+            }
+            config.roots.push(RootHash::sha256(chain.root()));
+        }
         if let Some(server) = &self.hello {
             config.hello = Some(resolve(server).await?);
         }
@@ -184,33 +200,4 @@ fn report(simulator: &Simulator, out: &mut Output) -> Result<(), Failure> {
         }
     })?;
     out.flush()
-}
-
-/// Ctrl-C, and what service managers send.
-struct StopSignal {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl StopSignal {
-    fn new() -> Result<Self, Failure> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let failed = |error: std::io::Error| Failure::new(ErrorCode::IO, "start", error.to_string());
-            Ok(Self { terminate: signal(SignalKind::terminate()).map_err(failed)? })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    async fn wait(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = self.terminate.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many refusals and requests the audit remembers; the counters go on.
-pub const MAX_AUDIT: usize = 256;
+pub const MAX_AUDIT: usize = 128;
 
 /// What makes a machine the one it is.
 #[derive(Clone, Debug)]

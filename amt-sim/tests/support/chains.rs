@@ -116,3 +116,11 @@ pub fn forged() -> Chain {
 pub fn server_authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(authority("Site CA"), pair(12)).unwrap()
 }
+
+/// A chain made by OpenSSL (`tests/chains`); the leaf's key is number 10 of the pool.
+pub fn from_file(name: &str) -> Chain {
+    let path = format!("{}/tests/chains/{name}.pem", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(path).unwrap();
+    let certificates = x509_parser::pem::Pem::iter_from_buffer(&text).map(|p| p.unwrap().contents).collect();
+    Chain { certificates, key: keys::key(10).pkcs8().to_vec() }
+}

@@ -1,9 +1,9 @@
 //! The class catalogue: typed readings of what AMT has, and its methods as requests.
 //!
-//! A class is one small file: a [`class!`] declaration of the properties that somebody reads, and functions that make
+//! A class is one small file: a `class!` declaration of the properties that somebody reads, and functions that make
 //! requests of its methods. To add one, write such a file beside the others of its schema and name it in that folder's
 //! `mod.rs`. Everything else of a class, and every class that is not here, is within reach through
-//! [`Instance`](crate::instance::Instance).
+//! [`Instance`].
 //!
 //! A typed value is read-only. To change an instance, read it as `Instance`, set properties, and put it back: firmware
 //! wants instances back whole, with what we do not know about them (`spec/wsman.md` §2.3).
@@ -23,7 +23,7 @@ use crate::instance::{Instance, Value};
 use crate::op::Reply;
 use std::borrow::Cow;
 
-/// A class with typed properties, declared with [`class!`].
+/// A class with typed properties, declared with `class!`.
 pub trait Class: Default {
     /// Name of the class.
     const NAME: &'static str;

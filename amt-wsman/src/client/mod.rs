@@ -29,6 +29,7 @@ use amt_core::{FirmwareVersion, Secret, Tick};
 use exchange::{Exchange, Next};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 /// Request target of all WS-Man.
@@ -86,8 +87,8 @@ pub enum Input<'a> {
     Timeout,
 }
 
-/// What is to be done outside.
-#[derive(Debug, PartialEq, Eq)]
+/// What is to be done outside. `Debug` does not show the bytes of a request.
+#[derive(PartialEq, Eq)]
 pub enum Output {
     /// Drop the connection if there is one, open another, then give [`Input::Connected`].
     Connect,
@@ -95,6 +96,16 @@ pub enum Output {
     Transmit(Vec<u8>),
     /// The request is over.
     Done(Result<Reply, Error>),
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("Connect"),
+            Self::Transmit(bytes) => write!(f, "Transmit({} bytes)", bytes.len()),
+            Self::Done(result) => f.debug_tuple("Done").field(result).finish(),
+        }
+    }
 }
 
 /// A client of one device: one request in flight, one connection.

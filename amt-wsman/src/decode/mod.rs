@@ -77,6 +77,12 @@ fn has_text(node: &Node) -> bool {
 }
 
 impl Description {
+    /// The answer to a whole operation, which may have come in several envelopes; it has no action.
+    pub fn answer(class: &str, method: Option<&str>, return_value: Option<ReturnValue>, items: Vec<Instance>) -> Self {
+        let (class, method) = (Some(class.to_owned()), method.map(str::to_owned));
+        Self { kind: Kind::Response, action: String::new(), class, method, return_value, items }
+    }
+
     /// `request`, `response` or `fault`.
     pub fn kind_name(&self) -> &'static str {
         match self.kind {
@@ -146,7 +152,10 @@ impl fmt::Display for Description {
         if let Some(value) = &self.return_value {
             write!(f, " returned {value}")?;
         }
-        writeln!(f, "\naction {}", self.action)?;
+        writeln!(f)?;
+        if !self.action.is_empty() {
+            writeln!(f, "action {}", self.action)?;
+        }
         for item in &self.items {
             writeln!(f, "\n{}", item.class)?;
             list(f, &item.properties, 1)?;

@@ -77,7 +77,7 @@ impl Request {
     }
 
     /// Any action on any resource, with a body that is XML already. It may use the prefixes of
-    /// [`Head`](crate::soap::Head).
+    /// [`Head`].
     pub fn raw(action: &str, resource_uri: &str, body: Vec<u8>) -> Self {
         Self {
             operation: Operation::Raw(action.to_owned()),

@@ -188,3 +188,52 @@ impl From<Reference> for SelectorValue {
         Self::Reference(Box::new(reference))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::parse;
+
+    fn nested(depth: usize) -> Reference {
+        let leaf = Reference::to("AMT_X").with("Name", "leaf");
+        (1..depth).fold(leaf, |inner, _| Reference::to("AMT_X").with("Of", inner))
+    }
+
+    fn read(reference: &Reference) -> Option<Reference> {
+        let mut w = Writer::fragment();
+        w.open("r").attr("xmlns:a", ns::ADDRESSING).attr("xmlns:w", ns::WSMAN);
+        reference.write(&mut w);
+        Reference::from_node(&parse(&w.finish()).unwrap())
+    }
+
+    #[test]
+    fn references_nest_to_a_limit() {
+        for depth in 1..=MAX_REFERENCE_DEPTH {
+            assert_eq!(read(&nested(depth)), Some(nested(depth)));
+        }
+        assert_eq!(read(&nested(MAX_REFERENCE_DEPTH + 1)), None);
+    }
+
+    #[test]
+    fn what_is_more_than_a_reference_is_none() {
+        let whole =
+            "<r><Address>a</Address><ReferenceParameters><ResourceURI>u</ResourceURI></ReferenceParameters></r>";
+        let read = |text: &str| Reference::from_node(&parse(text.as_bytes()).unwrap());
+        assert_eq!(read(whole).unwrap().resource_uri, "u");
+        for more in [
+            whole.replace("<r>", "<r>x"),
+            whole.replace("</r>", "<X/></r>"),
+            whole.replace("</r>", "<Address>b</Address></r>"),
+            whole.replace("</ReferenceParameters>", "<X>y</X></ReferenceParameters>"),
+            whole.replace("</ReferenceParameters>", "<SelectorSet>y</SelectorSet></ReferenceParameters>"),
+            whole.replace("</ReferenceParameters>", "<SelectorSet><X/></SelectorSet></ReferenceParameters>"),
+            whole.replace(
+                "</ReferenceParameters>",
+                "<SelectorSet><Selector>v</Selector></SelectorSet></ReferenceParameters>",
+            ),
+            "<r><Address>a</Address></r>".to_owned(),
+        ] {
+            assert_eq!(read(&more), None, "{more}");
+        }
+    }
+}

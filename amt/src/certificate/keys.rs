@@ -106,7 +106,7 @@ fn decrypt(contents: &Secret<Vec<u8>>, password: Option<&Secret<String>>) -> Res
     Ok(Secret::new(opened.as_bytes().to_vec()))
 }
 
-/// Wraps a PKCS#1 key. `Proc-Type: 4,ENCRYPTED` blocks end here too, and are told from damaged ones by not being a sequence.
+/// Wraps a PKCS#1 key.
 fn rsa_to_pkcs8(contents: &Secret<Vec<u8>>) -> Result<Secret<Vec<u8>>, Failure> {
     if integers(contents.expose()).len() < 9 {
         return Err(old_or_damaged("RSA PRIVATE KEY"));
@@ -126,8 +126,9 @@ fn ec_to_pkcs8(contents: &Secret<Vec<u8>>) -> Result<Secret<Vec<u8>>, Failure> {
     Ok(wrap(&tagged(0x30, &algorithm), contents.expose()))
 }
 
-fn old_or_damaged(label: &str) -> Failure {
-    Failure::new(ErrorCode::PFX_OPEN, STAGE, format!("the block {label} is damaged, or encrypted the old way"))
+/// Keys with `Proc-Type: 4,ENCRYPTED` in them are encrypted by a scheme that is one round of MD5.
+pub(super) fn old_or_damaged(block: &str) -> Failure {
+    Failure::new(ErrorCode::PFX_OPEN, STAGE, format!("PEM block {block} is encrypted the old way, or damaged"))
         .hint("convert it with: openssl pkcs8 -topk8 -v2 aes256")
 }
 

@@ -33,8 +33,12 @@ pub(super) fn is_pem(bytes: &[u8]) -> bool {
 
 /// Labels and contents of the blocks; text between them is skipped.
 pub(super) fn blocks(bytes: &[u8]) -> impl Iterator<Item = Result<(String, Secret<Vec<u8>>), Failure>> {
-    Pem::iter_from_buffer(bytes).enumerate().map(|(at, block)| match block {
+    // Its header lines are no base64: told before they are taken for damage.
+    const OLD_ENCRYPTION: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+    let old = bytes.windows(OLD_ENCRYPTION.len()).any(|window| window == OLD_ENCRYPTION);
+    Pem::iter_from_buffer(bytes).enumerate().map(move |(at, block)| match block {
         Ok(Pem { label, contents }) => Ok((label, Secret::new(contents))),
+        Err(_) if old => Err(keys::old_or_damaged(&format!("{}", at + 1))),
         Err(error) => Err(unreadable(format!("PEM block {}: {error}", at + 1))),
     })
 }

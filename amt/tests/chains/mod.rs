@@ -30,9 +30,14 @@ pub struct Key {
     spki: Vec<u8>,
 }
 
+/// Whose certificate it is, and the key that signs for it.
+pub type Signer = (Vec<(&'static str, String)>, Arc<Key>);
+
+type Keys = BTreeMap<(&'static str, usize), Arc<Key>>;
+
 /// The RSA key of this name, made once in a run.
 pub fn key(name: &'static str, bits: usize) -> Arc<Key> {
-    static KEYS: OnceLock<Mutex<BTreeMap<(&'static str, usize), Arc<Key>>>> = OnceLock::new();
+    static KEYS: OnceLock<Mutex<Keys>> = OnceLock::new();
     let mut keys = KEYS.get_or_init(Mutex::default).lock().unwrap();
     Arc::clone(keys.entry((name, bits)).or_insert_with(|| {
         let rsa = rsa::PrivateKey::new(&mut p12_keystore::rand::rng(), bits).unwrap();
@@ -63,7 +68,7 @@ pub enum Hash {
 pub struct Spec {
     pub subject: Vec<(&'static str, String)>,
     pub key: Arc<Key>,
-    pub signer: (Vec<(&'static str, String)>, Arc<Key>),
+    pub signer: Signer,
     pub hash: Hash,
     pub valid: (&'static str, &'static str),
     pub usages: Option<Vec<&'static str>>,
@@ -82,7 +87,7 @@ pub fn root(name: &str, key: &Arc<Key>) -> Spec {
 }
 
 /// A certificate that signs others.
-pub fn issuer(name: &str, key: &Arc<Key>, signer: (Vec<(&'static str, String)>, Arc<Key>)) -> Spec {
+pub fn issuer(name: &str, key: &Arc<Key>, signer: Signer) -> Spec {
     Spec {
         subject: common_name(name),
         key: Arc::clone(key),
@@ -97,14 +102,14 @@ pub fn issuer(name: &str, key: &Arc<Key>, signer: (Vec<(&'static str, String)>, 
 }
 
 /// A provisioning certificate without fault.
-pub fn leaf(name: &str, key: &Arc<Key>, signer: (Vec<(&'static str, String)>, Arc<Key>)) -> Spec {
+pub fn leaf(name: &str, key: &Arc<Key>, signer: Signer) -> Spec {
     let usages = Some(vec![SERVER_AUTH, SETUP]);
     Spec { usages, is_ca: false, valid: ("20250101000000Z", "20270101000000Z"), ..issuer(name, key, signer) }
 }
 
 impl Spec {
     /// To sign others with.
-    pub fn signer(&self) -> (Vec<(&'static str, String)>, Arc<Key>) {
+    pub fn signer(&self) -> Signer {
         (self.subject.clone(), Arc::clone(&self.key))
     }
 

@@ -38,8 +38,11 @@ impl Folder {
             .hint("name another folder, or remove this one: its machines are gone"));
         }
         let chain = ProvisioningChain::new(suffix);
-        let files =
-            [("provisioning.pem", chain.pem()), ("root.pem", chain.root_pem()), ("serve.toml", config(suffix, concurrency))];
+        let files = [
+            ("provisioning.pem", chain.pem()),
+            ("root.pem", chain.root_pem()),
+            ("serve.toml", config(suffix, concurrency)),
+        ];
         for (name, content) in files {
             let file = path.join(name);
             fs::write(&file, content).map_err(|e| fail(&file, e))?;

@@ -94,9 +94,11 @@ impl Demo {
         let config = Config::load(&folder.config())?;
         let fleet = Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await?;
         let server = Server::builder(fleet.clone()).config(&config).await?.bind().await?;
-        let hello = server.addresses().first().copied().ok_or_else(|| {
-            Failure::new(ErrorCode::LISTEN, "demo", "the setup server listens nowhere")
-        })?;
+        let hello = server
+            .addresses()
+            .first()
+            .copied()
+            .ok_or_else(|| Failure::new(ErrorCode::LISTEN, "demo", "the setup server listens nowhere"))?;
         let mut events = server.subscribe();
         let (shut_down, wait) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(server.run(async move {

@@ -2,8 +2,8 @@
 
 use crate::output::Output;
 use amt_core::{Failure, SystemId};
-use amt_fleet::event::{FleetEvent, Progress as What};
 use amt_fleet::TlsFacts;
+use amt_fleet::event::{FleetEvent, Progress as What};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -72,7 +72,7 @@ impl Progress {
                 self.verified += 1;
                 match &self.bar {
                     Some(bar) => bar.inc(1),
-                    None if self.verified % self.every == 0 || self.all_verified() => {
+                    None if self.verified.is_multiple_of(self.every) || self.all_verified() => {
                         let line = format!("{}/{} {event}", self.verified, self.devices);
                         out.line(&line)?;
                     }

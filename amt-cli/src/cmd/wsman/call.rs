@@ -1,12 +1,11 @@
 //! `amt wsman get|enumerate|invoke`: one operation on one machine.
 
-use super::document::{instance_json, write_instance};
+use super::show;
 use crate::cmd::connect::Connect;
 use crate::cmd::{Error, Verdict, block_on};
 use crate::output::Output;
-use amt_wsman::instance::Instance;
+use amt_wsman::decode::Description;
 use amt_wsman::op::{Reply, Request};
-use serde_json::{Value as Json, json};
 
 /// Read one instance of a class
 #[derive(clap::Args)]
@@ -56,14 +55,14 @@ impl Get {
         let request = self.selectors.on(Request::get(&self.class));
         let reply = call(self.connect, &request)?;
         let instance = reply.instance().map_err(|error| error.failure("read"))?;
-        show(out, &self.class, "Get", None, std::slice::from_ref(instance))
+        show(out, &Description::answer(&self.class, None, None, vec![instance.clone()]))
     }
 }
 
 impl Enumerate {
     pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let reply = call(self.connect, &Request::enumerate(&self.class))?;
-        show(out, &self.class, "Enumerate", None, reply.instances())
+        show(out, &Description::answer(&self.class, None, None, reply.instances().to_vec()))
     }
 }
 
@@ -73,8 +72,8 @@ impl Invoke {
         let request = self.arguments.iter().fold(request, |request, (name, value)| request.arg(name, value.as_str()));
         let reply = call(self.connect, &request)?;
         let output = reply.output().map_err(|error| error.failure("read"))?;
-        let value = reply.return_value().map(|value| value.value);
-        show(out, &self.class, &self.method, value, std::slice::from_ref(output))
+        let method = Some(self.method.as_str());
+        show(out, &Description::answer(&self.class, method, reply.return_value(), vec![output.clone()]))
     }
 }
 
@@ -89,30 +88,6 @@ fn call(connect: Connect, request: &Request) -> Result<Reply, Error> {
         let mut device = connect.device().await?;
         Ok(device.call(request).await?)
     })
-}
-
-/// The same document as that of `wsman decode`, for the whole operation instead of one envelope.
-fn show(
-    out: &mut Output,
-    class: &str,
-    method: &str,
-    return_value: Option<u32>,
-    items: &[Instance],
-) -> Result<Verdict, Error> {
-    let document = json!({
-        "kind": "response",
-        "class": class,
-        "method": method,
-        "return_value": return_value,
-        "items": items.iter().map(instance_json).collect::<Vec<Json>>(),
-    });
-    out.show(&document, |w| {
-        for item in items {
-            write_instance(w, item)?;
-        }
-        if items.is_empty() { writeln!(w, "no instances of {class}") } else { Ok(()) }
-    })?;
-    Ok(Verdict::Done)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -2,10 +2,12 @@
 
 mod call;
 mod decode;
-mod document;
 
 use super::{Error, Verdict};
 use crate::output::Output;
+use amt_core::{ErrorCode, Failure};
+use amt_wsman::decode::Description;
+use serde_json::value::RawValue;
 
 /// Read, list and call any class of one machine; decode a saved envelope
 #[derive(clap::Args)]
@@ -31,4 +33,12 @@ impl Wsman {
             Action::Decode(decode) => decode.run(out),
         }
     }
+}
+
+/// One shape for everything: an envelope from a file, and what a machine answered.
+fn show(out: &mut Output, description: &Description) -> Result<Verdict, Error> {
+    let document = RawValue::from_string(description.to_json().to_string())
+        .map_err(|error| Failure::new(ErrorCode::PANIC, "show", format!("not JSON: {error}")))?;
+    out.show(&document, |w| write!(w, "{description}"))?;
+    Ok(Verdict::Done)
 }

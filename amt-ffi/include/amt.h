@@ -1,0 +1,1427 @@
+/*
+ * C interface of the AMT provisioning library. docs/abi.md tells the rules.
+ *
+ * Generated from amt-ffi by `cargo xtask check-abi --bless`; do not edit.
+ */
+
+#ifndef AMT_H
+#define AMT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Flag of `amt_certificate_preflight`: the machine's network has no DNS suffix, neither from DHCP nor set in the firmware.
+ */
+#define AMT_PREFLIGHT_NO_SUFFIX 1
+
+/**
+ * Flag of `amt_certificate_preflight`: the address at hand belongs to the machine's wireless adapter.
+ */
+#define AMT_PREFLIGHT_WIRELESS 2
+
+/**
+ * What to do: pass a valid pointer; see the function's documentation for which may be null.
+ */
+#define AMT_E_NULL_POINTER 1
+
+/**
+ * What to do: pass a handle made by the matching _new function and not yet freed.
+ */
+#define AMT_E_BAD_HANDLE 2
+
+/**
+ * What to do: make one call at a time on a handle, or use one handle per thread.
+ */
+#define AMT_E_BUSY 3
+
+/**
+ * What to do: free the handle and make a new one; report the earlier panic.
+ */
+#define AMT_E_POISONED 4
+
+/**
+ * What to do: this is a bug in the library: please report it with the message; the handle can only be freed.
+ */
+#define AMT_E_PANIC 5
+
+/**
+ * What to do: call poll until it returns nothing before the next handle.
+ */
+#define AMT_E_NOT_DRAINED 6
+
+/**
+ * What to do: rebuild against the header that belongs to this library.
+ */
+#define AMT_E_ABI_MISMATCH 7
+
+/**
+ * What to do: see the documentation of the call for the accepted values.
+ */
+#define AMT_E_INVALID_ARGUMENT 8
+
+/**
+ * What to do: start the operation again; it resumes from the journal.
+ */
+#define AMT_E_CANCELLED 9
+
+/**
+ * What to do: call again with a buffer of the size returned.
+ */
+#define AMT_E_BUFFER_TOO_SMALL 10
+
+/**
+ * What to do: pass UTF-8.
+ */
+#define AMT_E_NOT_UTF8 11
+
+/**
+ * What to do: use a build with the feature named in the message.
+ */
+#define AMT_E_UNSUPPORTED 12
+
+/**
+ * What to do: the input is cut short: capture or copy it again, whole.
+ */
+#define AMT_E_DECODE_TRUNCATED 1001
+
+/**
+ * What to do: the input is not what it was taken for, or was damaged.
+ */
+#define AMT_E_DECODE_INVALID 1002
+
+/**
+ * What to do: this format is not supported; the message says which it is.
+ */
+#define AMT_E_DECODE_UNSUPPORTED 1003
+
+/**
+ * What to do: no genuine message is this large: check what is sending it.
+ */
+#define AMT_E_DECODE_TOO_LARGE 1004
+
+/**
+ * What to do: correct the text named in the message.
+ */
+#define AMT_E_PARSE_TEXT 1005
+
+/**
+ * What to do: check that the address is an AMT machine and that nothing in between rewrites HTTP.
+ */
+#define AMT_E_HTTP_MALFORMED 2001
+
+/**
+ * What to do: check that WS-Man is enabled on this firmware; try again later if the status is 5xx.
+ */
+#define AMT_E_HTTP_STATUS 2002
+
+/**
+ * What to do: check that port and address belong to an AMT machine and not to a proxy or web server.
+ */
+#define AMT_E_NOT_SOAP 2003
+
+/**
+ * What to do: save the reply and report it; try again in case it was damaged on the way.
+ */
+#define AMT_E_XML_MALFORMED 2004
+
+/**
+ * What to do: no AMT firmware sends this: check what is answering at this address.
+ */
+#define AMT_E_XML_REFUSED 2005
+
+/**
+ * What to do: try again; report the reply if it happens again.
+ */
+#define AMT_E_SOAP_UNEXPECTED 2006
+
+/**
+ * What to do: see what the device said; the request does not fit this firmware or its state.
+ */
+#define AMT_E_SOAP_FAULT 2007
+
+/**
+ * What to do: see what the device said; its documentation of this value names the cause.
+ */
+#define AMT_E_RETURN_VALUE 2008
+
+/**
+ * What to do: check user and password; wait 20 seconds between guesses, or longer if this password worked before.
+ */
+#define AMT_E_WRONG_OR_LOCKED 2009
+
+/**
+ * What to do: enable digest authentication on the machine.
+ */
+#define AMT_E_AUTH_UNSUPPORTED 2010
+
+/**
+ * What to do: the address answers as another machine: check DHCP and the record's address.
+ */
+#define AMT_E_REALM_MISMATCH 2011
+
+/**
+ * What to do: try again; if it repeats, check the network path to the machine.
+ */
+#define AMT_E_REPLY_TRUNCATED 2012
+
+/**
+ * What to do: no AMT reply is this large: check what is answering at this address.
+ */
+#define AMT_E_REPLY_TOO_LARGE 2013
+
+/**
+ * What to do: this firmware differs from the known ones: save the reply and report it.
+ */
+#define AMT_E_PROPERTY 2014
+
+/**
+ * What to do: check that the machine still has power and network; it is tried again.
+ */
+#define AMT_E_REPLY_TIMEOUT 2015
+
+/**
+ * What to do: see the alert in the message; old firmware may need another TLS engine.
+ */
+#define AMT_E_TLS_HANDSHAKE 4001
+
+/**
+ * What to do: run `amt preflight` with this certificate, the hello and the DNS suffix: it lists every reason.
+ */
+#define AMT_E_TLS_CHAIN_REFUSED 4002
+
+/**
+ * What to do: the machine is not in PKI setup mode: window closed, PSK mode, or already set up; re-arm it.
+ */
+#define AMT_E_TLS_NO_CERTIFICATE_REQUEST 4003
+
+/**
+ * What to do: this firmware needs the legacy TLS engine.
+ */
+#define AMT_E_TLS_VERSION 4004
+
+/**
+ * What to do: another machine answers here, or its certificate was replaced: check before trusting it.
+ */
+#define AMT_E_TLS_PIN_MISMATCH 4005
+
+/**
+ * What to do: AMT refuses a chain this way too: run `amt preflight`; or the setup window has just closed.
+ */
+#define AMT_E_TLS_CLOSED 4006
+
+/**
+ * What to do: check that the file is a certificate in PEM or DER.
+ */
+#define AMT_E_CERTIFICATE_PARSE 4010
+
+/**
+ * What to do: check the password, and re-export with AES-256 if the file is old.
+ */
+#define AMT_E_PFX_OPEN 4011
+
+/**
+ * What to do: run `amt preflight` for the certificate you expect to fit; it lists every reason.
+ */
+#define AMT_E_NO_CERTIFICATE_FITS 4012
+
+/**
+ * What to do: see the authority's own words in the message.
+ */
+#define AMT_E_CA_DENIED 4020
+
+/**
+ * What to do: check the authority's configuration; the request is repeated on the next attempt.
+ */
+#define AMT_E_CA_UNAVAILABLE 4021
+
+/**
+ * What to do: check the authority: the certificate must carry the key of the request.
+ */
+#define AMT_E_CA_CERTIFICATE_WRONG 4022
+
+/**
+ * What to do: the machine's key is unusable: it is made anew on the next attempt.
+ */
+#define AMT_E_CSR_INVALID 4023
+
+/**
+ * What to do: approve the request at the authority; the machine is finished after that.
+ */
+#define AMT_E_CA_PENDING 4024
+
+/**
+ * What to do: start configuration on the machine again with the right one-time password.
+ */
+#define AMT_E_OTP_MISMATCH 5001
+
+/**
+ * What to do: see the message for the state; unprovision or re-arm the machine.
+ */
+#define AMT_E_WRONG_STATE 5002
+
+/**
+ * What to do: adopt it with its credentials, or unprovision it first.
+ */
+#define AMT_E_ALREADY_PROVISIONED 5003
+
+/**
+ * What to do: add its password to known_admin_passwords, or reset the machine in MEBx.
+ */
+#define AMT_E_ADMIN_PASSWORD_UNKNOWN 5004
+
+/**
+ * What to do: see what the device said: 2057 names missing data such as clock, host name or certificate.
+ */
+#define AMT_E_COMMIT_REFUSED 5005
+
+/**
+ * What to do: both credentials are kept: the proof is repeated on the next attempt.
+ */
+#define AMT_E_PROOF_FAILED 5006
+
+/**
+ * What to do: check DHCP: the address was taken over by another machine.
+ */
+#define AMT_E_WRONG_MACHINE 5007
+
+/**
+ * What to do: leave the machine powered for some minutes; it is tried again.
+ */
+#define AMT_E_KEY_NOT_READY 5008
+
+/**
+ * What to do: correct the profile field named in the message.
+ */
+#define AMT_E_PLAN_INVALID 5009
+
+/**
+ * What to do: nothing was sent: make the journal's storage writable and start again.
+ */
+#define AMT_E_JOURNAL 5010
+
+/**
+ * What to do: see what the device said.
+ */
+#define AMT_E_STEP_REFUSED 5011
+
+/**
+ * What to do: see what the device said; a clock before 2004 is never accepted.
+ */
+#define AMT_E_CLOCK_REFUSED 5012
+
+/**
+ * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
+ */
+#define AMT_E_CONNECT_REFUSED 6001
+
+/**
+ * What to do: check power, cable, VLAN and firewalls between here and the machine.
+ */
+#define AMT_E_CONNECT_TIMEOUT 6002
+
+/**
+ * What to do: the machine restarted its network or dropped the session; it is tried again.
+ */
+#define AMT_E_CONNECTION_RESET 6003
+
+/**
+ * What to do: the machine ended the session; it is tried again.
+ */
+#define AMT_E_CONNECTION_CLOSED 6004
+
+/**
+ * What to do: check routing between here and the machine.
+ */
+#define AMT_E_UNREACHABLE 6005
+
+/**
+ * What to do: check the name and the DNS servers.
+ */
+#define AMT_E_DNS 6006
+
+/**
+ * What to do: another program owns the port, or it needs more rights.
+ */
+#define AMT_E_LISTEN 6007
+
+/**
+ * What to do: check path and permissions.
+ */
+#define AMT_E_FILE_READ 6008
+
+/**
+ * What to do: check path, permissions and free space.
+ */
+#define AMT_E_FILE_WRITE 6009
+
+/**
+ * What to do: see the message.
+ */
+#define AMT_E_IO 6010
+
+/**
+ * What to do: check the database file, its permissions and free space.
+ */
+#define AMT_E_STORE 7001
+
+/**
+ * What to do: give the key file that this database was made with; without it sealed credentials cannot be read.
+ */
+#define AMT_E_SEAL_KEY 7002
+
+/**
+ * What to do: the key file is not the one this row was sealed with, or the row was altered.
+ */
+#define AMT_E_UNSEAL 7003
+
+/**
+ * What to do: correct the field named in the message.
+ */
+#define AMT_E_CONFIG 7004
+
+/**
+ * What to do: add the machine's record, or set admit = "auto".
+ */
+#define AMT_E_NOT_ADMITTED 7005
+
+/**
+ * What to do: list the known ones with `amt fleet list`.
+ */
+#define AMT_E_MACHINE_UNKNOWN 7006
+
+/**
+ * What to do: have the UUID programmed by the maker's tool, or name the machine by its PID.
+ */
+#define AMT_E_IDENTITY_UNUSABLE 7007
+
+/**
+ * The device said nothing.
+ */
+#define AMT_DEVICE_NONE 0
+
+/**
+ * The value of a method's `ReturnValue`.
+ */
+#define AMT_DEVICE_RETURN_VALUE 1
+
+/**
+ * A SOAP fault; the value is its `AMT-STATUS`, or 0 if it carried none.
+ */
+#define AMT_DEVICE_FAULT 2
+
+/**
+ * An HTTP status.
+ */
+#define AMT_DEVICE_HTTP 3
+
+/**
+ * A TLS alert.
+ */
+#define AMT_DEVICE_TLS_ALERT 4
+
+/**
+ * A step begins; the text is its name, the `stage` of errors.
+ */
+#define AMT_EVENT_STEP 1
+
+/**
+ * A TLS connection stands; the text has version and suite.
+ */
+#define AMT_EVENT_CONNECTED 2
+
+/**
+ * The firmware refused a provisioning certificate; the text tells what it said, and the next one is tried.
+ */
+#define AMT_EVENT_CERTIFICATE_REFUSED 3
+
+/**
+ * The firmware version is known; it is the text.
+ */
+#define AMT_EVENT_FIRMWARE 4
+
+/**
+ * Something that an administrator should be able to read.
+ */
+#define AMT_EVENT_NOTE 5
+
+/**
+ * Make the record of `amt_event_record` durable, then call `amt_provision_persisted`.
+ */
+#define AMT_EVENT_PERSIST 100
+
+/**
+ * Have a certificate issued for `amt_event_csr`, then call `amt_provision_issued`, `_pending` or `_denied`.
+ */
+#define AMT_EVENT_CERTIFY 101
+
+/**
+ * The machine is provisioned and has proven it. The last event.
+ */
+#define AMT_EVENT_DONE 200
+
+/**
+ * Worth knowing.
+ */
+#define AMT_SEVERITY_INFO 1
+
+/**
+ * May fail, on some firmware or soon.
+ */
+#define AMT_SEVERITY_WARNING 2
+
+/**
+ * Will fail.
+ */
+#define AMT_SEVERITY_ERROR 3
+
+/**
+ * The machine waits for a TLS-PSK session: the hello names a PID.
+ */
+#define AMT_HELLO_PSK 2
+
+/**
+ * The machine waits for a provisioning certificate: the hello lists root hashes.
+ */
+#define AMT_HELLO_PKI 3
+
+/**
+ * The call succeeded.
+ */
+#define AMT_OK 0
+
+/**
+ * Version of the binary interface that this header describes. Compare it with `amt_abi_version`: within one version things are only
+ * added.
+ */
+#define AMT_ABI_VERSION 1
+
+/**
+ * Major version of the library that this header belongs to.
+ */
+#define AMT_VERSION_MAJOR 0
+
+/**
+ * Minor version.
+ */
+#define AMT_VERSION_MINOR 1
+
+/**
+ * Patch version.
+ */
+#define AMT_VERSION_PATCH 0
+
+/**
+ * The version in one number that can be compared: major × 65536 + minor × 256 + patch.
+ */
+#define AMT_VERSION_NUMBER 256
+
+/**
+ * What a PFX or PEM file holds, usable or not. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_certificate amt_certificate;
+
+/**
+ * An error: code, stage, message, what the device said, what to do next.
+ */
+typedef struct amt_error amt_error;
+
+/**
+ * An event. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_event amt_event;
+
+/**
+ * A list of findings, possibly empty. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_findings amt_findings;
+
+/**
+ * A decoded hello. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_hello amt_hello;
+
+/**
+ * A machine to be provisioned. One call at a time; it may be used for several attempts.
+ */
+typedef struct amt_job amt_job;
+
+/**
+ * An attempt. One call at a time, except `amt_provision_cancel`, which any thread may call at any time.
+ */
+typedef struct amt_provision amt_provision;
+
+/**
+ * A journal record. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
+ */
+typedef struct amt_record amt_record;
+
+/**
+ * Result of a call: 0, or one of the `AMT_E_` codes. A later library may return codes that this header does not list.
+ */
+typedef uint32_t amt_status;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Reads a PFX (PKCS#12) file into `*out`; free it with `amt_certificate_free`. Nothing passed in is kept.
+ *
+ * Fails with `AMT_E_PFX_OPEN` if the password is wrong, `AMT_E_CERTIFICATE_PARSE` if this is no PFX. Whether the certificate is fit for
+ * its purpose is told by `amt_certificate_preflight`.
+ *
+ * # Safety
+ * `data` and `password` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_parse_pfx(const uint8_t *data,
+                                     size_t len,
+                                     const char *password,
+                                     size_t password_len,
+                                     amt_certificate **out,
+                                     amt_error **err);
+
+/**
+ * Reads PEM text with certificates and perhaps the key into `*out`; free it with `amt_certificate_free`. The key may come in a
+ * file of its own (`key`, else null), as PEM or as PKCS#8 DER; `password` opens an encrypted key (else null). Nothing passed in is
+ * kept.
+ *
+ * Fails with `AMT_E_CERTIFICATE_PARSE` if something cannot be read, `AMT_E_PFX_OPEN` if an encrypted key does not open.
+ *
+ * # Safety
+ * `data`, `key` and `password` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_parse_pem(const uint8_t *data,
+                                     size_t len,
+                                     const uint8_t *key,
+                                     size_t key_len,
+                                     const char *password,
+                                     size_t password_len,
+                                     amt_certificate **out,
+                                     amt_error **err);
+
+/**
+ * Every reason why this certificate would not provision a machine, most basic first, into `*out`; free it with
+ * `amt_findings_free`. What is not known of the machine is left null and not checked: its hello, the DNS suffix of its network,
+ * its firmware version (`16.1.25`). `flags` is a combination of `AMT_PREFLIGHT_`, or 0.
+ *
+ * # Safety
+ * `certificate` is null or a handle; `hello` is null or a handle; `suffix` and `firmware` are null or readable for their lengths; `out` is
+ * null or writable; `err` is null or writable.
+ */
+amt_status amt_certificate_preflight(const amt_certificate *certificate,
+                                     const amt_hello *hello,
+                                     const char *suffix,
+                                     size_t suffix_len,
+                                     const char *firmware,
+                                     size_t firmware_len,
+                                     uint32_t flags,
+                                     amt_findings **out,
+                                     amt_error **err);
+
+/**
+ * Frees `certificate`. Null does nothing.
+ *
+ * # Safety
+ * `certificate` is null or a handle, not used again.
+ */
+amt_status amt_certificate_free(amt_certificate *certificate);
+
+/**
+ * The code, one of `AMT_E_`.
+ *
+ * # Safety
+ * `error` is null or a handle; `code` is null or writable.
+ */
+amt_status amt_error_code(const amt_error *error,
+                          uint32_t *code);
+
+/**
+ * The name of the code, as in the header without `AMT_E_`. Valid until `error` is freed.
+ *
+ * # Safety
+ * `error` is null or a handle; `data` and `len` are null or writable.
+ */
+amt_status amt_error_name(const amt_error *error,
+                          const char **data,
+                          size_t *len);
+
+/**
+ * Where it happened: a step of a procedure or an operation. Valid until `error` is freed.
+ *
+ * # Safety
+ * `error` is null or a handle; `data` and `len` are null or writable.
+ */
+amt_status amt_error_stage(const amt_error *error,
+                           const char **data,
+                           size_t *len);
+
+/**
+ * What happened, in words; never a secret. Valid until `error` is freed.
+ *
+ * # Safety
+ * `error` is null or a handle; `data` and `len` are null or writable.
+ */
+amt_status amt_error_message(const amt_error *error,
+                             const char **data,
+                             size_t *len);
+
+/**
+ * What to do next. Valid until `error` is freed.
+ *
+ * # Safety
+ * `error` is null or a handle; `data` and `len` are null or writable.
+ */
+amt_status amt_error_hint(const amt_error *error,
+                          const char **data,
+                          size_t *len);
+
+/**
+ * What the device itself said, in words; empty if it said nothing. Valid until `error` is freed.
+ *
+ * # Safety
+ * `error` is null or a handle; `data` and `len` are null or writable.
+ */
+amt_status amt_error_device_text(const amt_error *error,
+                                 const char **data,
+                                 size_t *len);
+
+/**
+ * What the device itself said, as a kind (`AMT_DEVICE_`) and a number.
+ *
+ * # Safety
+ * `error` is null or a handle; `kind` and `value` are null or writable.
+ */
+amt_status amt_error_device_status(const amt_error *error,
+                                   uint32_t *kind,
+                                   uint32_t *value);
+
+/**
+ * Frees `error`. Null does nothing.
+ *
+ * # Safety
+ * `error` is null or a handle, not used again.
+ */
+amt_status amt_error_free(amt_error *error);
+
+/**
+ * One of `AMT_EVENT_`. A later library may send kinds that this header does not list: pass over those below 100.
+ *
+ * # Safety
+ * `event` is null or a handle; `kind` is null or writable; `err` is null or writable.
+ */
+amt_status amt_event_kind(const amt_event *event,
+                          uint32_t *kind,
+                          amt_error **err);
+
+/**
+ * What it is about, for a log; never a secret. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_text(const amt_event *event,
+                          const char **data,
+                          size_t *len,
+                          amt_error **err);
+
+/**
+ * The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before. Valid
+ * until `event` is freed, and zeroed then. `amt_record_parse` reads it.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_record(const amt_event *event,
+                            const uint8_t **data,
+                            size_t *len,
+                            amt_error **err);
+
+/**
+ * The PKCS#10 request (DER) of `AMT_EVENT_CERTIFY`, signed inside the machine. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_csr(const amt_event *event,
+                         const uint8_t **data,
+                         size_t *len,
+                         amt_error **err);
+
+/**
+ * The subject common name that the certificate of `AMT_EVENT_CERTIFY` shall carry. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_common_name(const amt_event *event,
+                                 const char **data,
+                                 size_t *len,
+                                 amt_error **err);
+
+/**
+ * How many DNS names the certificate of `AMT_EVENT_CERTIFY` shall carry.
+ *
+ * # Safety
+ * `event` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_event_dns_name_count(const amt_event *event,
+                                    size_t *count,
+                                    amt_error **err);
+
+/**
+ * A DNS name that the certificate of `AMT_EVENT_CERTIFY` shall carry. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_dns_name(const amt_event *event,
+                              size_t index,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * The authority's name of the pending request that `AMT_EVENT_CERTIFY` asks about; empty if it is a new one. Valid until `event` is
+ * freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_request_id(const amt_event *event,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * `admin` or `client`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_control_mode(const amt_event *event,
+                                  const char **data,
+                                  size_t *len,
+                                  amt_error **err);
+
+/**
+ * TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_tls_version(const amt_event *event,
+                                 const char **data,
+                                 size_t *len,
+                                 amt_error **err);
+
+/**
+ * Cipher suite of that connection, by its IANA name. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_tls_suite(const amt_event *event,
+                               const char **data,
+                               size_t *len,
+                               amt_error **err);
+
+/**
+ * Firmware version of the machine of `AMT_EVENT_DONE`; empty if it did not tell. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_firmware(const amt_event *event,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * Frees `event`. Null does nothing.
+ *
+ * # Safety
+ * `event` is null or a handle, not used again.
+ */
+amt_status amt_event_free(amt_event *event);
+
+/**
+ * How many there are.
+ *
+ * # Safety
+ * `findings` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_count(const amt_findings *findings,
+                              size_t *count,
+                              amt_error **err);
+
+/**
+ * How bad a finding is, one of `AMT_SEVERITY_`; larger is worse.
+ *
+ * # Safety
+ * `findings` is null or a handle; `severity` is null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_severity(const amt_findings *findings,
+                                 size_t index,
+                                 uint32_t *severity,
+                                 amt_error **err);
+
+/**
+ * The stable code of a finding, for example `ROOT-NOHASH`. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_code(const amt_findings *findings,
+                             size_t index,
+                             const char **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * The certificate, record or field that a finding is about. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_field(const amt_findings *findings,
+                              size_t index,
+                              const char **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * What is wrong. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_message(const amt_findings *findings,
+                                size_t index,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * What to do about it. Valid until `findings` is freed.
+ *
+ * # Safety
+ * `findings` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_findings_hint(const amt_findings *findings,
+                             size_t index,
+                             const char **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * Frees `findings`. Null does nothing.
+ *
+ * # Safety
+ * `findings` is null or a handle, not used again.
+ */
+amt_status amt_findings_free(amt_findings *findings);
+
+/**
+ * Decodes one whole hello into `*out`; free it with `amt_hello_free`. `data` is not kept.
+ *
+ * Fails with `AMT_E_DECODE_TRUNCATED`, `_INVALID`, `_UNSUPPORTED` or `_TOO_LARGE`; the message names field and offset.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_parse(const uint8_t *data,
+                           size_t len,
+                           amt_hello **out,
+                           amt_error **err);
+
+/**
+ * `AMT_HELLO_PSK` or `AMT_HELLO_PKI`; a later library may know more.
+ *
+ * # Safety
+ * `hello` is null or a handle; `kind` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_kind(const amt_hello *hello,
+                          uint32_t *kind,
+                          amt_error **err);
+
+/**
+ * How often the machine said hello before in this round.
+ *
+ * # Safety
+ * `hello` is null or a handle; `retry` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_retry(const amt_hello *hello,
+                           uint32_t *retry,
+                           amt_error **err);
+
+/**
+ * 1 if the factory password of the administrator was changed already, else 0.
+ *
+ * # Safety
+ * `hello` is null or a handle; `set` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_admin_credentials_set(const amt_hello *hello,
+                                           uint32_t *set,
+                                           amt_error **err);
+
+/**
+ * Bytes that followed the hello: harmless, but worth a warning.
+ *
+ * # Safety
+ * `hello` is null or a handle; `trailing` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_trailing(const amt_hello *hello,
+                              size_t *trailing,
+                              amt_error **err);
+
+/**
+ * The machine's UUID as text, lower case, 36 characters. Valid until `hello` is freed.
+ *
+ * # Safety
+ * `hello` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_uuid(const amt_hello *hello,
+                          const char **data,
+                          size_t *len,
+                          amt_error **err);
+
+/**
+ * The eight bytes of the PID as they travelled; empty for a PKI hello. Valid until `hello` is freed.
+ *
+ * # Safety
+ * `hello` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_pid(const amt_hello *hello,
+                         const uint8_t **data,
+                         size_t *len,
+                         amt_error **err);
+
+/**
+ * How many root hashes the hello lists.
+ *
+ * # Safety
+ * `hello` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_root_count(const amt_hello *hello,
+                                size_t *count,
+                                amt_error **err);
+
+/**
+ * A root hash: the algorithm's number as it travels (1 SHA-1, 2 SHA-256, 3 SHA-384; others are possible) and the fingerprint, which
+ * is valid until `hello` is freed.
+ *
+ * # Safety
+ * `hello` is null or a handle; `algorithm`, `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_root(const amt_hello *hello,
+                          size_t index,
+                          uint32_t *algorithm,
+                          const uint8_t **data,
+                          size_t *len,
+                          amt_error **err);
+
+/**
+ * The hello as it travels, without trailing bytes. Valid until `hello` is freed.
+ *
+ * # Safety
+ * `hello` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_hello_encode(const amt_hello *hello,
+                            const uint8_t **data,
+                            size_t *len,
+                            amt_error **err);
+
+/**
+ * Frees `hello`. Null does nothing.
+ *
+ * # Safety
+ * `hello` is null or a handle, not used again.
+ */
+amt_status amt_hello_free(amt_hello *hello);
+
+/**
+ * Makes a job for the machine with this UUID (text, 36 characters) at this IP address (text) into `*out`; free it with `amt_job_free`.
+ * Until told otherwise its passwords are generated, its names left alone, and the caller stores the journal and has the certificate
+ * issued.
+ *
+ * # Safety
+ * `uuid` and `address` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_job_new(const char *uuid,
+                       size_t uuid_len,
+                       const char *address,
+                       size_t address_len,
+                       amt_job **out,
+                       amt_error **err);
+
+/**
+ * Another TLS port than 16993.
+ *
+ * # Safety
+ * `job` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_job_set_port(amt_job *job,
+                            uint16_t port,
+                            amt_error **err);
+
+/**
+ * The hello that the machine sent: its root hashes choose among certificates. `hello` is not kept.
+ *
+ * # Safety
+ * `job` and `hello` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_set_hello(amt_job *job,
+                             const amt_hello *hello,
+                             amt_error **err);
+
+/**
+ * Adds a provisioning certificate that may be presented. `certificate` is not kept. Fails with `AMT_E_PFX_OPEN` if it does not hold
+ * exactly one private key that belongs to its leaf.
+ *
+ * # Safety
+ * `job` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_add_certificate(amt_job *job,
+                                   const amt_certificate *certificate,
+                                   amt_error **err);
+
+/**
+ * The DNS suffix of the machine's network: chooses among certificates.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_suffix(amt_job *job,
+                              const char *data,
+                              size_t len,
+                              amt_error **err);
+
+/**
+ * The host name to set. The machine's certificate is made for it.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_host_name(amt_job *job,
+                                 const char *data,
+                                 size_t len,
+                                 amt_error **err);
+
+/**
+ * The domain name to set.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_domain_name(amt_job *job,
+                                   const char *data,
+                                   size_t len,
+                                   amt_error **err);
+
+/**
+ * The password that the administrator `admin` gets; empty: one is generated.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_admin_password(amt_job *job,
+                                      const char *data,
+                                      size_t len,
+                                      amt_error **err);
+
+/**
+ * The password that the setup menu (MEBx) gets; empty: one is generated.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_mebx_password(amt_job *job,
+                                     const char *data,
+                                     size_t len,
+                                     amt_error **err);
+
+/**
+ * Adds a password to try on a machine that says its credentials are already set.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_add_known_password(amt_job *job,
+                                      const char *data,
+                                      size_t len,
+                                      amt_error **err);
+
+/**
+ * The one-time password that the machine must hold; empty: none is demanded.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_otp(amt_job *job,
+                           const char *data,
+                           size_t len,
+                           amt_error **err);
+
+/**
+ * Has the machine's certificate signed by a local authority: paths of its certificate and of its key (PEM), both made on first
+ * use. No `AMT_EVENT_CERTIFY` comes then.
+ *
+ * # Safety
+ * `job` is null or a handle; `certificate` and `key` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_job_set_authority_files(amt_job *job,
+                                       const char *certificate,
+                                       size_t certificate_len,
+                                       const char *key,
+                                       size_t key_len,
+                                       amt_error **err);
+
+/**
+ * Keeps the journal in a SQLite file: paths of the database and of the key that seals its secrets, both made on first use. An
+ * earlier attempt in it is gone on with. No `AMT_EVENT_PERSIST` comes then.
+ *
+ * # Safety
+ * `job` is null or a handle; `database` and `key` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_job_set_journal_file(amt_job *job,
+                                    const char *database,
+                                    size_t database_len,
+                                    const char *key,
+                                    size_t key_len,
+                                    amt_error **err);
+
+/**
+ * Goes on from a record that the caller stored on `AMT_EVENT_PERSIST` in an earlier attempt.
+ *
+ * # Safety
+ * `job` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_job_set_record(amt_job *job,
+                              const uint8_t *data,
+                              size_t len,
+                              amt_error **err);
+
+/**
+ * Frees `job`. Null does nothing.
+ *
+ * # Safety
+ * `job` is null or a handle, not used again.
+ */
+amt_status amt_job_free(amt_job *job);
+
+/**
+ * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files
+ * if the job names them; nothing is sent to the machine before `amt_provision_next`.
+ *
+ * # Safety
+ * `job` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_provision_new(const amt_job *job,
+                             amt_provision **out,
+                             amt_error **err);
+
+/**
+ * Goes on for at most `timeout_ms` and brings an event into `*event`, to be freed with `amt_event_free`; null if the time was over
+ * before there was one.
+ *
+ * Call it until `AMT_EVENT_DONE`, or until it fails with what ended the attempt; the same end is told again by later calls.
+ * All work is done inside these calls: a machine that is waiting is not waiting for ever, so call again without delay. After
+ * `AMT_EVENT_PERSIST` and `AMT_EVENT_CERTIFY` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
+ * nothing is lost.
+ *
+ * # Safety
+ * `provision` is null or a handle; `event` is null or writable; `err` is null or writable.
+ */
+amt_status amt_provision_next(amt_provision *provision,
+                              uint32_t timeout_ms,
+                              amt_event **event,
+                              amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_PERSIST`: the record is durable and would survive a power cut. Only now secrets in it are sent to the machine.
+ *
+ * # Safety
+ * `provision` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_provision_persisted(amt_provision *provision,
+                                   amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_PERSIST`: the record could not be stored, for this reason. The attempt ends with `AMT_E_JOURNAL`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_persist_failed(amt_provision *provision,
+                                        const char *reason,
+                                        size_t reason_len,
+                                        amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY` with certificates in PEM: the machine's own first, then its issuers up to the root. The machine's
+ * alone may also be given as DER.
+ *
+ * # Safety
+ * `provision` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_issued(amt_provision *provision,
+                                const uint8_t *data,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY`: the authority has not decided; `request_id` is its name for the request and comes back when it is
+ * asked again, also in a later attempt.
+ *
+ * # Safety
+ * `provision` is null or a handle; `request_id` is null or readable for `request_id_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_pending(amt_provision *provision,
+                                 const char *request_id,
+                                 size_t request_id_len,
+                                 uint32_t retry_after_s,
+                                 amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_CERTIFY`: the authority refused, for this reason. The attempt ends with `AMT_E_CA_DENIED`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_denied(amt_provision *provision,
+                                const char *reason,
+                                size_t reason_len,
+                                amt_error **err);
+
+/**
+ * Ends the attempt with `AMT_E_CANCELLED`, also while another thread waits in `amt_provision_next`. What was made durable stays, and
+ * a later attempt goes on from there.
+ *
+ * # Safety
+ * `provision` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_provision_cancel(const amt_provision *provision,
+                                amt_error **err);
+
+/**
+ * Frees `provision` and ends its connection. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed.
+ *
+ * # Safety
+ * `provision` is null or a handle, not used again.
+ */
+amt_status amt_provision_free(amt_provision *provision);
+
+/**
+ * Reads a record that came with `AMT_EVENT_PERSIST` into `*out`; free it with `amt_record_free`. `data` is not kept.
+ *
+ * Fails with `AMT_E_JOURNAL` if it is damaged or of a newer version.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_parse(const uint8_t *data,
+                            size_t len,
+                            amt_record **out,
+                            amt_error **err);
+
+/**
+ * The machine's UUID as text. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_uuid(const amt_record *record,
+                           const char **data,
+                           size_t *len,
+                           amt_error **err);
+
+/**
+ * How many passwords of `admin` are recorded. More than one as long as it is not proven which of them the machine took.
+ *
+ * # Safety
+ * `record` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_admin_password_count(const amt_record *record,
+                                           size_t *count,
+                                           amt_error **err);
+
+/**
+ * A password of `admin`, likeliest first. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_admin_password(const amt_record *record,
+                                     size_t index,
+                                     const char **data,
+                                     size_t *len,
+                                     amt_error **err);
+
+/**
+ * How many passwords of the setup menu (MEBx) are recorded.
+ *
+ * # Safety
+ * `record` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_mebx_password_count(const amt_record *record,
+                                          size_t *count,
+                                          amt_error **err);
+
+/**
+ * A password of the setup menu, likeliest first. Valid until `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_mebx_password(const amt_record *record,
+                                    size_t index,
+                                    const char **data,
+                                    size_t *len,
+                                    amt_error **err);
+
+/**
+ * The certificate (DER) of the machine's TLS server, to be pinned when connecting; empty as long as there is none. Valid until
+ * `record` is freed.
+ *
+ * # Safety
+ * `record` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_record_certificate(const amt_record *record,
+                                  const uint8_t **data,
+                                  size_t *len,
+                                  amt_error **err);
+
+/**
+ * 1 if the machine has proven that it is provisioned, else 0.
+ *
+ * # Safety
+ * `record` is null or a handle; `verified` is null or writable; `err` is null or writable.
+ */
+amt_status amt_record_verified(const amt_record *record,
+                               uint32_t *verified,
+                               amt_error **err);
+
+/**
+ * Frees `record`. Null does nothing.
+ *
+ * # Safety
+ * `record` is null or a handle, not used again.
+ */
+amt_status amt_record_free(amt_record *record);
+
+/**
+ * Version of the binary interface of the library that is loaded. Refuse to go on where it is not `AMT_ABI_VERSION`.
+ */
+uint32_t amt_abi_version(void);
+
+/**
+ * Version of the library that is loaded, in the form of `AMT_VERSION_NUMBER`.
+ */
+uint32_t amt_version_number(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* AMT_H */

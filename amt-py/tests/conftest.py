@@ -1,0 +1,63 @@
+"""Virtual machines for the tests: `amt sim` in a process of its own."""
+
+import itertools
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTDATA = Path(__file__).resolve().parents[2] / "testdata" / "provisioning"
+SUFFIX = "example.com"
+PASSWORD = "Provision.1"
+
+#: Networks of their own for tests that run one after another; a machine that has just ended may still hold its ports.
+_networks = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One virtual machine; ``ask`` goes to the firmware itself."""
+
+    address: str
+    uuid: str
+    control: tuple[str, int]
+
+    def ask(self, command: str, **arguments: str) -> Any:
+        with socket.create_connection(self.control, timeout=10) as connection:
+            request = {"command": command, "uuid": self.uuid, **arguments}
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(connection.makefile().readline())
+
+    def truth(self) -> Any:
+        return self.ask("truth")["machines"][0]
+
+    def has_admin_password(self, password: str) -> bool:
+        return bool(self.ask("check-admin-password", password=password)["matches"])
+
+
+@pytest.fixture
+def testdata() -> Path:
+    """The folder with the provisioning certificate of the tests."""
+    return TESTDATA
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A factory-fresh machine that trusts the test root and is in example.com."""
+    amt = os.environ.get("AMT_BIN", str(Path(__file__).resolve().parents[2] / "target" / "debug" / "amt"))
+    command = [amt, "sim", "--root", str(TESTDATA / "root.pem"), "--suffix", SUFFIX, "--time-scale", "20"]
+    command += ["--base-address", f"127.72.{next(_networks)}.1", "--control", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address, uuid, _persona = process.stdout.readline().split()
+            host, port = process.stdout.readline().removeprefix("control socket: ").strip().rsplit(":", 1)
+            yield Machine(address, uuid, (host, int(port)))
+        finally:
+            process.terminate()

@@ -1,0 +1,341 @@
+//! Provisioning for callers without an event loop: a conversation of calls that each wait at most as long as they are told.
+//!
+//! The driver runs on a runtime of this object, on the calling thread and only inside a call: no thread is started, nothing happens
+//! between two calls. This is what C and Python use.
+
+use crate::{Host, Job, provision};
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::remote::Outcome;
+use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
+
+/// One machine being provisioned, in turns.
+pub struct Provisioning {
+    runtime: Runtime,
+    /// Until the first turn.
+    job: Option<(Job, Relay)>,
+    attempt: Option<Attempt>,
+    messages: UnboundedReceiver<Message>,
+    question: Option<Question>,
+    end: Option<Result<Outcome, Failure>>,
+    canceller: Canceller,
+}
+
+type Attempt = Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>>;
+
+/// What [`Provisioning::next`] brings.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Turn {
+    /// Progress.
+    Event(Event),
+    /// Make this durable, then say so with [`Provisioning::persisted`]. Nothing that depends on it is sent before.
+    Persist(Box<Record>),
+    /// Have a certificate issued, then answer with [`Provisioning::certified`].
+    Certify(Box<CertificateRequest>),
+    /// The machine is provisioned and has proven it.
+    Done(Outcome),
+}
+
+/// Ends a [`Provisioning`] from any thread.
+#[derive(Clone, Debug, Default)]
+pub struct Canceller(Arc<Cancelled>);
+
+#[derive(Debug, Default)]
+struct Cancelled {
+    flag: AtomicBool,
+    wake: Notify,
+}
+
+impl Provisioning {
+    /// Prepares the attempt; nothing is sent before the first [`next`](Self::next).
+    ///
+    /// # Errors
+    /// `IO` if the operating system gives no event queue.
+    pub fn new(job: Job) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Failure::new(ErrorCode::IO, "start", format!("the operating system gives no event queue: {error}"))
+        })?;
+        let (sender, messages) = unbounded_channel();
+        Ok(Self {
+            runtime,
+            job: Some((job, Relay(sender))),
+            attempt: None,
+            messages,
+            question: None,
+            end: None,
+            canceller: Canceller::default(),
+        })
+    }
+
+    /// Goes on from what an earlier attempt made durable. Has no effect after the first turn.
+    pub fn resume(&mut self, record: Record) {
+        if let Some((job, _)) = &mut self.job {
+            job.record = Some(record);
+        }
+    }
+
+    /// Goes on for at most `timeout`. `None`: the time is over, call again.
+    ///
+    /// # Errors
+    /// What ended the attempt, also on every later call. `INVALID_ARGUMENT` if a question was not answered; that ends nothing.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Turn>, Failure> {
+        if self.end.is_none() && self.canceller.is_cancelled() {
+            self.stop(Err(cancelled()));
+        }
+        if let Some(question) = &self.question
+            && self.end.is_none()
+        {
+            let message = format!("{} was not answered", question.name());
+            return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message)
+                .hint("answer every Persist and Certify before the next turn"));
+        }
+        if let Some(message) = self.wait(timeout) {
+            return Ok(Some(self.turn(message)));
+        }
+        match &self.end {
+            Some(Ok(outcome)) => Ok(Some(Turn::Done(outcome.clone()))),
+            Some(Err(failure)) => Err(failure.clone()),
+            None => Ok(None),
+        }
+    }
+
+    /// Answers [`Turn::Persist`]: the record is durable, or could not be made so.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if nothing was asked.
+    pub fn persisted(&mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        match self.question.take() {
+            Some(Question::Persist(answer)) => {
+                // Nobody listens any more where the attempt has ended.
+                let _ = answer.send(result);
+                Ok(())
+            }
+            other => Err(self.not_asked(other, "no record waits to be made durable")),
+        }
+    }
+
+    /// Answers [`Turn::Certify`].
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if nothing was asked.
+    pub fn certified(&mut self, answer: CaAnswer) -> Result<(), Failure> {
+        match self.question.take() {
+            Some(Question::Certify(sender)) => {
+                // As above.
+                let _ = sender.send(answer);
+                Ok(())
+            }
+            other => Err(self.not_asked(other, "no certificate was asked for")),
+        }
+    }
+
+    /// What ends this from another thread, also while a call is waiting.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Runs something of the caller's, such as a database that answers a question, on the same runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Waits for the next message, the end (which goes to `self.end`), or the time.
+    fn wait(&mut self, timeout: Duration) -> Option<Message> {
+        if let Some((job, relay)) = self.job.take().filter(|_| self.end.is_none()) {
+            self.attempt = Some(Box::pin(async move { provision(job, &relay).await }));
+        }
+        let Self { runtime, attempt: Some(attempt), messages, canceller, .. } = self else {
+            // What was said before the end comes before the end.
+            return self.messages.try_recv().ok();
+        };
+        let step = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                message = messages.recv() => message.map(Step::Message),
+                end = attempt => Some(Step::End(end)),
+                () = canceller.cancelled() => Some(Step::End(Err(cancelled()))),
+                () = tokio::time::sleep(timeout) => None,
+            }
+        });
+        match step? {
+            Step::Message(message) => Some(message),
+            Step::End(end) => {
+                self.stop(end);
+                self.messages.try_recv().ok()
+            }
+        }
+    }
+
+    fn turn(&mut self, message: Message) -> Turn {
+        match message {
+            Message::Event(event) => Turn::Event(event),
+            Message::Persist(record, answer) => {
+                self.question = Some(Question::Persist(answer));
+                Turn::Persist(record)
+            }
+            Message::Certify(request, answer) => {
+                self.question = Some(Question::Certify(answer));
+                Turn::Certify(request)
+            }
+        }
+    }
+
+    fn stop(&mut self, end: Result<Outcome, Failure>) {
+        // Dropped inside the runtime, whose sockets it holds.
+        let _inside = self.runtime.enter();
+        self.attempt = None;
+        self.end = Some(end);
+    }
+
+    fn not_asked(&mut self, question: Option<Question>, message: &str) -> Failure {
+        self.question = question;
+        Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message)
+    }
+}
+
+impl fmt::Debug for Provisioning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provisioning").field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+impl Canceller {
+    /// Ends the provisioning with `CANCELLED`, now or at its next turn. What was persisted stays.
+    pub fn cancel(&self) {
+        self.0.flag.store(true, Ordering::Release);
+        self.0.wake.notify_one();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.flag.load(Ordering::Acquire)
+    }
+
+    async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            self.0.wake.notified().await;
+        }
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(ErrorCode::CANCELLED, "drive", "the operation was cancelled")
+}
+
+enum Step {
+    Message(Message),
+    End(Result<Outcome, Failure>),
+}
+
+enum Message {
+    Event(Event),
+    Persist(Box<Record>, oneshot::Sender<Result<(), Failure>>),
+    Certify(Box<CertificateRequest>, oneshot::Sender<CaAnswer>),
+}
+
+enum Question {
+    Persist(oneshot::Sender<Result<(), Failure>>),
+    Certify(oneshot::Sender<CaAnswer>),
+}
+
+impl Question {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Persist(_) => "Persist",
+            Self::Certify(_) => "Certify",
+        }
+    }
+}
+
+/// The host of the driver: passes everything on to whoever takes the turns.
+struct Relay(UnboundedSender<Message>);
+
+impl Host for Relay {
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        let (sender, answer) = oneshot::channel();
+        let _ = self.0.send(Message::Persist(Box::new(record.clone()), sender));
+        answer.await.unwrap_or_else(|_| Err(cancelled()))
+    }
+
+    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
+        let (sender, answer) = oneshot::channel();
+        let _ = self.0.send(Message::Certify(Box::new(request.clone()), sender));
+        answer.await.unwrap_or_else(|_| CaAnswer::Failed(cancelled()))
+    }
+
+    fn event(&self, _: SystemId, event: &Event) {
+        let _ = self.0.send(Message::Event(event.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amt_provision::Plan;
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+    use std::thread;
+    use std::time::Instant;
+
+    const MOMENT: Duration = Duration::from_millis(20);
+
+    /// An attempt on something that accepts connections and never says a word.
+    fn silent() -> (TcpListener, Provisioning) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let id = "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap();
+        let mut job = Job::new(id, IpAddr::V4(Ipv4Addr::LOCALHOST), Plan::new());
+        job.port = listener.local_addr().unwrap().port();
+        let chain = include_bytes!("../../testdata/provisioning/chain.pem");
+        let key = include_bytes!("../../testdata/provisioning/key.pem");
+        let certificate = crate::ProvisioningCertificate::from_pem(chain, Some(key), None).unwrap();
+        job.certificates = Arc::new([certificate]);
+        (listener, Provisioning::new(job).unwrap())
+    }
+
+    /// Takes turns until there is nothing to hear for a moment.
+    fn settle(provisioning: &mut Provisioning) {
+        while provisioning.next(MOMENT).unwrap().is_some() {}
+    }
+
+    #[test]
+    fn a_turn_waits_no_longer_than_told() {
+        let (_listener, mut provisioning) = silent();
+        settle(&mut provisioning);
+        let start = Instant::now();
+        assert!(provisioning.next(MOMENT).unwrap().is_none());
+        assert!(start.elapsed() >= MOMENT && start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn cancelling_ends_a_waiting_call_and_every_later_one() {
+        let (_listener, mut provisioning) = silent();
+        settle(&mut provisioning);
+        let canceller = provisioning.canceller();
+        let start = Instant::now();
+        let failure = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(MOMENT);
+                canceller.cancel();
+            });
+            provisioning.next(Duration::from_secs(20)).unwrap_err()
+        });
+        assert_eq!(failure.code, ErrorCode::CANCELLED);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        assert_eq!(provisioning.next(MOMENT).unwrap_err(), failure);
+    }
+
+    #[test]
+    fn an_answer_without_a_question_is_refused() {
+        let (_listener, mut provisioning) = silent();
+        assert_eq!(provisioning.persisted(Ok(())).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+        let denied = CaAnswer::Denied { reason: "test".into() };
+        assert_eq!(provisioning.certified(denied).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+    }
+}
