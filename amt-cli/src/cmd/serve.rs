@@ -55,7 +55,7 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
     let ended = loop {
         tokio::select! {
             biased;
-            event = events.next() => if let Some(event) = event { tell(out, &event)?; },
+            Some(event) = events.next() => tell(out, &event)?,
             () = stop.wait(), if shut_down.is_some() => {
                 out.line("stopping")?;
                 if let Some(shut_down) = shut_down.take() {
