@@ -7,9 +7,9 @@ mod capabilities;
 mod connect;
 mod explain;
 mod fleet;
-mod serve;
 mod hello;
 mod preflight;
+mod serve;
 mod sim;
 mod wsman;
 
