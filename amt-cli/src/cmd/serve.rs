@@ -47,28 +47,27 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
     listening(out, &server.addresses(), "provisioning")?;
     let mut events = server.subscribe();
     let (shut_down, wait) = tokio::sync::oneshot::channel::<()>();
-    let mut server = tokio::spawn(server.run(async move {
+    let server = tokio::spawn(server.run(async move {
         // Whoever held the other end is gone: stop as well.
         let _ = wait.await;
     }));
     let mut shut_down = Some(shut_down);
-    let ended = loop {
+    // The events end when the server has: nothing that it said is lost.
+    loop {
         tokio::select! {
-            biased;
-            Some(event) = events.next() => tell(out, &event)?,
+            event = events.next() => match event {
+                Some(event) => tell(out, &event)?,
+                None => break,
+            },
             () = stop.wait(), if shut_down.is_some() => {
                 out.line("stopping")?;
                 if let Some(shut_down) = shut_down.take() {
                     let _ = shut_down.send(());
                 }
             }
-            ended = &mut server => break ended,
         }
-    };
-    // What was said last is still in the subscription.
-    while let Some(event) = events.next().await {
-        tell(out, &event)?;
     }
+    let ended = server.await;
     fleet.close().await;
     ended.map_err(|e| Failure::new(ErrorCode::PANIC, "serve", format!("the server broke down: {e}")))??;
     Ok(Verdict::Done)
