@@ -171,9 +171,14 @@ pub fn judge(rules: &ChainRules, chain: &[Vec<u8>]) -> Vec<ChainFault> {
     let (certificates, mut faults) = read(chain);
     let Some(leaf) = certificates.first().filter(|_| faults.is_empty()) else { return faults };
     judge_path(rules, &certificates, &mut faults);
+    // A leaf that is its own root is no chain.
+    if certificates.len() == 1 && !faults.contains(&ChainFault::RootNotSent) {
+        faults.push(ChainFault::RootNotSent);
+    }
 
+    // A certificate without the extension is good for everything (RFC 5280 §4.2.1.12).
     let usage = leaf.extended_key_usage().ok().flatten().map(|e| e.value.clone());
-    if !usage.as_ref().is_some_and(|u| u.server_auth) {
+    if usage.as_ref().is_some_and(|u| !u.server_auth) {
         faults.push(ChainFault::NotServer);
     }
     let oid = usage.as_ref().is_some_and(|u| u.other.iter().any(|o| o.to_id_string() == OID_PROVISIONING));

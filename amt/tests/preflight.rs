@@ -7,6 +7,7 @@ use amt_core::hello::{HashAlgorithm, Hello, HelloKind, Pid, RootHash, Roots};
 use amt_core::pki::preflight::CODES;
 use amt_core::pki::{CertFacts, PeerFacts, PreflightInput, SuffixInput, preflight};
 use amt_core::{Finding, FirmwareVersion, Secret, Severity, SystemId};
+use amt_sim::chain::{ChainRules, judge};
 use chains::*;
 use p12_keystore::EncryptionAlgorithm;
 use ring::digest;
@@ -132,21 +133,77 @@ fn written(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(|finding| format!("{}{}", finding.code, mark(finding.severity))).collect()
 }
 
+fn cases() -> Vec<Case> {
+    [
+        clean(),
+        file(),
+        private_key(),
+        linkage(),
+        validity(),
+        keys_of_the_chain(),
+        usages(),
+        roots(),
+        hashes(),
+        names(),
+        network(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Whatever diagnosis calls an error, and the firmware can see, the virtual firmware refuses; and nothing else.
+#[test]
+fn preflight_and_the_virtual_firmware_agree_on_each_chain() {
+    const SEEN_BY_FIRMWARE: &[&str] = &[
+        "CHAIN-SHORT",
+        "CHAIN-ORDER",
+        "ROOT-NOHASH",
+        "ROOT-SHA1FW",
+        "KEY-SMALL",
+        "KEY-TYPE",
+        "EKU-NOSERVER",
+        "OID-OU",
+        "CN-SUFFIX",
+    ];
+    let mut compared = 0;
+    for case in cases() {
+        let (Some("16.0"), Some(suffix)) = (case.machine.firmware, case.machine.suffix) else { continue };
+        let Some(HelloKind::Pki { roots }) = case.machine.hello.as_ref().map(|hello| &hello.kind) else { continue };
+        // What would be presented: the path that the loader finds in the bundle.
+        let facts = case.bundle.facts();
+        let presented: Vec<Vec<u8>> =
+            facts.path(Some(roots)).iter().flat_map(|path| facts.along(path)).map(|c| c.der.clone()).collect();
+        if presented.is_empty() {
+            continue;
+        }
+        let rules = ChainRules {
+            roots: roots
+                .iter()
+                .map(|r| amt_sim::RootHash { algorithm: r.algorithm.0, digest: r.fingerprint.to_vec() })
+                .collect(),
+            suffix: Some(suffix.to_owned()),
+            min_rsa_bits: 2048,
+            allow_sha1: false,
+            now: None,
+        };
+        let faults = judge(&rules, &presented);
+        let errors: Vec<_> = case
+            .machine
+            .diagnose(&case.bundle)
+            .into_iter()
+            .filter(|f| f.severity == Severity::Error && SEEN_BY_FIRMWARE.contains(&f.code))
+            .map(|f| f.code)
+            .collect();
+        assert_eq!(errors.is_empty(), faults.is_empty(), "{}: preflight {errors:?}, firmware {faults:?}", case.what);
+        compared += 1;
+    }
+    assert!(compared >= 25, "only {compared} chains were compared");
+}
+
 #[test]
 fn every_code_is_found_where_it_belongs_and_nowhere_else() {
-    let mut cases = Vec::new();
-    cases.extend(clean());
-    cases.extend(file());
-    cases.extend(private_key());
-    cases.extend(linkage());
-    cases.extend(validity());
-    cases.extend(keys_of_the_chain());
-    cases.extend(usages());
-    cases.extend(roots());
-    cases.extend(hashes());
-    cases.extend(names());
-    cases.extend(network());
-
+    let cases = cases();
     let mut wrong = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for Case { what, bundle, machine, expected } in cases {

@@ -14,8 +14,8 @@ pub(crate) struct Lab {
     pub(crate) amt: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) machines: usize,
-    /// Ends the machines with the lab.
-    _sim: Background,
+    /// The machines' process; it ends with the lab.
+    pub(crate) sim: Background,
     control: SocketAddr,
 }
 
@@ -61,7 +61,7 @@ impl Lab {
         let log = File::create(folder.join("sim.log"))?;
         let mut sim = Background::start(command.stdout(log))?;
         sim.until(60, || Ok(TcpStream::connect(control).is_ok())).context("amt sim")?;
-        Ok(Self { amt: amt.to_owned(), folder, machines: setup.machines, _sim: sim, control })
+        Ok(Self { amt: amt.to_owned(), folder, machines: setup.machines, sim, control })
     }
 
     /// The setup server, not started yet.

@@ -5,6 +5,7 @@ mod abi;
 mod bench;
 mod errors_page;
 mod files;
+mod fleet_bench;
 mod fuzz;
 mod interop;
 mod kill;
@@ -71,6 +72,9 @@ enum Task {
     },
     /// Run the benchmarks
     Bench {
+        /// Provision this many virtual machines instead, and measure server and simulator
+        #[arg(long, value_name = "MACHINES")]
+        fleet: Option<usize>,
         /// Passed on to criterion
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -89,7 +93,8 @@ fn main() -> ExitCode {
         Task::CheckErrors { bless } => errors_page::check(bless),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Kill { kills, seed } => kill::run(kills, seed),
-        Task::Bench { arguments } => bench::run(&arguments),
+        Task::Bench { fleet: Some(machines), .. } => fleet_bench::run(machines),
+        Task::Bench { arguments, .. } => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

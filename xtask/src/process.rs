@@ -78,6 +78,11 @@ impl Background {
         Ok(Self { child: command.spawn().with_context(|| format!("cannot start {line}"))? })
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `ready` says yes; fails when the program ends before that, or after `seconds`.
     pub(crate) fn until(&mut self, seconds: u64, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(seconds);

@@ -215,7 +215,7 @@ mod tests {
         let ca = script(
             folder.path(),
             &format!(
-                "{{ cat; env | grep ^AMT_ | sort; echo \"$1\"; }} > {}\necho issued:; cat {} {}",
+                "{{ cat; env | grep -E '^AMT_(COMMON|DNS|UUID|REQ)' | sort; echo \"$1\"; }} > {}\necho issued:; cat {} {}",
                 seen.display(),
                 files.certificate.display(),
                 files.certificate.display()

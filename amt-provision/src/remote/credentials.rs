@@ -19,7 +19,13 @@ impl Run {
         current: Option<Secret<String>>,
     ) -> Result<(), Failure> {
         self.step(Step::RecordCredentials);
-        let current = current.unwrap_or_else(|| Secret::from(FACTORY));
+        // What setup mode was opened with need not be what the account has: the factory's stays a candidate unless the machine
+        // said that it was changed.
+        let factory = Secret::from(FACTORY);
+        let mut old: Vec<Secret<String>> = current.into_iter().collect();
+        if old.is_empty() || self.credentials_set != Some(true) {
+            old.push(factory.clone());
+        }
         // The passwords of an earlier attempt, if there was one, may be on the machine already: they stay.
         let chosen = self.record.realm.is_some();
         let earlier = |list: &[Secret<String>]| list.first().filter(|_| chosen).cloned();
@@ -28,11 +34,13 @@ impl Run {
         let admin = choose(&self.plan.admin_password, earlier_admin, &mut self.random);
         let mebx = choose(&self.plan.mebx_password, earlier_mebx, &mut self.random);
         for (list, old, new) in [
-            (&mut self.record.admin_passwords, &current, &admin),
-            (&mut self.record.mebx_passwords, &Secret::from(FACTORY), &mebx),
+            (&mut self.record.admin_passwords, old.as_slice(), &admin),
+            (&mut self.record.mebx_passwords, std::slice::from_ref(&factory), &mebx),
         ] {
-            if !list.contains(old) {
-                list.push(old.clone());
+            for password in old {
+                if !list.contains(password) {
+                    list.push(password.clone());
+                }
             }
             prefer(list, new);
         }
