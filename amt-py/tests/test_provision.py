@@ -86,6 +86,8 @@ def test_nobody_there_is_a_connection_error(tmp_path: Path) -> None:
 
 
 def test_other_threads_run_and_an_interrupt_ends_the_wait(tmp_path: Path) -> None:
+    # A test runner started in the background ignores the signal, and Python would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         machine = Machine("127.0.0.1", "00112233-4455-6677-8899-aabbccddeeff", ("", 0))

@@ -166,13 +166,24 @@ pub(crate) enum Body {
 
 /// Writes a reply to `request`. `number` counts replies, as in the message ids of real firmware.
 pub(crate) fn write(request: &Request, number: u32, body: &Body) -> Vec<u8> {
-    let mut w = envelope(&format!("{}Response", request.action), Some(request), number);
+    // As in real replies all prefixes are declared by the envelope: some consoles take an element with attributes for another
+    // kind of value.
+    let (verb, class) = match body {
+        Body::Empty => (None, None),
+        Body::Instance(instance) => (None, Some(instance.class.as_str())),
+        Body::Output { class, .. } => (None, Some(class.as_str())),
+        Body::Created(_) => (Some(ns::TRANSFER), None),
+        Body::Enumerated { .. } => (Some(ns::ENUMERATION), None),
+        Body::Pulled { items, .. } => (Some(ns::ENUMERATION), items.first().map(|item| item.class.as_str())),
+    };
+    let uri = class.map(names::class_uri);
+    let mut w = envelope(&format!("{}Response", request.action), Some(request), number, verb, uri.as_deref());
     w.open("a:Body");
     match body {
         Body::Empty => {}
-        Body::Instance(instance) => write_instance(&mut w, instance),
-        Body::Output { class, method, fields, value } => {
-            w.open(format!("h:{method}_OUTPUT")).attr("xmlns:h", &names::class_uri(class));
+        Body::Instance(instance) => write_instance(&mut w, instance, class),
+        Body::Output { method, fields, value, .. } => {
+            w.open(format!("h:{method}_OUTPUT"));
             for (name, field) in fields {
                 write_value(&mut w, name, field);
             }
@@ -181,25 +192,22 @@ pub(crate) fn write(request: &Request, number: u32, body: &Body) -> Vec<u8> {
         }
         Body::Created(reference) => {
             w.open("g:ResourceCreated");
-            w.attr("xmlns:g", ns::TRANSFER);
             write_reference(&mut w, reference);
             w.close();
         }
         Body::Enumerated { context } => {
             w.open("g:EnumerateResponse");
-            w.attr("xmlns:g", ns::ENUMERATION);
             w.element("g:EnumerationContext", context);
             w.close();
         }
         Body::Pulled { items, context } => {
             w.open("g:PullResponse");
-            w.attr("xmlns:g", ns::ENUMERATION);
             if let Some(context) = context {
                 w.element("g:EnumerationContext", context);
             }
             w.open("g:Items");
             for item in items {
-                write_instance(&mut w, item);
+                write_instance(&mut w, item, class);
             }
             w.close();
             if context.is_none() {
@@ -213,8 +221,11 @@ pub(crate) fn write(request: &Request, number: u32, body: &Body) -> Vec<u8> {
     w.finish()
 }
 
-fn write_instance(w: &mut Writer, instance: &Instance) {
-    w.open(format!("h:{}", instance.class)).attr("xmlns:h", &names::class_uri(&instance.class));
+fn write_instance(w: &mut Writer, instance: &Instance, declared: Option<&str>) {
+    w.open(format!("h:{}", instance.class));
+    if declared != Some(&instance.class) {
+        w.attr("xmlns:h", &names::class_uri(&instance.class));
+    }
     for (name, value) in &instance.properties {
         write_value(w, name, value);
     }
@@ -257,13 +268,18 @@ fn write_reference(w: &mut Writer, reference: &Reference) {
     w.close();
 }
 
-fn envelope(action: &str, request: Option<&Request>, number: u32) -> Writer {
+fn envelope(action: &str, request: Option<&Request>, number: u32, verb: Option<&str>, class: Option<&str>) -> Writer {
     let mut w = Writer::new();
     w.open("a:Envelope");
     w.attr("xmlns:a", ns::SOAP);
     w.attr("xmlns:b", ns::ADDRESSING);
     w.attr("xmlns:c", ns::WSMAN);
     w.attr("xmlns:f", ns::CIMBINDING);
+    for (prefix, uri) in [("xmlns:g", verb), ("xmlns:h", class)] {
+        if let Some(uri) = uri {
+            w.attr(prefix, uri);
+        }
+    }
     w.attr("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance");
     w.open("a:Header");
     w.element("b:To", ANONYMOUS);
@@ -406,7 +422,7 @@ impl Fault {
         } else {
             "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault".to_owned()
         };
-        let mut w = envelope(&action, request, number);
+        let mut w = envelope(&action, request, number, None, None);
         w.open("a:Body");
         w.open("a:Fault");
         w.open("a:Code");

@@ -115,6 +115,9 @@ impl Demo {
         while !progress.all_verified() {
             tokio::select! {
                 event = events.next() => match event {
+                    Some(event) if matches!(event.progress, amt_fleet::Progress::Missed(_)) => {
+                        progress.catch_up(&fleet.machines().await?);
+                    }
                     Some(event) => progress.take(out, &event)?,
                     None => break,
                 },

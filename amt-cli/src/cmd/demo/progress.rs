@@ -2,17 +2,17 @@
 
 use crate::output::Output;
 use amt_core::{Failure, SystemId};
-use amt_fleet::TlsFacts;
 use amt_fleet::event::{FleetEvent, Progress as What};
+use amt_fleet::{Machine, TlsFacts};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 /// What is known of one machine so far.
 #[derive(Default)]
 pub(super) struct Seen {
-    first: Option<Instant>,
+    first: Option<SystemTime>,
     pub(super) seconds: Option<f64>,
     pub(super) tls: Option<TlsFacts>,
     pub(super) control_mode: Option<String>,
@@ -52,7 +52,7 @@ impl Progress {
     pub(super) fn take(&mut self, out: &mut Output, event: &FleetEvent) -> Result<(), Failure> {
         let Some(id) = event.id else { return Ok(()) };
         let seen = self.machines.entry(id).or_default();
-        let first = *seen.first.get_or_insert_with(Instant::now);
+        let first = *seen.first.get_or_insert(event.at);
         match &event.progress {
             What::Connected(tls) => seen.tls = Some(tls.clone()),
             What::Step(step) => {
@@ -65,7 +65,7 @@ impl Progress {
                 self.say(out, &event.to_string())?;
             }
             What::Verified { control_mode, tls, .. } if seen.seconds.is_none() => {
-                seen.seconds = Some(first.elapsed().as_secs_f64());
+                seen.seconds = Some(event.at.duration_since(first).unwrap_or_default().as_secs_f64());
                 seen.tls = Some(tls.clone());
                 seen.control_mode = Some(control_mode.clone());
                 seen.error = None;
@@ -82,6 +82,23 @@ impl Progress {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes up what the database says: events are lost where more happens than can be shown.
+    pub(super) fn catch_up(&mut self, machines: &[Machine]) {
+        for machine in machines.iter().filter(|machine| machine.is_verified()) {
+            let seen = self.machines.entry(machine.id).or_default();
+            let Some(verified_at) = machine.verified_at.filter(|_| seen.seconds.is_none()) else { continue };
+            let first = seen.first.or(machine.hello_at).unwrap_or(verified_at);
+            seen.seconds = Some(verified_at.duration_since(first).unwrap_or_default().as_secs_f64());
+            seen.tls.clone_from(&machine.tls);
+            seen.control_mode.clone_from(&machine.control_mode);
+            seen.error = None;
+            self.verified += 1;
+            if let Some(bar) = &self.bar {
+                bar.inc(1);
+            }
+        }
     }
 
     fn say(&self, out: &mut Output, line: &str) -> Result<(), Failure> {
