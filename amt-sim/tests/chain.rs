@@ -155,7 +155,7 @@ fn the_order_sent_matters() {
     };
     assert_eq!(chain::judge(&rules, &good.certificates), []);
     let faults = chain::judge(&rules, &good.clone().reversed().certificates);
-    assert!(faults.contains(&ChainFault::Broken(0)) && faults.contains(&ChainFault::NotServer), "{faults:?}");
+    assert!(faults.contains(&ChainFault::Broken(0)) && faults.contains(&ChainFault::NotProvisioning), "{faults:?}");
     let late = chain::ChainRules { now: Some(1_800_000_000), ..rules };
     let expired = chains::with_leaf(&Leaf { expired: true, ..Leaf::default() });
     assert_eq!(chain::judge(&late, &expired.certificates), [ChainFault::Expired(0)]);
