@@ -247,7 +247,7 @@ fn judge_path(rules: &ChainRules, certificates: &[X509Certificate<'_>], faults: 
     // A chain of one self-signed certificate has a root, if a strange one; a chain that stops below has none.
     if last.subject() != last.issuer() || !is_signed_by(last, last) {
         faults.push(ChainFault::RootNotSent);
-    } else if !rules.roots.iter().any(|hash| hash.is_of(last.as_raw())) {
+    } else if !rules.roots.iter().any(|hash| (rules.allow_sha1 || hash.algorithm != 1) && hash.is_of(last.as_raw())) {
         faults.push(ChainFault::RootUnknown);
     }
     judge_links(certificates, faults);

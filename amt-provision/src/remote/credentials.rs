@@ -77,7 +77,7 @@ impl Run {
         };
         if current != Some(&password) {
             let request = AuthorizationService::set_admin_acl_entry(ADMIN, &realm, &password);
-            session.call(Step::SetAdminPassword, &request).await?;
+            self.call_again(session, Step::SetAdminPassword, &request).await?;
             session.log_in_as(Credentials { user: ADMIN.to_owned(), password });
         }
         Ok(())

@@ -108,6 +108,28 @@ impl Run {
         Err(failure)
     }
 
+    /// Makes `request` in a session that was logged in before. A password that was just set may be the one that the session now
+    /// wants: refused, the candidates are tried, the setup menu's first. A refused request was not carried out. Returns
+    /// which password was accepted, if another was needed.
+    pub(super) async fn call_again(
+        &mut self,
+        session: &mut Session<Outcome>,
+        step: Step,
+        request: &Request,
+    ) -> Result<(Reply, Option<Secret<String>>), Failure> {
+        match session.call(step, request).await {
+            Ok(reply) => Ok((reply, None)),
+            Err(error) if error.is_login() => {
+                self.last_refusal = Some(self.cx.now());
+                let mut passwords: Vec<Secret<String>> = self.record.mebx_passwords.iter().take(1).cloned().collect();
+                passwords
+                    .extend(self.setup_passwords().into_iter().filter(|p| !passwords.contains(p)).collect::<Vec<_>>());
+                self.log_in(session, step, &passwords, request).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Every password that may open the machine in setup mode, likeliest first.
     pub(super) fn setup_passwords(&self) -> Vec<Secret<String>> {
         let factory = Secret::from(FACTORY);

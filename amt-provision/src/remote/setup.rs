@@ -25,9 +25,9 @@ impl Run {
         self.record_credentials(realm, current.clone()).await?;
         self.set_mebx_password(session).await?;
         self.set_admin_password(session, current.as_ref()).await?;
-        self.set_clock(session).await?;
-        // The machine asked again after the change and accepted: the call above was a login with the new password.
-        if session.challenged() {
+        let other = self.set_clock(session).await?;
+        // The machine asked again after the change and accepted: that was a login with the new password, unless it wanted another.
+        if session.challenged() && other.is_none_or(|p| Some(&p) == self.record.admin_passwords.first()) {
             self.admin_password_proven();
         }
         self.set_names(session, &mut general).await?;
@@ -140,14 +140,16 @@ impl Run {
         Ok(realm.to_owned())
     }
 
-    async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    /// Also tells which password was needed, if it was not the new one.
+    async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<Option<Secret<String>>, Failure> {
         self.step(Step::SetClock);
-        let reply = session.call(Step::SetClock, &TimeSynchronizationService::get_low_accuracy_time_synch()).await?;
+        let request = TimeSynchronizationService::get_low_accuracy_time_synch();
+        let (reply, other) = self.call_again(session, Step::SetClock, &request).await?;
         let ta0 = TimeSynchronizationService::time(&reply).map_err(|e| e.failure(Step::SetClock.name()))?;
         let received = self.utc();
         let request = TimeSynchronizationService::set_high_accuracy_time_synch(ta0, received, self.utc());
         match try_call(session, Step::SetClock, &request).await? {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(other),
             Err(refusal) => {
                 let mut failure = Failure::from(refusal);
                 failure.code = ErrorCode::CLOCK_REFUSED;
