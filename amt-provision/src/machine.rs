@@ -1,7 +1,7 @@
 //! The contract between procedures and whoever drives them, and the adapter that lets a procedure be written as one
 //! straight function.
 //!
-//! A procedure is an `async fn` over a [`Cx`]. It is polled only from [`Machine::handle`], with a waker that does nothing:
+//! A procedure is an `async fn` over a context. It is polled only from [`Machine::handle`], with a waker that does nothing:
 //! there is no executor, no clock and no thread in it. What it awaits is the next [`Input`].
 
 use crate::ca::{CaAnswer, CertificateRequest};
