@@ -1,8 +1,8 @@
 //! Provisioning-certificate rules: which chain a machine will accept, and every reason why it would not
 //! (`spec/hello-tls.md` §2.3, §2.4, §4).
 //!
-//! No TLS or X.509 library is known here. Whoever reads certificates hands in [`ChainFacts`]; [`preflight`] answers with
-//! findings, [`choose`] with an order in which to try several certificates, [`connect::explain`] with the meaning of a failed
+//! No TLS or X.509 library is known here. Whoever reads certificates hands in [`ChainFacts`]; [`preflight()`] answers with
+//! findings, [`choose()`] with an order in which to try several certificates, [`connect::explain`] with the meaning of a failed
 //! handshake.
 
 pub mod choose;
