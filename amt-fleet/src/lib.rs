@@ -10,16 +10,18 @@ pub mod ca;
 pub mod config;
 mod digest;
 pub mod event;
+pub mod fact;
 mod host;
 pub mod names;
 pub mod seal;
 mod server;
 mod store;
+mod words;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
     CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
-    MAX_UNADMITTED, Machine, MachineState, Origin, TlsFacts,
+    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Origin, Report, TlsFacts,
 };

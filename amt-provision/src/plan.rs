@@ -134,7 +134,8 @@ impl Plan {
     }
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether `text` is one label of a DNS name, and so a host name: 1 to 63 letters, digits and inner hyphens.
+pub fn is_label(text: &str) -> bool {
     (1..=MAX_HOST_NAME).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !text.starts_with('-')

@@ -74,7 +74,7 @@ impl Cache {
 }
 
 impl Tx<'_> {
-    async fn row_of(&mut self, id: SystemId) -> Result<Option<i64>, Failure> {
+    pub(super) async fn row_of(&mut self, id: SystemId) -> Result<Option<i64>, Failure> {
         if let Some((row, _)) = self.cache.rows.get(&id) {
             return Ok(Some(*row));
         }
@@ -87,13 +87,18 @@ impl Tx<'_> {
             .transpose()
     }
 
-    async fn existing_row(&mut self, id: SystemId) -> Result<i64, Failure> {
+    pub(super) async fn existing_row(&mut self, id: SystemId) -> Result<i64, Failure> {
         self.row_of(id).await?.ok_or_else(|| super::unknown(id))
     }
 
-    async fn insert_machine(&mut self, id: SystemId, origin: Origin, admitted: bool) -> Result<i64, Failure> {
+    pub(super) async fn insert_machine(
+        &mut self,
+        id: SystemId,
+        origin: Origin,
+        admitted: bool,
+    ) -> Result<i64, Failure> {
         let state = match (origin, admitted) {
-            (Origin::List, _) => MachineState::Known,
+            (Origin::List | Origin::Agent, _) => MachineState::Known,
             (_, true) => MachineState::Working,
             (_, false) => MachineState::Parked,
         };
@@ -111,7 +116,7 @@ impl Tx<'_> {
         .map_err(failed("add machine"))
     }
 
-    async fn machine(&mut self, row: i64) -> Result<Machine, Failure> {
+    pub(super) async fn machine(&mut self, row: i64) -> Result<Machine, Failure> {
         let row = sqlx::query(select_machines!("WHERE m.id = ?1"))
             .bind(row)
             .fetch_one(&mut *self.connection)
@@ -155,6 +160,14 @@ impl Change for SaveRecord {
         .await
         .map_err(failed("write journal"))?;
 
+        if let Some(version) = record.version {
+            sqlx::query("UPDATE machines SET version_order = ?2 WHERE id = ?1 AND version_order IS NOT ?2")
+                .bind(row)
+                .bind(super::machine::version_order(version))
+                .execute(&mut *tx.connection)
+                .await
+                .map_err(failed("write machine"))?;
+        }
         let lists = tx.cache.lists(record);
         if tx.cache.rows.get(&record.id).is_some_and(|(_, known)| *known == lists) {
             return Ok(());

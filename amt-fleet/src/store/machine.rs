@@ -1,48 +1,12 @@
 //! What the database says about a machine.
 
+use crate::words::words;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
 use amt_provision::Step;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::time::SystemTime;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stable word, as in the database and in JSON.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Failure;
-
-            fn from_str(text: &str) -> Result<Self, Failure> {
-                Self::ALL.iter().copied().find(|value| value.name() == text).ok_or_else(|| {
-                    Failure::new(ErrorCode::STORE, "store", format!("{text:?} is not a value this version knows"))
-                })
-            }
-        }
-    };
-}
 
 words! {
     /// Where a machine stands with the setup server.
@@ -69,6 +33,8 @@ words! {
         Hello = "hello",
         /// An imported list.
         List = "list",
+        /// A client that enrolled.
+        Agent = "agent",
         /// The embedding program.
         Caller = "caller",
     }
@@ -269,6 +235,13 @@ pub struct IssuedCertificate {
     pub issued_at: SystemTime,
     /// DER.
     pub der: Vec<u8>,
+}
+
+/// A version as one number whose order is that of versions.
+pub(crate) fn version_order(version: FirmwareVersion) -> i64 {
+    [version.minor, version.hotfix, version.build]
+        .iter()
+        .fold(i64::from(version.major), |order, part| (order << 16) | i64::from(*part))
 }
 
 pub(super) fn required<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, Failure>

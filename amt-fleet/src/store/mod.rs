@@ -4,6 +4,7 @@
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
 mod change;
+mod facts;
 mod machine;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ mod writer;
 
 pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, Naming, SawHello, SetState};
+pub(crate) use facts::Tell;
+pub use facts::{MAX_PAST_FACTS, Report};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Origin, TlsFacts,
 };
@@ -359,6 +362,10 @@ impl Fleet {
         self.0.writer.submit(change::WantRedo(id)).await
     }
 
+    fn readers(&self) -> &SqlitePool {
+        &self.0.readers
+    }
+
     /// Applies a change of the setup server's.
     pub(crate) async fn write<C: writer::Change>(&self, change: C) -> Result<C::Reply, Failure> {
         self.0.writer.submit(change).await
@@ -373,13 +380,13 @@ impl Fleet {
 
 fn migrator() -> Migrator {
     // A migration that was released is never edited: its checksum is in every database.
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "fleet".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/0001_fleet.sql").into_sql_str(),
-        false,
-    )])
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
+        migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
+    ])
 }
 
 fn journal_place(row: &str) -> Place<'_> {
