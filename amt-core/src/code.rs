@@ -181,6 +181,14 @@ codes! {
     MACHINE_UNKNOWN = 7006, "list the known ones with `amt fleet list`";
     /// The hello carries no usable identity.
     IDENTITY_UNUSABLE = 7007, "have the UUID programmed by the maker's tool, or name the machine by its PID";
+    /// The resolver could not answer, or answered what cannot be.
+    RESOLVER = 7008, "correct the rule, program or callback named in the message; the machine is asked about again";
+    /// A machine seems to be in use or to be another than recorded.
+    IN_USE = 7009, "look at it with `amt fleet show`; `amt fleet release` lets it in";
+    /// A filter expression that cannot be read.
+    FILTER = 7010, "correct the expression where the mark points; `amt fleet fields` lists what can be asked for";
+    /// An action after provisioning failed.
+    ACTION = 7011, "see the message; the action is repeated, `amt fleet show` tells when";
 }
 
 impl ErrorCode {

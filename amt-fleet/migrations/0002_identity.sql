@@ -2,7 +2,7 @@
 
 ALTER TABLE machines ADD COLUMN profile       TEXT;                       -- name of the profile decided; absent: the default one
 ALTER TABLE machines ADD COLUMN ou            TEXT;                       -- organisational unit decided
-ALTER TABLE machines ADD COLUMN certificate   TEXT;                       -- SHA-256 of the provisioning certificate decided
+ALTER TABLE machines ADD COLUMN present       TEXT;                       -- SHA-256 of the provisioning certificate decided
 ALTER TABLE machines ADD COLUMN temporary     INTEGER NOT NULL DEFAULT 0; -- its name was made from the UUID: the final one is to come
 ALTER TABLE machines ADD COLUMN released_at   INTEGER;                    -- somebody let it in by hand, whatever the guard says
 ALTER TABLE machines ADD COLUMN released_by   TEXT;
@@ -11,6 +11,9 @@ ALTER TABLE machines ADD COLUMN parked_code   TEXT;                       -- why
 ALTER TABLE machines ADD COLUMN parked_reason TEXT;
 ALTER TABLE machines ADD COLUMN parked_hint   TEXT;
 ALTER TABLE machines ADD COLUMN version_order INTEGER;                    -- firmware as one number, for comparisons
+ALTER TABLE machines ADD COLUMN first_verified_at INTEGER;
+ALTER TABLE machines ADD COLUMN boot_released_at  INTEGER;                -- a boot action may fire once, whatever the guard says
+ALTER TABLE machines ADD COLUMN boot_released_by  TEXT;
 ALTER TABLE machines ADD COLUMN wanted_host   TEXT;                       -- final name decided, until the machine carries it
 ALTER TABLE machines ADD COLUMN wanted_domain TEXT;
 

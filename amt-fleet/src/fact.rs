@@ -63,6 +63,8 @@ words! {
         Wsman = "wsman",
         /// A client on the machine, through the intake.
         Agent = "agent",
+        /// The resolver: a rule, a program or a callback.
+        Resolver = "resolver",
         /// An imported list.
         List = "list",
         /// Somebody at the command line or an embedding program.

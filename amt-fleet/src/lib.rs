@@ -11,17 +11,22 @@ pub mod config;
 mod digest;
 pub mod event;
 pub mod fact;
+mod guard;
 mod host;
 pub mod names;
+mod program;
+pub mod resolve;
 pub mod seal;
 mod server;
 mod store;
 mod words;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
+pub use fact::{Disagreement, Fact, FactKey, FactSource, Facts};
+pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
     CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
-    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Origin, Report, TlsFacts,
+    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release, Report, TlsFacts,
 };

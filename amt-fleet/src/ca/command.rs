@@ -18,27 +18,20 @@
 //! Any other exit status means that the authority could not be asked; standard error is the reason that is shown.
 
 use super::{Asked, CertificateAuthority, certificates, pem};
+use crate::program::{Program, readable};
 use amt_core::{ErrorCode, Failure};
 use amt_provision::{CaAnswer, CertificateRequest};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
 
-/// Longest answer that is read from the program.
-pub const MAX_ANSWER: u64 = 256 * 1024;
 /// Longest request id that is kept.
 pub const MAX_REQUEST_ID: usize = 1024;
-const MAX_REASON: usize = 600;
 
 /// Asks a program.
 #[derive(Clone, Debug)]
 pub struct CommandCa {
-    program: PathBuf,
-    arguments: Vec<String>,
-    timeout: Duration,
+    program: Program,
 }
 
 #[derive(Deserialize)]
@@ -52,62 +45,33 @@ struct Answer {
 impl CommandCa {
     /// The program at `program`, killed if it takes longer than a minute.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), timeout: Duration::from_secs(60) }
+        Self { program: Program::new(program) }
     }
 
     /// The same with arguments.
     #[must_use]
     pub fn arguments(mut self, arguments: Vec<String>) -> Self {
-        self.arguments = arguments;
+        self.program.arguments = arguments;
         self
     }
 
     /// The same with another limit of time.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.program.timeout = timeout;
         self
     }
 
     async fn ask(&self, request: &CertificateRequest) -> Result<CaAnswer, String> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .env("AMT_UUID", request.id.to_string())
-            .env("AMT_COMMON_NAME", &request.common_name)
-            .env("AMT_DNS_NAMES", request.dns_names.join(" "))
-            .env_remove("AMT_REQUEST_ID")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        if let Some(id) = &request.request_id {
-            command.env("AMT_REQUEST_ID", id);
-        }
-        let mut child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
-        let (Some(mut stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
-            return Err("has no pipes".to_owned());
-        };
-        let text = pem("CERTIFICATE REQUEST", &request.csr);
-        let give = async {
-            // A program that knows the answer need not read the request.
-            let _ = stdin.write_all(text.as_bytes()).await;
-            drop(stdin);
-        };
-        let ((), answer, errors) = tokio::join!(give, collect(stdout), collect(stderr));
-        let status = child.wait().await.map_err(|e| format!("was lost: {e}"))?;
-        let (answer, too_long) = answer;
-        if !status.success() {
-            return Err(match readable(&errors.0) {
-                reason if reason.is_empty() => format!("ended with {status} and said nothing"),
-                reason => format!("ended with {status}: {reason}"),
-            });
-        }
-        if too_long {
-            return Err(format!("answered more than {MAX_ANSWER} bytes"));
-        }
+        let names = request.dns_names.join(" ");
+        let id = request.id.to_string();
+        let environment = [
+            ("AMT_UUID", Some(id.as_str())),
+            ("AMT_COMMON_NAME", Some(&request.common_name)),
+            ("AMT_DNS_NAMES", Some(&names)),
+            ("AMT_REQUEST_ID", request.request_id.as_deref()),
+        ];
+        let answer = self.program.run(&environment, pem("CERTIFICATE REQUEST", &request.csr).as_bytes()).await?;
         interpret(&answer, request)
     }
 }
@@ -115,12 +79,7 @@ impl CommandCa {
 impl CertificateAuthority for CommandCa {
     fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Asked<'a> {
         Box::pin(async move {
-            let answer = match tokio::time::timeout(self.timeout, self.ask(request)).await {
-                Ok(answer) => answer,
-                // Dropped with its future, the child is killed.
-                Err(_) => Err(format!("did not answer within {} s", self.timeout.as_secs_f32())),
-            };
-            answer.unwrap_or_else(|why| CaAnswer::Failed(unavailable(&self.program, &why)))
+            self.ask(request).await.unwrap_or_else(|why| CaAnswer::Failed(unavailable(&self.program.path, &why)))
         })
     }
 }
@@ -147,24 +106,6 @@ fn interpret(answer: &[u8], request: &CertificateRequest) -> Result<CaAnswer, St
         }
         _ => Err(format!("must answer either \"pending\" or \"denied\" about {}", request.common_name)),
     }
-}
-
-/// What a pipe gives, up to the limit; the rest is read and forgotten so that the program is not stuck.
-async fn collect(mut pipe: impl AsyncRead + Unpin) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::new();
-    let _ = (&mut pipe).take(MAX_ANSWER).read_to_end(&mut bytes).await;
-    let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
-    (bytes, !matches!(rest, Ok(0)))
-}
-
-/// The end of what a program wrote, on one line, without control characters.
-fn readable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let line = words.join(" ");
-    let skip = line.chars().count().saturating_sub(MAX_REASON);
-    if skip == 0 { line } else { format!("… {}", line.chars().skip(skip).collect::<String>()) }
 }
 
 fn unavailable(program: &Path, why: &str) -> Failure {

@@ -6,7 +6,8 @@
 mod command;
 mod local;
 
-pub use command::{CommandCa, MAX_ANSWER, MAX_REQUEST_ID};
+pub use crate::program::MAX_ANSWER;
+pub use command::{CommandCa, MAX_REQUEST_ID};
 pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
 
 use amt_provision::{CaAnswer, CertificateRequest};

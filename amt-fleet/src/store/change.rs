@@ -479,7 +479,8 @@ impl Change for Finish {
         sqlx::query(
             "UPDATE machines SET state = ?2, attempts = 0, redo = 0, retry_at = NULL, failure_code = NULL, \
              failure_stage = NULL, failure_message = NULL, failure_hint = NULL, control_mode = ?3, tls_version = ?4, \
-             tls_suite = ?5, tls_engine = ?6, verified_at = ?7, changed_at = ?7 WHERE id = ?1",
+             tls_suite = ?5, tls_engine = ?6, verified_at = ?7, first_verified_at = ifnull(first_verified_at, ?7), \
+             changed_at = ?7 WHERE id = ?1",
         )
         .bind(row)
         .bind(MachineState::Verified.name())

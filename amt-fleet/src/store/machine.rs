@@ -5,6 +5,7 @@ use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
 use amt_provision::Step;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -62,6 +63,47 @@ pub struct TlsFacts {
     pub engine: String,
 }
 
+/// A host name and its domain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// First label.
+    pub host: String,
+    /// The rest, if any.
+    pub domain: Option<String>,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        match &self.domain {
+            Some(domain) => write!(f, ".{domain}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a machine is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parked {
+    /// A stable word: `UNKNOWN`, `IN-USE`, `UUID-TWICE`, …
+    pub code: String,
+    /// In words.
+    pub reason: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Somebody overruled the guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Release {
+    /// When.
+    pub at: SystemTime,
+    /// Who: a name given at the command line, or `resolver`.
+    pub by: String,
+}
+
 /// One machine, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,6 +142,26 @@ pub struct Machine {
     pub winner: Option<String>,
     /// Time of the proof.
     pub verified_at: Option<SystemTime>,
+    /// Time of the first proof ever: earlier than `verified_at` on a machine that was provisioned again.
+    pub first_verified_at: Option<SystemTime>,
+    /// Name of the profile decided; absent: the default one.
+    pub profile: Option<String>,
+    /// Organisational unit decided.
+    pub ou: Option<String>,
+    /// SHA-256 (hex) of the only provisioning certificate to present, if that was decided.
+    pub present: Option<String>,
+    /// Whether its name was made from the UUID and the final one is to come.
+    pub temporary: bool,
+    /// Name that it shall have, until it has it.
+    pub wanted: Option<Name>,
+    /// Why it is not let in.
+    pub parked: Option<Parked>,
+    /// Who let it in whatever the guard says, and when.
+    pub released: Option<Release>,
+    /// Who let a boot action fire once whatever the guard says, and when.
+    pub boot_released: Option<Release>,
+    /// Of several machines with this UUID, the one at this address is meant.
+    pub bound_address: Option<IpAddr>,
     /// Last step in the journal.
     pub step: Option<Step>,
     /// Whether CommitChanges may have been sent.
@@ -115,8 +177,8 @@ pub struct Machine {
 impl Machine {
     /// Host and domain as one name.
     pub fn name(&self) -> Option<String> {
-        let host = self.host_name.as_ref()?;
-        Some(self.domain_name.as_ref().map_or_else(|| host.clone(), |domain| format!("{host}.{domain}")))
+        let host = self.host_name.clone()?;
+        Some(Name { host, domain: self.domain_name.clone() }.to_string())
     }
 
     /// Whether everything is done and proven.
@@ -158,6 +220,24 @@ impl Machine {
             tls,
             winner: text("winner")?,
             verified_at: time(row, "verified_at")?,
+            first_verified_at: time(row, "first_verified_at")?,
+            profile: text("profile")?,
+            ou: text("ou")?,
+            present: text("present")?,
+            temporary: required(row, "temporary")?,
+            wanted: match text("wanted_host")? {
+                Some(host) => Some(Name { host, domain: text("wanted_domain")? }),
+                None => None,
+            },
+            parked: match (text("parked_code")?, text("parked_reason")?) {
+                (Some(code), Some(reason)) => {
+                    Some(Parked { code, reason, hint: text("parked_hint")?.unwrap_or_default() })
+                }
+                _ => None,
+            },
+            released: release(row, "released_at", "released_by")?,
+            boot_released: release(row, "boot_released_at", "boot_released_by")?,
+            bound_address: text("bound_address")?.and_then(|a| a.parse().ok()),
             step: text("step")?.map(|step| step.parse()).transpose()?,
             commit_sent: optional::<bool>(row, "commit_sent")?.unwrap_or(false),
             realm: text("realm")?,
@@ -242,6 +322,11 @@ pub(crate) fn version_order(version: FirmwareVersion) -> i64 {
     [version.minor, version.hotfix, version.build]
         .iter()
         .fold(i64::from(version.major), |order, part| (order << 16) | i64::from(*part))
+}
+
+fn release(row: &SqliteRow, at: &str, by: &str) -> Result<Option<Release>, Failure> {
+    let by = optional(row, by)?.unwrap_or_default();
+    Ok(time(row, at)?.map(|at| Release { at, by }))
 }
 
 pub(super) fn required<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, Failure>

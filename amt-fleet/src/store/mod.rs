@@ -15,7 +15,8 @@ pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, Naming,
 pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
 pub use machine::{
-    CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Origin, TlsFacts,
+    CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
+    Release, TlsFacts,
 };
 
 use crate::seal::{Place, SealKey};

@@ -1,0 +1,93 @@
+//! Programs of the administrator's that are asked or told something: bounded in time and in what is read from them.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+/// Longest answer that is read from a program.
+pub const MAX_ANSWER: u64 = 256 * 1024;
+const MAX_REASON: usize = 600;
+
+/// A program, its arguments, and how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) timeout: Duration,
+}
+
+impl Program {
+    /// Without arguments, killed if it takes longer than a minute.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), arguments: Vec::new(), timeout: Duration::from_secs(60) }
+    }
+
+    /// Runs it with `input` on standard input and returns what it answered. Variables without a value are unset.
+    ///
+    /// # Errors
+    /// Why there is no answer, as the end of a sentence that begins with the program: it cannot be started, it ended with
+    /// another status than 0 (with the end of its standard error), it took too long or said too much.
+    pub(crate) async fn run(&self, environment: &[(&str, Option<&str>)], input: &[u8]) -> Result<Vec<u8>, String> {
+        // Dropped with its future, the child is killed.
+        match tokio::time::timeout(self.timeout, self.talk(environment, input)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("did not answer within {} s", self.timeout.as_secs_f32())),
+        }
+    }
+
+    async fn talk(&self, environment: &[(&str, Option<&str>)], input: &[u8]) -> Result<Vec<u8>, String> {
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        for (name, value) in environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let mut child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err("has no pipes".to_owned());
+        };
+        let give = async {
+            // A program that knows the answer need not read the question.
+            let _ = stdin.write_all(input).await;
+            drop(stdin);
+        };
+        let ((), (answer, too_long), errors) = tokio::join!(give, collect(stdout), collect(stderr));
+        let status = child.wait().await.map_err(|e| format!("was lost: {e}"))?;
+        if !status.success() {
+            return Err(match readable(&errors.0) {
+                reason if reason.is_empty() => format!("ended with {status} and said nothing"),
+                reason => format!("ended with {status}: {reason}"),
+            });
+        }
+        if too_long { Err(format!("answered more than {MAX_ANSWER} bytes")) } else { Ok(answer) }
+    }
+}
+
+/// What a pipe gives, up to the limit; the rest is read and forgotten so that the program is not stuck.
+async fn collect(mut pipe: impl AsyncRead + Unpin) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let _ = (&mut pipe).take(MAX_ANSWER).read_to_end(&mut bytes).await;
+    let rest = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
+    (bytes, !matches!(rest, Ok(0)))
+}
+
+/// The end of what a program wrote, on one line, without control characters.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let line = words.join(" ");
+    let skip = line.chars().count().saturating_sub(MAX_REASON);
+    if skip == 0 { line } else { format!("… {}", line.chars().skip(skip).collect::<String>()) }
+}
