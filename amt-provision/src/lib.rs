@@ -8,19 +8,25 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+pub mod boot;
 pub mod ca;
 pub mod csr;
 pub mod event;
+pub mod facts;
 pub mod journal;
 pub mod machine;
+pub mod managed;
 pub mod password;
 pub mod plan;
 pub mod remote;
 mod session;
 pub mod step;
 
+pub use boot::BootRecord;
 pub use ca::{CaAnswer, CertificateRequest};
 pub use event::Event;
+pub use facts::MachineFacts;
 pub use journal::Record;
+pub use managed::Access;
 pub use plan::{PasswordPolicy, Plan, TlsSettings};
 pub use step::Step;

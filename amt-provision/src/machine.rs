@@ -39,9 +39,9 @@ pub enum Input {
     Cancel,
 }
 
-/// What a procedure asks of its driver. Taken in order.
+/// What a procedure asks of its driver. Taken in order. `T` is what it ends with, `R` the record that it makes durable.
 #[derive(Clone, Debug)]
-pub enum Output<T> {
+pub enum Output<T, R = Record> {
     /// Drop the present connection, if any, and make a new one: TCP to `port`, then TLS. Answer: `Connected` or `ConnectFailed`.
     Connect {
         /// Port on the machine.
@@ -52,7 +52,7 @@ pub enum Output<T> {
     /// Send these bytes in one write.
     Transmit(Vec<u8>),
     /// Make this durable. Answer: `Persisted`. Nothing that depends on it is sent before the answer.
-    Persist(Box<Record>),
+    Persist(Box<R>),
     /// Ask the certificate authority. Answer: `Certified`.
     Certify(CertificateRequest),
     /// Progress.
@@ -63,10 +63,10 @@ pub enum Output<T> {
     Done(Result<T, Failure>),
 }
 
-struct Shared<T> {
+struct Shared<T, R> {
     now: Tick,
     input: Option<Input>,
-    outputs: VecDeque<Output<T>>,
+    outputs: VecDeque<Output<T, R>>,
     deadline: Option<Tick>,
     cancelled: bool,
     /// Whether the present connection has ended. Kept here, because it may end while the procedure waits for something else.
@@ -75,15 +75,15 @@ struct Shared<T> {
 
 type Procedure<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
-/// A procedure as a machine: one input, then drain.
-pub struct Machine<T> {
+/// A procedure as a machine: one input, then drain. `T` is what it ends with, `R` the record that it makes durable.
+pub struct Machine<T, R = Record> {
     procedure: Option<Procedure<T>>,
-    shared: Arc<Mutex<Shared<T>>>,
+    shared: Arc<Mutex<Shared<T, R>>>,
 }
 
-impl<T: Send + 'static> Machine<T> {
+impl<T: Send + 'static, R: Send + 'static> Machine<T, R> {
     /// Wraps the procedure that `make` returns.
-    pub(crate) fn new<F>(make: impl FnOnce(Cx<T>) -> F) -> Self
+    pub(crate) fn new<F>(make: impl FnOnce(Cx<T, R>) -> F) -> Self
     where
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
@@ -130,7 +130,7 @@ impl<T: Send + 'static> Machine<T> {
     }
 
     /// The next output; drain after every input.
-    pub fn poll(&mut self) -> Option<Output<T>> {
+    pub fn poll(&mut self) -> Option<Output<T, R>> {
         lock(&self.shared).outputs.pop_front()
     }
 
@@ -142,17 +142,17 @@ impl<T: Send + 'static> Machine<T> {
 }
 
 /// What a procedure works with.
-pub(crate) struct Cx<T> {
-    shared: Arc<Mutex<Shared<T>>>,
+pub(crate) struct Cx<T, R = Record> {
+    shared: Arc<Mutex<Shared<T, R>>>,
 }
 
-impl<T> Clone for Cx<T> {
+impl<T, R> Clone for Cx<T, R> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<T> Cx<T> {
+impl<T, R: Clone> Cx<T, R> {
     pub(crate) fn now(&self) -> Tick {
         lock(&self.shared).now
     }
@@ -162,7 +162,7 @@ impl<T> Cx<T> {
         lock(&self.shared).closed
     }
 
-    pub(crate) fn emit(&self, output: Output<T>) {
+    pub(crate) fn emit(&self, output: Output<T, R>) {
         lock(&self.shared).outputs.push_back(output);
     }
 
@@ -216,7 +216,7 @@ impl<T> Cx<T> {
     }
 
     /// Makes `record` durable; returns only after it is.
-    pub(crate) async fn persist(&self, record: &Record) -> Result<(), Failure> {
+    pub(crate) async fn persist(&self, record: &R) -> Result<(), Failure> {
         self.emit(Output::Persist(Box::new(record.clone())));
         loop {
             if let Input::Persisted(result) = self.input(None).await? {
@@ -237,7 +237,7 @@ impl<T> Cx<T> {
 }
 
 // A panic inside a procedure leaves nothing half-written here: every change is one assignment or push.
-fn lock<T>(shared: &Mutex<Shared<T>>) -> MutexGuard<'_, Shared<T>> {
+fn lock<T, R>(shared: &Mutex<Shared<T, R>>) -> MutexGuard<'_, Shared<T, R>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

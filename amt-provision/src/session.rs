@@ -1,5 +1,6 @@
 //! WS-Man over the connection of a procedure.
 
+use crate::journal::Record;
 use crate::machine::{Cx, Input, Output};
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
@@ -74,8 +75,8 @@ impl From<CallError> for Failure {
 }
 
 /// One logical session with a machine: the connection is remade when the firmware drops it, to the same peer.
-pub(crate) struct Session<T> {
-    cx: Cx<T>,
+pub(crate) struct Session<T, R = Record> {
+    cx: Cx<T, R>,
     client: Client,
     port: u16,
     plan: TlsPlan,
@@ -84,10 +85,10 @@ pub(crate) struct Session<T> {
     pub(crate) outcome: TlsOutcome,
 }
 
-impl<T: Send + 'static> Session<T> {
+impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
     /// Connects. From here on only the certificate seen now is accepted: whoever answered first cannot be swapped.
     pub(crate) async fn open(
-        cx: &Cx<T>,
+        cx: &Cx<T, R>,
         authority: &str,
         port: u16,
         mut plan: TlsPlan,
@@ -152,5 +153,18 @@ impl<T: Send + 'static> Session<T> {
             }
             .map_err(wrap)?;
         }
+    }
+}
+
+/// A call whose refusal is an answer: `Ok(Err(_))` if the machine said no, `Err` if it could not be asked.
+pub(crate) async fn try_call<T: Send + 'static, R: Clone + Send + 'static>(
+    session: &mut Session<T, R>,
+    step: Step,
+    request: &Request,
+) -> Result<Result<Reply, CallError>, Failure> {
+    match session.call(step, request).await {
+        Ok(reply) => Ok(Ok(reply)),
+        Err(error) if error.is_refusal() => Ok(Err(error)),
+        Err(error) => Err(error.into()),
     }
 }

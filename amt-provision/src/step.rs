@@ -11,7 +11,7 @@ macro_rules! steps {
         pub enum Step { $($(#[$doc])* $name,)* }
 
         impl Step {
-            /// Every step, in the order in which remote configuration takes them.
+            /// Every step: those of remote configuration in the order in which it takes them, then those of other procedures.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The stable name.
@@ -67,6 +67,10 @@ steps! {
     Tidy = "tidy";
     /// All done and proven.
     Done = "done";
+    /// Set what the computer boots from next.
+    ArmBoot = "arm-boot";
+    /// Ask for a start of the computer: sent once.
+    PowerAction = "power-action";
 }
 
 impl fmt::Display for Step {

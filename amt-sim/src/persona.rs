@@ -25,6 +25,7 @@ pub struct Persona {
     pub keys: Keys,
     pub certificates: Certificates,
     pub mebx: Mebx,
+    pub power: Power,
     pub tls_settings: TlsSettings,
     pub http: Http,
     pub wsman: Wsman,
@@ -83,6 +84,10 @@ section! {
 section! {
     /// The password of the setup menu.
     Mebx { policy: MebxPolicy, required_for_commit: bool, }
+}
+section! {
+    /// The computer's power and boot.
+    Power { boot_seconds: u64, tells_next_boot: bool, }
 }
 section! {
     /// `AMT_TLSSettingData`.

@@ -124,6 +124,11 @@ async fn the_control_socket_tells_and_does() {
     for _ in 0..2 {
         hellos.accept().await.unwrap();
     }
+    let os = json!({"command": "os-name", "uuid": uuid, "name": "pc9.example.com"});
+    assert_eq!(ask(os).await, json!({"done": true}));
+    while ask(json!({"command": "truth", "uuid": uuid})).await["machines"][0]["host_os_fqdn"] != "pc9.example.com" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let fault = json!({"command": "fault", "uuid": uuid, "fault": "hello:out:truncate"});
     assert_eq!(ask(fault).await, json!({"done": true}));
     assert_eq!(ask(json!({"command": "hello", "uuid": uuid})).await, json!({"done": true}));

@@ -123,6 +123,10 @@ fn typed_classes_read_recorded_instances() {
         (cim::ComputerSystemPackage::NAME, typed::<cim::ComputerSystemPackage>(&corpus)),
         (cim::Chassis::NAME, typed::<cim::Chassis>(&corpus)),
         (cim::AssociatedPowerManagementService::NAME, typed::<cim::AssociatedPowerManagementService>(&corpus)),
+        (amt::BootSettingData::NAME, typed::<amt::BootSettingData>(&corpus)),
+        (cim::BootConfigSetting::NAME, typed::<cim::BootConfigSetting>(&corpus)),
+        (cim::BootService::NAME, typed::<cim::BootService>(&corpus)),
+        (cim::BootSourceSetting::NAME, typed::<cim::BootSourceSetting>(&corpus)),
         (ips::HostBasedSetupService::NAME, typed::<ips::HostBasedSetupService>(&corpus)),
     ] {
         assert!(count > 0, "no recorded instance of {class}");

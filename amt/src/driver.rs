@@ -7,6 +7,8 @@ use amt_core::{ErrorCode, Failure, SystemId, Tick};
 use amt_provision::machine::{Input, Machine, Output};
 use amt_provision::{Event, Step};
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,13 +19,29 @@ const READ_SIZE: usize = 16 * 1024;
 /// How long a polite goodbye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Who makes the records of a procedure durable.
+pub(crate) trait Keep<R>: Sync {
+    /// Makes `record` durable.
+    fn keep(&self, record: &R) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Nobody: the procedure has no record.
+pub(crate) struct NoRecord;
+
+impl Keep<Infallible> for NoRecord {
+    async fn keep(&self, record: &Infallible) -> Result<(), Failure> {
+        match *record {}
+    }
+}
+
 /// Runs `machine` to its end. Dropping the future stops it at the next await; what was persisted stays.
-pub(crate) async fn drive<T: Send + 'static, H: Host>(
-    machine: &mut Machine<T>,
+pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
+    machine: &mut Machine<T, R>,
     id: SystemId,
     address: IpAddr,
     chains: &[ClientChain],
     host: &H,
+    keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
     let start = Instant::now();
     let now = || Tick(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -64,7 +82,7 @@ pub(crate) async fn drive<T: Send + 'static, H: Host>(
                     }
                     failpoint::pass("transmit-after", step.name());
                 }
-                Output::Persist(record) => inputs.push_back(Input::Persisted(host.persist(&record).await)),
+                Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
                 Output::Event(event) => {
                     if let Event::Step(begun) = event {

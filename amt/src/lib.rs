@@ -11,6 +11,7 @@ pub mod failpoint;
 pub mod host;
 pub mod job;
 pub mod listener;
+pub mod managed;
 mod provision;
 pub mod tls;
 
@@ -19,6 +20,7 @@ pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;
 pub use listener::{HelloEvent, HelloListener, ListenerConfig};
+pub use managed::{BootHost, BootJob, Target, boot_once, read_facts};
 pub use provision::provision;
 
 use amt_core::{ErrorCode, Failure};

@@ -1,6 +1,7 @@
 //! Remote configuration of one machine over the network.
 
-use crate::driver::drive;
+use crate::certificate::ProvisioningCertificate;
+use crate::driver::{Keep, drive};
 use crate::host::Host;
 use crate::job::Job;
 use crate::random_seed;
@@ -22,24 +23,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// [`Job::record`], the procedure goes on from the machine's state.
 pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> {
     let record = job.record.unwrap_or_else(|| Record::new(job.id));
-    let facts: Vec<_> = job.certificates.iter().map(|c| c.facts()).collect();
-    let order = choose(
-        &facts,
+    let hello = job.hello.as_ref();
+    let (chains, candidates) = chains(
+        &job.certificates,
         &ChooseInput {
-            hello: job.hello.as_ref(),
+            hello,
             suffix: job.suffix.as_deref(),
             firmware: record.version,
             remembered: record.provisioning_certificate.as_deref(),
         },
-    );
-    let mut chains: Vec<ClientChain> = Vec::with_capacity(order.len());
-    let mut candidates = Vec::with_capacity(order.len());
-    for choice in &order {
-        let Some(certificate) = job.certificates.get(choice.index) else { continue };
-        let chain = ClientChain::new(&certificate.chain(job.hello.as_ref()), certificate.key())?;
-        candidates.push(Candidate { index: chains.len(), leaf_sha256: certificate.leaf_sha256_hex() });
-        chains.push(chain);
-    }
+    )?;
     let authority = SocketAddr::new(job.address, job.port).to_string();
     let mut remote = Remote::new(record, job.plan, candidates, authority, job.port);
     remote.credentials_set = job.hello.as_ref().map(|hello| hello.admin_credentials_set);
@@ -48,5 +41,32 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::new(ErrorCode::IO, "start", "the clock of this computer is before 1970"))?
         .as_secs();
-    drive(&mut remote.start(), job.id, job.address, &chains, host).await
+    drive(&mut remote.start(), job.id, job.address, &chains, host, &Records(host)).await
+}
+
+/// The embedder keeps the records of a setup.
+struct Records<'h, H>(&'h H);
+
+impl<H: Host> Keep<Record> for Records<'_, H> {
+    async fn keep(&self, record: &Record) -> Result<(), Failure> {
+        self.0.persist(record).await
+    }
+}
+
+/// The chains to present, best first, and how the procedure names them.
+pub(crate) fn chains(
+    certificates: &[ProvisioningCertificate],
+    input: &ChooseInput<'_>,
+) -> Result<(Vec<ClientChain>, Vec<Candidate>), Failure> {
+    let facts: Vec<_> = certificates.iter().map(|c| c.facts()).collect();
+    let order = choose(&facts, input);
+    let mut chains: Vec<ClientChain> = Vec::with_capacity(order.len());
+    let mut candidates = Vec::with_capacity(order.len());
+    for choice in &order {
+        let Some(certificate) = certificates.get(choice.index) else { continue };
+        let chain = ClientChain::new(&certificate.chain(input.hello), certificate.key())?;
+        candidates.push(Candidate { index: chains.len(), leaf_sha256: certificate.leaf_sha256_hex() });
+        chains.push(chain);
+    }
+    Ok((chains, candidates))
 }

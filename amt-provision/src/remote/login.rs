@@ -2,13 +2,13 @@
 
 use super::{Entry, Outcome, Run};
 use crate::event::Event;
-use crate::password::{ADMIN, FACTORY};
+use crate::managed;
+use crate::password::FACTORY;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
-use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
 
 impl Run {
@@ -76,36 +76,8 @@ impl Run {
         passwords: &[Secret<String>],
         request: &Request,
     ) -> Result<(Reply, Option<Secret<String>>), Failure> {
-        let mut refused = None;
-        for password in passwords {
-            if let Some(at) = self.last_refusal {
-                let waited = self.cx.now().since(at);
-                if waited < self.plan.guess_spacing {
-                    self.cx.note(format!(
-                        "a password was refused; the next is tried in {} s, within the firmware's lock-out",
-                        (self.plan.guess_spacing - waited).as_secs()
-                    ));
-                    self.cx.sleep(self.plan.guess_spacing - waited).await?;
-                }
-            }
-            session.log_in_as(Credentials { user: ADMIN.to_owned(), password: password.clone() });
-            match session.call(step, request).await {
-                Ok(reply) => return Ok((reply, session.challenged().then(|| password.clone()))),
-                Err(error) if error.is_login() => {
-                    self.last_refusal = Some(self.cx.now());
-                    refused = Some(Failure::from(error));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let tried = passwords.len();
-        let mut failure = Self::fail(
-            ErrorCode::ADMIN_PASSWORD_UNKNOWN,
-            step,
-            format!("the machine refused all {tried} passwords known for {ADMIN}, or the account is locked"),
-        );
-        failure.device = refused.and_then(|f| f.device);
-        Err(failure)
+        let spacing = self.plan.guess_spacing;
+        managed::log_in(&self.cx, session, step, passwords, request, spacing, &mut self.last_refusal).await
     }
 
     /// Makes `request` in a session that was logged in before. A password that was just set may be the one that the session now

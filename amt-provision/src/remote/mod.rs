@@ -14,11 +14,10 @@ use crate::journal::Record;
 use crate::machine::{Cx, Machine};
 use crate::password::Random;
 use crate::plan::Plan;
-use crate::session::{CallError, Session};
+use crate::session::{Session, try_call};
 use crate::step::Step;
 use amt_core::tls::TlsOutcome;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Severity, SystemId, Tick};
-use amt_wsman::op::{Reply, Request};
 
 /// A provisioning certificate that may fit, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,18 +169,5 @@ impl Run {
 
     fn fail(code: ErrorCode, step: Step, message: impl Into<String>) -> Failure {
         Failure::new(code, step.name(), message)
-    }
-}
-
-/// A call whose refusal is an answer: `Ok(Err(_))` if the machine said no, `Err` if it could not be asked.
-async fn try_call(
-    session: &mut Session<Outcome>,
-    step: Step,
-    request: &Request,
-) -> Result<Result<Reply, CallError>, Failure> {
-    match session.call(step, request).await {
-        Ok(reply) => Ok(Ok(reply)),
-        Err(error) if error.is_refusal() => Ok(Err(error)),
-        Err(error) => Err(error.into()),
     }
 }

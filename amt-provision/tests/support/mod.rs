@@ -4,13 +4,17 @@
 use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret, SystemId, Tick};
+use amt_provision::boot::{Boot, BootRecord, BootSource, Booted};
+use amt_provision::facts::Facts;
 use amt_provision::machine::{Input, Machine, Output};
 use amt_provision::remote::{Candidate, Outcome, Remote};
-use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record, Step};
+use amt_provision::{Access, CaAnswer, CertificateRequest, Event, MachineFacts, Plan, Record, Step};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
 use amt_sim::fault::{Direction, Fault, FaultKind};
 use amt_sim::firmware::{Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port};
+use amt_wsman::client::{self, Client, ClientConfig, Credentials};
+use amt_wsman::op::{Reply, Request};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +26,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Server {
     pub chains: Vec<Vec<Vec<u8>>>,
     pub disk: Option<Vec<u8>>,
+    /// The record of the boot, on disk too.
+    pub boot_disk: Option<Vec<u8>>,
+    /// The disk is full: nothing more is made durable.
+    pub disk_is_full: bool,
     pub plan: Plan,
     pub ca: Ca,
     pub seed: u8,
@@ -45,16 +53,16 @@ pub struct Crash {
 
 /// How one attempt ended.
 #[derive(Debug)]
-pub struct Attempt {
+pub struct Attempt<T = Outcome> {
     /// Nothing if the server crashed.
-    pub result: Option<Result<Outcome, Failure>>,
+    pub result: Option<Result<T, Failure>>,
     pub events: Vec<Event>,
     pub outputs: usize,
     /// Times at which a login was refused.
     pub refusals: Vec<Tick>,
 }
 
-impl Attempt {
+impl<T: std::fmt::Debug> Attempt<T> {
     pub fn failure(&self) -> &Failure {
         self.result.as_ref().expect("it crashed").as_ref().expect_err("it succeeded")
     }
@@ -100,7 +108,15 @@ impl World {
             plan.domain_name = Some(SUFFIX.to_owned());
             plan
         };
-        let server = Server { chains: vec![chain.chain], disk: None, plan, ca: Ca::default(), seed: 1 };
+        let server = Server {
+            chains: vec![chain.chain],
+            disk: None,
+            boot_disk: None,
+            disk_is_full: false,
+            plan,
+            ca: Ca::default(),
+            seed: 1,
+        };
         let mut world = Self {
             now: Tick(0),
             firmware: Firmware::new(config),
@@ -173,12 +189,103 @@ impl World {
         remote.seed = [self.server.seed; 32];
         remote.credentials_set = credentials_set;
         remote.utc_at_zero = 1_767_225_600;
-        let attempt = self.run(remote.start(), crash);
+        self.run(remote.start(), crash, |server, record| server.disk = Some(record.encode().expose().clone()))
+    }
+
+    /// A machine of ours that is set up, and some time later.
+    pub fn provisioned(change: impl FnOnce(&mut MachineConfig)) -> Self {
+        let mut world = Self::with(change);
+        world.attempt(None).result.expect("no crash").expect("it is set up");
+        world.wait(Duration::from_secs(60));
+        world
+    }
+
+    /// How the machine is reached by what is on disk.
+    pub fn access(&mut self) -> Access {
+        self.server.seed = self.server.seed.wrapping_add(1);
+        let record = self.record();
+        let certificate = record.as_ref().and_then(|r| r.certificate.clone());
+        let identity = certificate.map_or(PeerIdentity::Any, PeerIdentity::Pinned);
+        let passwords = record.map(|r| r.admin_passwords).unwrap_or_default();
+        let mut access = Access::new(self.firmware.id(), "127.0.0.2:16993".to_owned(), 16993, identity, passwords);
+        access.seed = [self.server.seed; 32];
+        access
+    }
+
+    /// One attempt to boot from the network once, from the last durable record to its end or crash.
+    pub fn boot(&mut self, crash: Option<Crash>) -> Attempt<Booted> {
+        let access = self.access();
+        self.boot_by(access, crash)
+    }
+
+    /// The same by other ways.
+    pub fn boot_by(&mut self, access: Access, crash: Option<Crash>) -> Attempt<Booted> {
+        let disk = self.server.boot_disk.as_ref();
+        let record = disk.map(|bytes| BootRecord::decode(bytes).expect("what was written reads"));
+        let record = record.unwrap_or_else(|| BootRecord::new(self.firmware.id(), BootSource::Network));
+        self.run(Boot::new(access, record).start(), crash, |server, record| server.boot_disk = Some(record.encode()))
+    }
+
+    /// What the machine says of itself.
+    pub fn facts(&mut self, access: Access) -> Attempt<MachineFacts> {
+        self.run(Facts::new(access).start(), None, |_, never| match *never {})
+    }
+
+    /// What another console does meanwhile: one call, with the right password.
+    pub fn call(&mut self, request: &Request) -> Reply {
+        let access = self.access();
+        let mut client = Client::new(ClientConfig::new(&access.authority), access.seed);
+        let password = access.admin_passwords[0].clone();
+        client.set_credentials(Some(Credentials { user: "admin".to_owned(), password }));
+        client.start(self.now, request).unwrap();
+        let plan = TlsPlan { identity: access.identity, present: None, max: TlsVersion::V1_3 };
+        let mut inputs = VecDeque::new();
+        for _ in 0..100 {
+            while let Some(output) = client.poll() {
+                match output {
+                    client::Output::Connect => {
+                        self.hang_up();
+                        inputs.clear();
+                        self.connect(16993, &plan).unwrap();
+                        client.handle(self.now, client::Input::Connected).unwrap();
+                    }
+                    client::Output::Transmit(bytes) => {
+                        let connection = self.connection.expect("connected");
+                        self.firmware.handle(self.now, FirmwareInput::Bytes { connection, bytes: &bytes });
+                        self.drain_firmware(&mut inputs);
+                    }
+                    client::Output::Done(result) => {
+                        self.hang_up();
+                        return result.unwrap();
+                    }
+                }
+            }
+            match inputs.pop_front().expect("it is answered at once") {
+                Input::Bytes(bytes) => client.handle(self.now, client::Input::Bytes(&bytes)).unwrap(),
+                _ => client.handle(self.now, client::Input::Closed).unwrap(),
+            }
+        }
+        panic!("the call does not end");
+    }
+
+    /// Runs a procedure to its end or crash; `keep` writes its record to the disk.
+    fn run<T: Send + 'static, R: Send + 'static>(
+        &mut self,
+        machine: Machine<T, R>,
+        crash: Option<Crash>,
+        keep: fn(&mut Server, &R),
+    ) -> Attempt<T> {
+        let attempt = self.pump(machine, crash, keep);
         self.hang_up();
         attempt
     }
 
-    fn run(&mut self, mut machine: Machine<Outcome>, crash: Option<Crash>) -> Attempt {
+    fn pump<T: Send + 'static, R: Send + 'static>(
+        &mut self,
+        mut machine: Machine<T, R>,
+        crash: Option<Crash>,
+        keep: fn(&mut Server, &R),
+    ) -> Attempt<T> {
         let mut attempt = Attempt { result: None, events: Vec::new(), outputs: 0, refusals: Vec::new() };
         let mut inputs = VecDeque::from([Input::Start]);
         for _ in 0..100_000 {
@@ -196,7 +303,7 @@ impl World {
                 if crash == Some(Crash { output: number, after: false }) {
                     return attempt;
                 }
-                if self.carry_out(output, &mut inputs, &mut attempt) {
+                if self.carry_out(output, &mut inputs, &mut attempt, keep) {
                     return attempt;
                 }
                 self.assert_reachable("after an output of the procedure");
@@ -209,7 +316,13 @@ impl World {
     }
 
     /// Carries out one output; true if it was the last.
-    fn carry_out(&mut self, output: Output<Outcome>, inputs: &mut VecDeque<Input>, attempt: &mut Attempt) -> bool {
+    fn carry_out<T, R>(
+        &mut self,
+        output: Output<T, R>,
+        inputs: &mut VecDeque<Input>,
+        attempt: &mut Attempt<T>,
+        keep: fn(&mut Server, &R),
+    ) -> bool {
         match output {
             Output::Connect { port, tls } => {
                 self.hang_up();
@@ -229,8 +342,12 @@ impl World {
                 }
                 None => inputs.push_back(Input::Closed),
             },
+            Output::Persist(_) if self.server.disk_is_full => {
+                let full = Failure::new(ErrorCode::JOURNAL, "journal", "the disk is full");
+                inputs.push_back(Input::Persisted(Err(full)));
+            }
             Output::Persist(record) => {
-                self.server.disk = Some(record.encode().expose().clone());
+                keep(&mut self.server, &record);
                 inputs.push_back(Input::Persisted(Ok(())));
             }
             Output::Certify(request) => {

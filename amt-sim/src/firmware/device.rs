@@ -1,6 +1,8 @@
 //! The machine's own state: what is in flash, what is staged until CommitChanges, what runs.
 
 use super::MachineConfig;
+use super::host::Host;
+use super::record::SetupRecord;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
 use crate::persona::SetupLogin;
@@ -147,16 +149,6 @@ pub(crate) struct Wired {
     pub(crate) secondary_dns: Option<String>,
 }
 
-/// Record of the last setup (`IPS_TLSProvisioningRecord`).
-#[derive(Clone, Debug)]
-pub(crate) struct SetupRecord {
-    pub(crate) common_name: String,
-    pub(crate) root_hash: Vec<u8>,
-    pub(crate) serials: Vec<String>,
-    pub(crate) server: String,
-    pub(crate) time: i64,
-}
-
 /// Consequences of a call that come after its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
@@ -205,6 +197,7 @@ pub(crate) struct Device {
     pub(crate) commits: u64,
     pub(crate) link_policy: Vec<u32>,
     pub(crate) redirection: (u32, bool),
+    pub(crate) host: Host,
 }
 
 impl Device {
@@ -247,7 +240,7 @@ impl Device {
                 privacy_level: 0,
                 preferred_family: 0,
                 presence_interval: 0,
-                host_os_fqdn: String::new(),
+                host_os_fqdn: config.host_os_fqdn.clone(),
             },
             wired: Wired {
                 dhcp: true,
@@ -263,7 +256,7 @@ impl Device {
             // A factory clock is far off.
             clock_offset: 946_684_800 - config.wall_clock,
             clock_set: false,
-            record: None,
+            record: config.earlier_setup.clone(),
             accepted: Vec::new(),
             factory_certificate: (base, Arc::new(certificate)),
             nonce: choices.bytes(),
@@ -271,6 +264,7 @@ impl Device {
             commits: 0,
             link_policy: vec![1, 14],
             redirection: (32_768, false),
+            host: Host::new(config.host_agent),
             choices,
             config,
         };
@@ -398,6 +392,11 @@ impl Device {
         config.admin_password = None;
         config.mebx_password = None;
         config.otp = None;
+        // What the computer's own system said, and who was here, is not undone with the setup.
+        config.host_os_fqdn.clone_from(&self.general.host_os_fqdn);
+        config.earlier_setup.clone_from(&self.record);
+        let mut host = self.host.clone();
+        host.forget_settings();
         let commits = self.commits;
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
@@ -412,6 +411,16 @@ impl Device {
         self.factory_certificate = factory_certificate;
         self.keys_made = made;
         self.commits = commits;
+        self.host = host;
+    }
+
+    /// Address of the wired port: locally administered, of this machine alone even where two share a UUID.
+    pub(crate) fn mac(&self) -> [u8; 6] {
+        let mut hash = Sha256::new();
+        hash.update(self.config.id.to_wire());
+        hash.update(self.config.seed.to_le_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        [0x02, 0x00, 0x5e, digest[0], digest[1], digest[2]]
     }
 
     /// Hashes that the hello lists.

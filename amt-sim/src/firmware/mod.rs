@@ -9,11 +9,15 @@ mod class;
 mod connection;
 mod device;
 mod enumeration;
+mod host;
+mod record;
 mod soap;
 mod truth;
 mod wsman;
 
 pub use device::Phase;
+pub use host::{MAX_BOOTS, TrueBoot};
+pub use record::SetupRecord;
 pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey};
 
 use crate::chain::{self, ChainFault, ChainRules, RootHash};
@@ -23,7 +27,7 @@ use crate::persona::{Persona, PlainPort};
 use crate::seed::Seeded;
 use amt_core::{Secret, SystemId, Tick};
 use connection::Connection;
-use device::{Device, Effect, SetupRecord};
+use device::{Device, Effect};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,6 +62,12 @@ pub struct MachineConfig {
     pub admin_password: Option<Secret<String>>,
     /// A machine whose setup menu password was set before.
     pub mebx_password: Option<Secret<String>>,
+    /// Name that the operating system has told the firmware; empty: there is none, or it did not.
+    pub host_os_fqdn: String,
+    /// Whether an agent in the operating system carries out graceful power changes.
+    pub host_agent: bool,
+    /// Record of another owner's setup.
+    pub earlier_setup: Option<SetupRecord>,
 }
 
 impl MachineConfig {
@@ -75,6 +85,9 @@ impl MachineConfig {
             wall_clock: 1_767_225_600,
             admin_password: None,
             mebx_password: None,
+            host_os_fqdn: String::new(),
+            host_agent: true,
+            earlier_setup: None,
         }
     }
 }
@@ -127,6 +140,11 @@ pub enum Input<'a> {
     Rearm {
         /// The one-time password.
         otp: Option<String>,
+    },
+    /// An agent in the operating system tells the firmware the system's name.
+    OsName {
+        /// Full name; empty: none any more.
+        name: String,
     },
 }
 
@@ -354,6 +372,7 @@ impl Firmware {
             Input::SayHello if self.device.window_open(now) => self.say_hello(now),
             Input::SayHello => {}
             Input::Rearm { otp } => self.rearm(now, otp),
+            Input::OsName { name } => self.device.general.host_os_fqdn = name,
         }
         self.run_timers(now);
     }
@@ -368,7 +387,7 @@ impl Firmware {
         let window = self.device.window_end.filter(|_| self.device.phase != Phase::Post);
         let hello = self.next_hello;
         let later = self.later.keys().next().map(|(at, _)| *at);
-        [window, hello, later, self.restart_until].into_iter().flatten().min()
+        [window, hello, later, self.restart_until, self.device.host.boots_at()].into_iter().flatten().min()
     }
 
     fn power(&mut self, now: Tick) {
@@ -383,6 +402,10 @@ impl Firmware {
             }
         } else {
             self.device.fall_back();
+            if self.device.host.is_on() {
+                let post = Duration::from_secs(self.device.config.persona.power.boot_seconds);
+                self.device.host.start(now, post);
+            }
         }
         self.start_hellos(now);
         self.listen(now);
@@ -405,6 +428,7 @@ impl Firmware {
     }
 
     fn run_timers(&mut self, now: Tick) {
+        self.device.host.boot(now);
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now
         {

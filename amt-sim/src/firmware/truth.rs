@@ -1,8 +1,9 @@
 //! The machine's own truth, for tests that compare against it: states, digests of passwords, certificates, counts.
 //! Passwords themselves are not in it.
 
-use super::device::{Device, SetupRecord, StoredPassword};
-use super::{Firmware, Phase};
+use super::Firmware;
+use super::device::StoredPassword;
+use super::host::TrueBoot;
 use crate::digest::hex;
 use crate::keys;
 use amt_core::Tick;
@@ -11,8 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use x509_parser::prelude::*;
 
 /// Everything a test may hold against a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +45,20 @@ pub struct MachineTruth {
     pub host_name: String,
     /// Domain.
     pub domain_name: String,
+    /// Name that the operating system told the firmware.
+    pub host_os_fqdn: String,
+    /// Address of the wired port.
+    pub mac: String,
+    /// `on` or `off`.
+    pub power: String,
+    /// Source that the next boot is set to, whether or not that counts.
+    pub boot_order: Option<String>,
+    /// Whether the boot order counts at the next boot.
+    pub boot_armed: bool,
+    /// The last boots, oldest first.
+    pub boots: Vec<TrueBoot>,
+    /// All boots.
+    pub boot_total: u64,
     /// Certificate that is served now, base64 DER.
     pub certificate: String,
     /// Its SHA-256, hex.
@@ -146,6 +159,13 @@ impl Firmware {
             clock_set: device.clock_set,
             host_name: device.general.host_name.clone(),
             domain_name: device.general.domain_name.clone(),
+            host_os_fqdn: device.general.host_os_fqdn.clone(),
+            mac: device.mac().map(|byte| format!("{byte:02x}")).join("-"),
+            power: if device.host.is_on() { "on" } else { "off" }.to_owned(),
+            boot_order: device.host.order.map(|source| source.name.to_owned()),
+            boot_armed: device.host.next_single_use,
+            boots: device.host.boots().cloned().collect(),
+            boot_total: device.host.boot_total(),
             certificate: STANDARD.encode(certificate.as_slice()),
             certificate_sha256: hex(&Sha256::digest(certificate.as_slice())),
             keys: device
@@ -183,24 +203,4 @@ impl Firmware {
 
 fn told(password: &StoredPassword) -> Password {
     Password { set: !password.is_factory, ha1: hex(&password.ha1), sha256: password.sha256.map(|digest| hex(&digest)) }
-}
-
-impl SetupRecord {
-    /// The record of the setup that ends at `now`.
-    pub(super) fn of(device: &Device, now: Tick, server: Option<IpAddr>) -> Self {
-        debug_assert!(device.phase == Phase::Post);
-        let read = |der: &Vec<u8>| {
-            let (_, certificate) = X509Certificate::from_der(der).ok()?;
-            let name = certificate.subject().iter_common_name().next()?.as_str().ok()?.to_owned();
-            Some((name, hex(certificate.raw_serial())))
-        };
-        let facts: Vec<(String, String)> = device.accepted.iter().filter_map(read).collect();
-        Self {
-            common_name: facts.first().map(|(name, _)| name.clone()).unwrap_or_default(),
-            root_hash: device.accepted.last().map(|root| Sha256::digest(root).to_vec()).unwrap_or_default(),
-            serials: facts.into_iter().map(|(_, serial)| serial).collect(),
-            server: server.map(|ip| ip.to_string()).unwrap_or_default(),
-            time: device.clock(now),
-        }
-    }
 }

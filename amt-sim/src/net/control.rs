@@ -5,6 +5,7 @@
 //! | `{"command":"truth"}`, with `"uuid"` for one | `{"machines":[…]}` as in the state file, at this moment |
 //! | `{"command":"hello","uuid":…}` | `{"done":true}` |
 //! | `{"command":"rearm","uuid":…,"otp":…}` | `{"done":true}` |
+//! | `{"command":"os-name","uuid":…,"name":…}` | `{"done":true}` |
 //! | `{"command":"power-cycle","uuid":…}` | `{"done":true}` |
 //! | `{"command":"fault","uuid":…,"fault":"PLACE:in\|out:KIND"}` | `{"done":true}` |
 //! | `{"command":"check-admin-password","uuid":…,"password":…}` | `{"matches":bool}` |
@@ -30,6 +31,7 @@ enum Command {
     Truth { uuid: Option<String> },
     Hello { uuid: String },
     Rearm { uuid: String, otp: Option<String> },
+    OsName { uuid: String, name: String },
     PowerCycle { uuid: String },
     Fault { uuid: String, fault: String },
     CheckAdminPassword { uuid: String, password: String },
@@ -85,6 +87,7 @@ fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
         Command::Truth { uuid: Some(uuid) } => Ok(state_file::document(&[find(&uuid)?.truth()])),
         Command::Hello { uuid } => tell(&uuid, Event::SayHello),
         Command::Rearm { uuid, otp } => tell(&uuid, Event::Rearm { otp }),
+        Command::OsName { uuid, name } => tell(&uuid, Event::OsName { name }),
         Command::PowerCycle { uuid } => tell(&uuid, Event::Power),
         Command::Fault { uuid, fault } => {
             let fault = fault.parse().map_err(|e: amt_core::Failure| e.message)?;

@@ -67,6 +67,7 @@ pub(super) enum Event {
     Power,
     SayHello,
     Rearm { otp: Option<String> },
+    OsName { name: String },
     Fault(Fault),
 }
 
@@ -158,6 +159,7 @@ impl Task {
             Event::Power => self.feed(Input::Power).await,
             Event::SayHello => self.feed(Input::SayHello).await,
             Event::Rearm { otp } => self.feed(Input::Rearm { otp }).await,
+            Event::OsName { name } => self.feed(Input::OsName { name }).await,
             Event::Fault(fault) => self.shared.firmware().add_fault(fault),
         }
     }

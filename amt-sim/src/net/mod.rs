@@ -9,7 +9,7 @@ mod tls;
 
 use crate::chain::RootHash;
 use crate::fault::{Fault, FaultPlan};
-use crate::firmware::{Firmware, MachineConfig, MachineTruth};
+use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
 use crate::persona::Persona;
 use crate::seed::Seeded;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -54,6 +54,10 @@ pub struct SimConfig {
     pub faults: FaultPlan,
     /// Machines whose admin password was set before.
     pub admin_password: Option<Secret<String>>,
+    /// Name that the operating system of every machine has told the firmware; empty: none.
+    pub host_os_fqdn: String,
+    /// Record of another owner's setup, on every machine.
+    pub earlier_setup: Option<SetupRecord>,
     /// Time from one machine's power-on to the next one's.
     pub spread: Duration,
     /// Truth is written here whenever it changes.
@@ -79,6 +83,8 @@ impl SimConfig {
             otp: None,
             faults: FaultPlan::none(),
             admin_password: None,
+            host_os_fqdn: String::new(),
+            earlier_setup: None,
             spread: Duration::ZERO,
             state_file: None,
             ports: (16_992, 16_993),
@@ -176,6 +182,9 @@ impl Simulator {
                 wall_clock: i64::try_from(unix).unwrap_or(0),
                 admin_password: config.admin_password.clone(),
                 mebx_password: None,
+                host_os_fqdn: config.host_os_fqdn.clone(),
+                host_agent: true,
+                earlier_setup: config.earlier_setup.clone(),
             };
             let address = address(config.base_address, index);
             let id = machine_config.id;
@@ -250,6 +259,11 @@ impl Simulator {
     /// Opens a machine's setup window again, as a local agent does.
     pub fn rearm(&self, id: SystemId, otp: Option<String>) -> bool {
         self.machines.tell(id, Event::Rearm { otp })
+    }
+
+    /// Tells a machine's firmware the name of its operating system, as an agent there does. Empty: no name any more.
+    pub fn set_os_name(&self, id: SystemId, name: &str) -> bool {
+        self.machines.tell(id, Event::OsName { name: name.to_owned() })
     }
 
     /// Takes power from a machine and gives it back.

@@ -14,7 +14,6 @@ pub(super) const CLASSES: &[Class] = &[
     Class::read("CIM_ComputerSystem", &["CreationClassName", "Name"], list_systems),
     Class::read("CIM_Chassis", &["CreationClassName", "Tag"], list_chassis),
     Class::read("AMT_ProvisioningCertificateHash", &["InstanceID"], list_hashes),
-    Class::read("IPS_TLSProvisioningRecord", &["InstanceID"], list_records),
 ];
 
 fn list_software(device: &Device, _: Tick) -> Vec<Instance> {
@@ -101,28 +100,4 @@ fn list_hashes(device: &Device, _: Tick) -> Vec<Instance> {
             instance("AMT_ProvisioningCertificateHash", &properties)
         })
         .collect()
-}
-
-fn list_records(device: &Device, _: Tick) -> Vec<Instance> {
-    let Some(record) = &device.record else { return Vec::new() };
-    let time = crate::http::date(record.time);
-    let mut out = instance(
-        "IPS_TLSProvisioningRecord",
-        &[
-            ("CreationTimeStamp", &time),
-            ("ElementName", "Intel(r) AMT: TLS Provisioning Record"),
-            ("InstanceID", "Intel(r) AMT: TLS Provisioning Record"),
-            ("IsOemDefault", "false"),
-            ("IsTimeValid", "true"),
-            ("ProvServerFQDN", &record.common_name),
-            ("ProvServerIP", &record.server),
-            ("SelectedHashData", &STANDARD.encode(&record.root_hash)),
-            ("SelectedHashType", "2"),
-            ("TlsStartTime", &time),
-        ],
-    );
-    for serial in &record.serials {
-        out.push("CertificateSerials", serial.as_str());
-    }
-    vec![out]
 }

@@ -3,12 +3,15 @@
 //! A class is what [`Class`] says: how its instances read, which properties select one, and what may be done to them.
 
 mod authorization;
+mod boot;
 mod certificate;
 mod credential_context;
 mod general;
 mod identity;
 mod key_management;
 mod network;
+mod power;
+mod record;
 mod service;
 mod setup;
 mod time;
@@ -82,12 +85,15 @@ const SERVICE: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName
 
 static CLASSES: &[&[Class]] = &[
     authorization::CLASSES,
+    boot::CLASSES,
     certificate::CLASSES,
     credential_context::CLASSES,
     general::CLASSES,
     identity::CLASSES,
     key_management::CLASSES,
     network::CLASSES,
+    power::CLASSES,
+    record::CLASSES,
     service::CLASSES,
     setup::CLASSES,
     time::CLASSES,

@@ -19,7 +19,6 @@ fn flag(on: bool) -> &'static str {
 
 fn list(device: &Device, _: Tick) -> Vec<Instance> {
     let wired = &device.wired;
-    let [.., a, b, c] = device.config.id.to_wire();
     let mut first = instance(CLASS, &[("DHCPEnabled", flag(wired.dhcp))]);
     for (name, value) in [
         ("DefaultGateway", &wired.gateway),
@@ -39,7 +38,7 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
     for policy in &device.link_policy {
         first.push("LinkPolicy", *policy);
     }
-    first.push("MACAddress", format!("02-00-5e-{a:02x}-{b:02x}-{c:02x}"));
+    first.push("MACAddress", device.mac().map(|byte| format!("{byte:02x}")).join("-"));
     first.push("PhysicalConnectionType", "0");
     first.push("SharedDynamicIP", true);
     first.push("SharedMAC", true);

@@ -2,6 +2,7 @@
 
 mod authorization_service;
 mod boot_capabilities;
+mod boot_setting_data;
 mod ethernet_port_settings;
 mod general_settings;
 mod provisioning_certificate_hash;
@@ -16,6 +17,7 @@ mod tls_setting_data;
 
 pub use authorization_service::AuthorizationService;
 pub use boot_capabilities::BootCapabilities;
+pub use boot_setting_data::BootSettingData;
 pub use ethernet_port_settings::EthernetPortSettings;
 pub use general_settings::GeneralSettings;
 pub use provisioning_certificate_hash::ProvisioningCertificateHash;

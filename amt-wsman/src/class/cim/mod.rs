@@ -2,14 +2,24 @@
 
 mod associated_power_management_service;
 mod bios_element;
+mod boot_config_setting;
+mod boot_service;
+mod boot_source_setting;
 mod chassis;
 mod computer_system_package;
+mod element_setting_data;
+mod power_management_service;
 mod service_available_to_element;
 mod software_identity;
 
 pub use associated_power_management_service::AssociatedPowerManagementService;
 pub use bios_element::BiosElement;
+pub use boot_config_setting::BootConfigSetting;
+pub use boot_service::BootService;
+pub use boot_source_setting::BootSourceSetting;
 pub use chassis::Chassis;
 pub use computer_system_package::ComputerSystemPackage;
+pub use element_setting_data::ElementSettingData;
+pub use power_management_service::PowerManagementService;
 pub use service_available_to_element::ServiceAvailableToElement;
 pub use software_identity::SoftwareIdentity;

@@ -1,13 +1,16 @@
 //! `IPS_TLSProvisioningRecord` (`spec/wsman.md` §3.1).
 
 use crate::class::class;
+use crate::instance::Value;
 
 class! {
     /// How the machine was set up over TLS.
     TlsProvisioningRecord = "IPS_TLSProvisioningRecord" {
         /// Key.
         instance_id: Option<String> = "InstanceID",
-        /// PSK or PKI.
+        /// When it was set up, by the machine's clock.
+        creation_time_stamp: Option<Value> = "CreationTimeStamp",
+        /// 1 PSK, 2 PKI.
         provisioning_tls_mode: Option<u32> = "ProvisioningTLSMode",
         /// Whether the DNS suffix came from MEBx and not from DHCP.
         secure_dns: Option<bool> = "SecureDNS",
@@ -23,7 +26,7 @@ class! {
         selected_hash_data: Option<String> = "SelectedHashData",
         /// Whether that root is there from the factory.
         hash_is_oem_default: Option<bool> = "HashIsOemDefault",
-        /// Serial numbers of the chain's authorities, at most three.
+        /// Serial numbers of the chain's authorities, base64, at most three.
         ca_certificate_serials: Vec<String> = "CaCertificateSerials",
         /// Whether the certificate was valid by the machine's clock; setup does not depend on it.
         is_time_valid: Option<bool> = "IsTimeValid",

@@ -1,0 +1,138 @@
+//! Machines that are set up, reached with a password of their administrator: what they say of themselves, and a boot from
+//! one source once.
+
+use crate::certificate::ProvisioningCertificate;
+use crate::driver::{Keep, NoRecord, drive};
+use crate::host::Host;
+use crate::provision::chains;
+use crate::random_seed;
+use crate::tls::ClientChain;
+use amt_core::hello::Hello;
+use amt_core::pki::choose::ChooseInput;
+use amt_core::tls::PeerIdentity;
+use amt_core::{Failure, Secret, SystemId};
+use amt_provision::boot::{Boot, Booted, SETTLE};
+use amt_provision::facts::Facts;
+use amt_provision::plan::GUESS_SPACING;
+use amt_provision::{Access, BootRecord, MachineFacts};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which machine, where, and what opens it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Target {
+    /// The machine; another that answers at its address is left alone.
+    pub id: SystemId,
+    /// Where it is.
+    pub address: IpAddr,
+    /// TLS port, 16993.
+    pub port: u16,
+    /// Whom to accept: the certificate that the machine was given at setup.
+    pub identity: PeerIdentity,
+    /// Passwords of `admin`, likeliest first.
+    pub admin_passwords: Vec<Secret<String>>,
+    /// Time between two different passwords.
+    pub guess_spacing: Duration,
+    /// Provisioning certificates to present to a machine in setup mode. One that is set up asks for none.
+    pub certificates: Arc<[ProvisioningCertificate]>,
+    /// The hello of a machine in setup mode: chooses among certificates.
+    pub hello: Option<Hello>,
+    /// DNS suffix of its network, if known: chooses among certificates.
+    pub suffix: Option<String>,
+}
+
+impl Target {
+    /// A machine that is set up.
+    pub fn new(id: SystemId, address: IpAddr, identity: PeerIdentity, admin_passwords: Vec<Secret<String>>) -> Self {
+        Self {
+            id,
+            address,
+            port: 16993,
+            identity,
+            admin_passwords,
+            guess_spacing: GUESS_SPACING,
+            certificates: Arc::new([]),
+            hello: None,
+            suffix: None,
+        }
+    }
+
+    fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
+        let (hello, suffix) = (self.hello.as_ref(), self.suffix.as_deref());
+        let input = ChooseInput { hello, suffix, firmware: None, remembered: None };
+        let (chains, candidates) = chains(&self.certificates, &input)?;
+        let authority = SocketAddr::new(self.address, self.port).to_string();
+        let mut access =
+            Access::new(self.id, authority, self.port, self.identity.clone(), self.admin_passwords.clone());
+        access.candidates = candidates;
+        access.guess_spacing = self.guess_spacing;
+        access.seed = random_seed()?;
+        Ok((access, chains))
+    }
+}
+
+/// Reads what the machine says of itself: names, addresses, firmware, control mode, who set it up. Nothing is changed and
+/// nothing is made durable; of `host` only [`event`](Host::event) is called.
+///
+/// A machine in setup mode takes a provisioning certificate that is presented to it for the beginning of a setup, and goes back by
+/// itself when its window ends.
+///
+/// # Errors
+/// `WRONG_MACHINE` if another answers, `ADMIN_PASSWORD_UNKNOWN` if no password opens it, 2xxx for what it answered, 4xxx and 6xxx
+/// for the connection.
+pub async fn read_facts<H: Host>(target: Target, host: &H) -> Result<MachineFacts, Failure> {
+    let (access, chains) = target.access()?;
+    drive(&mut Facts::new(access).start(), target.id, target.address, &chains, host, &NoRecord).await
+}
+
+/// The embedder's side of a boot.
+pub trait BootHost: Host {
+    /// Makes `record` durable, as [`persist`](Host::persist) does for a setup. The computer is started only after that.
+    fn persist_boot(&self, record: &BootRecord) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// One boot of one machine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BootJob {
+    /// How the machine is reached.
+    pub target: Target,
+    /// What an earlier attempt made durable, or a new record.
+    pub record: BootRecord,
+    /// How long its BIOS may take to use the source.
+    pub settle: Duration,
+}
+
+impl BootJob {
+    /// A boot of `target`, new or to be gone on with.
+    pub const fn new(target: Target, record: BootRecord) -> Self {
+        Self { target, record, settle: SETTLE }
+    }
+}
+
+/// Boots the machine from one source, once, and sees it done (`spec/wsman.md` §3.11).
+///
+/// The future may be dropped at any await: started again with the record that `host` was asked to keep last, it finds out from the
+/// machine whether the boot took place.
+///
+/// # Errors
+/// As [`read_facts`]; `WRONG_STATE` if the machine is not set up or cannot be started, `RETURN_VALUE` and `SOAP_FAULT` if the
+/// firmware refused (the source is taken back then), `PROOF_FAILED` if the source was not seen used in time.
+pub async fn boot_once<H: BootHost>(job: BootJob, host: &H) -> Result<Booted, Failure> {
+    let (access, chains) = job.target.access()?;
+    let mut boot = Boot::new(access, job.record);
+    boot.settle = job.settle;
+    drive(&mut boot.start(), job.target.id, job.target.address, &chains, host, &BootRecords(host)).await
+}
+
+/// The embedder keeps the records of a boot.
+struct BootRecords<'h, H>(&'h H);
+
+impl<H: BootHost> Keep<BootRecord> for BootRecords<'_, H> {
+    async fn keep(&self, record: &BootRecord) -> Result<(), Failure> {
+        self.0.persist_boot(record).await
+    }
+}
