@@ -69,6 +69,11 @@ impl CommandCa {
         self
     }
 
+    /// The program that is asked.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     async fn ask(&self, request: &CertificateRequest) -> Result<CaAnswer, String> {
         let mut command = Command::new(&self.program);
         command
