@@ -9,6 +9,8 @@ mod demo;
 mod explain;
 mod fleet;
 mod hello;
+mod log;
+mod observe;
 mod preflight;
 mod serve;
 mod sim;

@@ -112,8 +112,8 @@ fn row(sighting: &Sighting) -> Markup {
                 @if let Some(id) = sighting.id { code { (id) } } @else { span.none { "no UUID" } }
             }
             td {
-                p { (judgement.reason) "." }
-                @if !judgement.fix.is_empty() { p.fix { strong { "Fix: " } (judgement.fix) "." } }
+                p { (sentence(&judgement.reason)) }
+                @if !judgement.fix.is_empty() { p.fix { strong { "Fix: " } (sentence(&judgement.fix)) } }
                 @if !judgement.also.is_empty() {
                     details {
                         summary { (judgement.also.len()) " more " @if judgement.also.len() == 1 { "remark" } @else { "remarks" } }
@@ -129,6 +129,13 @@ fn row(sighting: &Sighting) -> Markup {
             td.number data-sort=(sighting.count) { (sighting.count) }
         }
     }
+}
+
+/// A text of the library, which begins in lower case and has no stop, as a sentence.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", rest.as_str().trim_end_matches('.'))
 }
 
 /// `2026-03-01 08:05:09`.
