@@ -6,6 +6,7 @@
 mod capabilities;
 mod connect;
 mod demo;
+mod doctor;
 mod explain;
 mod fleet;
 mod hello;
@@ -42,6 +43,7 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     demo::Demo,
+    doctor::Doctor,
     explain::Explain,
     fleet::Fleet,
     serve::Serve,
