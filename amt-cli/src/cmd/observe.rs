@@ -43,12 +43,13 @@ impl Looking {
         let ours = Glance::read(&config.files.database).await?.unwrap_or_default();
         let suffixes: Vec<_> = ours.machines.iter().filter_map(|(id, m)| Some((*id, m.dns_suffix.clone()?))).collect();
         let mut observer = Observer::bind(config).await?.machine_suffixes(suffixes);
-        listening(out, &observer.addresses(), "only looking: nothing is changed and nothing connected to")?;
         let mut site = Site::default();
         site.machines = ours.machines;
         site.passwords_known = !config.plan.known_admin_passwords.is_empty();
         let mut report = Report::new(site, SystemTime::now());
+        // Before anything is announced: a report that cannot be written is no surprise hours later.
         self.write(out, &report, &formats)?;
+        listening(out, &observer.addresses(), "only looking: nothing is changed and nothing connected to")?;
         let end = Instant::now() + self.duration.unwrap_or(NEVER).min(NEVER);
         let mut due = None;
         while self.until_machines.is_none_or(|wanted| report.machines() < wanted) {
