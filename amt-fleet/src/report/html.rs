@@ -6,6 +6,9 @@ use std::time::SystemTime;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// Hex digits from which on a word is a fingerprint, and how many of them the page shows.
+const FINGERPRINT: usize = 40;
+const SHOWN_DIGITS: usize = 16;
 
 pub(super) fn page(report: &Report, now: SystemTime) -> String {
     let counts: Vec<(Class, usize)> = report.counts().into_iter().filter(|(_, count)| *count > 0).collect();
@@ -135,7 +138,22 @@ fn row(sighting: &Sighting) -> Markup {
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", rest.as_str().trim_end_matches('.'))
+    format!("{first}{}.", abbreviated(rest.as_str().trim_end_matches('.')))
+}
+
+/// With fingerprints cut to their beginning; the other forms of the report have them whole.
+fn abbreviated(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let digits = piece.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+        match digits.get(..SHOWN_DIGITS) {
+            Some(start) if digits.len() >= FINGERPRINT => {
+                out.extend([start, "…", piece.get(digits.len()..).unwrap_or_default()]);
+            }
+            _ => out.push_str(piece),
+        }
+    }
+    out
 }
 
 /// `2026-03-01 08:05:09`.

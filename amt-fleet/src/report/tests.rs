@@ -26,9 +26,11 @@ fn what_strangers_send_is_escaped_in_every_form() {
     assert!(report.add(&stranger("192.0.2.7:4000", "<script>alert(\"1\")</script> & 'x'\nsecond line", 0)));
     assert!(report.add(&stranger("[::ffff:192.0.2.7]:4001", "=cmd|' /C calc'!A0", 5)));
     assert!(report.add(&hello(PSK, "192.0.2.8:1")));
+    report.add(&stranger("192.0.2.9:1", &format!("hash {}, and", "0123456789abcdef".repeat(4)), 0));
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_352_400);
-    assert_eq!(report.sightings().len(), 2, "one address is one line, as IPv4 or mapped");
+    assert_eq!(report.sightings().len(), 3, "one address is one line, as IPv4 or mapped");
     let html = report.render(Format::Html, now);
+    assert!(html.contains("Hash 0123456789abcdef…, and"), "fingerprints are shortened for reading");
     assert!(!html.contains("<script>alert") && !html.contains("AMT1SET<"), "{html}");
     for part in ["=M", "&lt;", "2026-03-01 08:06:40", "00112233-4455-6677-8899-aabbccddeeff", "aria-label"] {
         assert!(html.contains(part), "{part}");
@@ -38,9 +40,9 @@ fn what_strangers_send_is_escaped_in_every_form() {
     }
     let csv = report.render(Format::Csv, now);
     let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(csv.as_bytes()).records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 2);
-    let stranger = rows.iter().find(|row| &row[2] == "not-a-hello").unwrap();
-    assert_eq!((&stranger[1], &stranger[4], &stranger[6]), ("192.0.2.7", "'=cmd|' /C calc'!A0", "2"));
+    assert_eq!(rows.len(), 3);
+    let stranger = rows.iter().find(|row| &row[1] == "192.0.2.7").unwrap();
+    assert_eq!((&stranger[2], &stranger[4], &stranger[6]), ("not-a-hello", "'=cmd|' /C calc'!A0", "2"));
     let json: serde_json::Value = serde_json::from_str(&report.render(Format::Json, now)).unwrap();
     assert_eq!((&json["counts"]["psk"], &json["machines_total"]), (&1.into(), &1.into()));
     let text = report.render(Format::Text, now);
