@@ -2,19 +2,25 @@
 //!
 //! Layer 4 of the workspace, optional everywhere: `amt` works with a journal of the host's own. [`Fleet`] is the database,
 //! [`Server`] listens for hellos and provisions, [`ca`] holds the certificate authorities that come built in,
-//! [`config::Config`] is the file that an administrator writes. A program that provisions single machines by itself uses
+//! [`config::Config`] is the file that an administrator writes. [`report`] tells what an
+//! [`Observer`] saw, [`doctor`] what is wrong with a set-up, [`logs`] what the logs of other tools mean. A program that provisions single machines by itself uses
 //! [`FleetHost`].
 #![forbid(unsafe_code)]
 
 pub mod ca;
+mod certificates;
 pub mod config;
 mod digest;
+pub mod doctor;
 pub mod event;
 pub mod fact;
+mod glance;
 mod guard;
 mod host;
+pub mod logs;
 pub mod names;
 mod program;
+pub mod report;
 pub mod resolve;
 pub mod seal;
 mod server;
@@ -23,6 +29,7 @@ mod words;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use fact::{Disagreement, Fact, FactKey, FactSource, Facts};
+pub use glance::{Glance, Glimpse};
 pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};

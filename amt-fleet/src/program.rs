@@ -91,3 +91,14 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     let skip = line.chars().count().saturating_sub(MAX_REASON);
     if skip == 0 { line } else { format!("… {}", line.chars().skip(skip).collect::<String>()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_reasons_keep_their_end() {
+        let text = readable(format!("{}\x1b[31mthe cause\n", "x".repeat(5000)).as_bytes());
+        assert!(text.ends_with("the cause") && text.chars().count() <= MAX_REASON + 2, "{text}");
+    }
+}

@@ -36,26 +36,12 @@ impl RootHash {
     /// # Errors
     /// `CERTIFICATE_PARSE` if there is no certificate in it, or something else.
     pub fn of_file(content: &[u8]) -> Result<Vec<Self>, Failure> {
-        let bad = |what: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "sim", what.to_owned());
-        let certificates: Vec<Vec<u8>> = if content.starts_with(b"0") && !content.starts_with(b"0\n") {
-            vec![content.to_vec()]
-        } else {
-            Pem::iter_from_buffer(content)
-                .filter(|pem| pem.as_ref().map_or(true, |pem| pem.label == "CERTIFICATE"))
-                .map(|pem| pem.map(|pem| pem.contents))
-                .collect::<Result<_, _>>()
-                .map_err(|e| bad(&e.to_string()))?
-        };
-        if certificates.is_empty() {
-            return Err(bad("no certificate in the file"));
-        }
-        for der in &certificates {
-            match X509Certificate::from_der(der) {
-                Ok(([], _)) => {}
-                _ => return Err(bad("not a certificate in PEM or DER")),
-            }
-        }
-        Ok(certificates.iter().map(|der| Self::sha256(der)).collect())
+        Ok(certificates_of(content)?.iter().map(|der| Self::sha256(der)).collect())
+    }
+
+    /// SHA-1 of this root, as firmware before AMT 16 may list it.
+    pub fn sha1(root: &[u8]) -> Self {
+        Self { algorithm: 1, digest: sha1::Sha1::digest(root).to_vec() }
     }
 
     /// SHA-384 of this root.
@@ -71,6 +57,30 @@ impl RootHash {
             _ => false,
         }
     }
+}
+
+/// Every certificate in a file, DER: PEM with one or more, or one DER.
+pub(crate) fn certificates_of(content: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let bad = |what: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "sim", what.to_owned());
+    let certificates: Vec<Vec<u8>> = if content.starts_with(b"0") && !content.starts_with(b"0\n") {
+        vec![content.to_vec()]
+    } else {
+        Pem::iter_from_buffer(content)
+            .filter(|pem| pem.as_ref().map_or(true, |pem| pem.label == "CERTIFICATE"))
+            .map(|pem| pem.map(|pem| pem.contents))
+            .collect::<Result<_, _>>()
+            .map_err(|e| bad(&e.to_string()))?
+    };
+    if certificates.is_empty() {
+        return Err(bad("no certificate in the file"));
+    }
+    for der in &certificates {
+        match X509Certificate::from_der(der) {
+            Ok(([], _)) => {}
+            _ => return Err(bad("not a certificate in PEM or DER")),
+        }
+    }
+    Ok(certificates)
 }
 
 /// What a chain is measured against.

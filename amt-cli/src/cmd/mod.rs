@@ -6,9 +6,12 @@
 mod capabilities;
 mod connect;
 mod demo;
+mod doctor;
 mod explain;
 mod fleet;
 mod hello;
+mod log;
+mod observe;
 mod preflight;
 mod serve;
 mod sim;
@@ -40,6 +43,7 @@ macro_rules! commands {
 commands! {
     capabilities::Capabilities,
     demo::Demo,
+    doctor::Doctor,
     explain::Explain,
     fleet::Fleet,
     serve::Serve,

@@ -1,5 +1,6 @@
 //! `amt serve`: the setup server.
 
+use super::observe::Looking;
 use super::{Error, Verdict};
 use crate::output::{Output, failure_json, finding_json};
 use crate::stop::StopSignal;
@@ -7,7 +8,7 @@ use crate::time::rfc3339;
 use amt_core::hello::HelloKind;
 use amt_core::{ErrorCode, Failure, Severity};
 use amt_fleet::config::Config;
-use amt_fleet::{Fleet, FleetEvent, Observation, Observer, Progress, Server, TlsFacts, Verdict as Chances};
+use amt_fleet::{Fleet, FleetEvent, Observation, Progress, Server, TlsFacts, Verdict as Chances};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub(crate) struct Serve {
     /// Only look: say of every hello what the certificates at hand would do, and change nothing
     #[arg(long)]
     observe: bool,
+    #[command(flatten)]
+    looking: Looking,
 }
 
 impl Serve {
@@ -36,7 +39,9 @@ impl Serve {
         for warning in &config.warnings {
             out.line(&format!("warning: {}: {}; {}", warning.field, warning.message, warning.hint))?;
         }
-        runtime.block_on(async { if self.observe { observe(&config, out).await } else { serve(&config, out).await } })
+        runtime.block_on(async {
+            if self.observe { self.looking.run(&config, out).await } else { serve(&config, out).await }
+        })
     }
 }
 
@@ -73,25 +78,7 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
     Ok(Verdict::Done)
 }
 
-async fn observe(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
-    let mut stop = StopSignal::new()?;
-    let mut observer = Observer::bind(config).await?;
-    listening(out, &observer.addresses(), "only looking: nothing is changed and nothing connected to")?;
-    loop {
-        tokio::select! {
-            () = stop.wait() => return Ok(Verdict::Done),
-            observation = observer.next() => {
-                let observation = observation?;
-                out.json_line(&observation_json(&observation))?;
-                for line in observation_lines(&observation) {
-                    out.line(&line)?;
-                }
-            }
-        }
-    }
-}
-
-fn listening(out: &mut Output, addresses: &[SocketAddr], what: &str) -> Result<(), Failure> {
+pub(super) fn listening(out: &mut Output, addresses: &[SocketAddr], what: &str) -> Result<(), Failure> {
     out.json_line(&json!({ "event": "listening", "addresses": addresses }))?;
     for address in addresses {
         out.line(&format!("listening on {address}, {what}"))?;
@@ -145,7 +132,7 @@ pub(super) fn tls_json(tls: &TlsFacts) -> Value {
     json!({ "version": tls.version, "suite": tls.suite, "engine": tls.engine })
 }
 
-fn observation_json(seen: &Observation) -> Value {
+pub(super) fn observation_json(seen: &Observation) -> Value {
     let hello = seen.hello.as_ref().ok();
     json!({
         "at": rfc3339(seen.at),
@@ -166,7 +153,7 @@ fn observation_json(seen: &Observation) -> Value {
     })
 }
 
-fn observation_lines(seen: &Observation) -> Vec<String> {
+pub(super) fn observation_lines(seen: &Observation) -> Vec<String> {
     let head = format!("{} {}", rfc3339(seen.at), seen.source.ip().to_canonical());
     let hello = match &seen.hello {
         Ok(hello) => hello,

@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::stop::StopSignal;
 use amt_core::{ErrorCode, Failure};
 use amt_sim::authority::ProvisioningChain;
-use amt_sim::{Fault, FaultPlan, Persona, RootHash, SimConfig, Simulator};
+use amt_sim::{Fault, FaultPlan, Persona, RootHash, SimConfig, Simulator, Variant};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,19 @@ Examples:
   A machine whose reply to CommitChanges is lost, and whose first hello is cut short:
     amt sim --root root.pem --suffix example.com --hello 127.0.0.1:9971 \\
         --fault AMT_SetupAndConfigurationService.CommitChanges:out:reset --fault hello:out:truncate
+
+  A site as it is: of 25 machines the first 5 trust another root, the next 3 wait for a pre-shared key:
+    cat > mix.toml <<END
+    [[machines]]
+    count = 5
+    root = [\"foreign-root.pem\"]      # root_hash = \"sha1\" with the persona of an old version
+    [[machines]]
+    count = 3
+    persona = \"old.toml\"             # based_on = \"amt-16.0\", version = \"9.1.0\"
+    pid = \"AMT1-SET7\"
+    END
+    amt sim --machines 25 --mix mix.toml --hello 127.0.0.1:9971 --root root.pem --suffix example.com
+  Further keys: suffix, admin_password_file, uuid.
 
 A fault is PLACE:DIRECTION:KIND[:TIMES]. Place: any, hello, handshake, \"request N\" or Class.Method. Direction, seen
 from the machine: in (lost before it acts) or out (after it acted). Kind: delay=MILLISECONDS, reset, truncate, stall,
@@ -99,6 +112,10 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), conflicts_with = "fault")]
     random_faults: Option<u8>,
 
+    /// TOML file of machines unlike the others: other roots, suffix, persona, a PID, a password that is set
+    #[arg(long, value_name = "FILE")]
+    mix: Option<PathBuf>,
+
     /// Loopback address of the first machine; the others follow
     #[arg(long, value_name = "ADDRESS", default_value = "127.1.0.1")]
     base_address: Ipv4Addr,
@@ -145,6 +162,13 @@ impl Sim {
                 written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))?;
             }
             config.roots.push(RootHash::sha256(chain.root()));
+        }
+        if let Some(file) = &self.mix {
+            let content = input::read(file, MAX_FILE)?;
+            let text = String::from_utf8(content)
+                .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "sim", format!("{}: not UTF-8", file.display())))?;
+            let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            config.variants = Variant::parse_mix(&text, folder)?;
         }
         if let Some(server) = &self.hello {
             config.hello = Some(resolve(server).await?);

@@ -5,9 +5,9 @@ use amt::ProvisioningCertificate;
 use amt::listener::{HelloListener, ListenerConfig};
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::pki::{PreflightInput, SuffixInput, preflight};
-use amt_core::{ErrorCode, Failure, Finding, Severity, SystemId};
+use amt_core::{Failure, Finding, Severity, SystemId};
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What one certificate would do for a machine.
@@ -18,6 +18,8 @@ pub struct Verdict {
     pub certificate: String,
     /// The suffix that it was held against, if one is known.
     pub suffix: Option<String>,
+    /// Whether that is known to be the machine's suffix; otherwise it is the one of the site that suits best: a hello does not say.
+    pub suffix_known: bool,
     /// Everything that speaks against it, and what is worth knowing.
     pub findings: Vec<Finding>,
 }
@@ -58,6 +60,7 @@ pub struct Observer {
     listener: HelloListener,
     certificates: Vec<ProvisioningCertificate>,
     suffixes: Vec<String>,
+    machine_suffixes: HashMap<SystemId, String>,
 }
 
 impl Observer {
@@ -67,7 +70,8 @@ impl Observer {
     /// `LISTEN`, or what is wrong with a certificate file.
     pub async fn bind(config: &Config) -> Result<Self, Failure> {
         let certificates = load_certificates(&config.certificates)?;
-        Self::new(&config.listen, certificates, config.dns_suffixes.clone()).await
+        let of_list = config.known.iter().filter_map(|m| Some((m.id, m.dns_suffix.clone()?)));
+        Ok(Self::new(&config.listen, certificates, config.dns_suffixes.clone()).await?.machine_suffixes(of_list))
     }
 
     /// Listens at `listen`.
@@ -80,7 +84,14 @@ impl Observer {
         suffixes: Vec<String>,
     ) -> Result<Self, Failure> {
         let listener = HelloListener::bind(listen, ListenerConfig::default()).await?;
-        Ok(Self { listener, certificates, suffixes })
+        Ok(Self { listener, certificates, suffixes, machine_suffixes: HashMap::new() })
+    }
+
+    /// The same, knowing the DNS suffixes of these machines too; later ones replace earlier ones.
+    #[must_use]
+    pub fn machine_suffixes(mut self, known: impl IntoIterator<Item = (SystemId, String)>) -> Self {
+        self.machine_suffixes.extend(known);
+        self
     }
 
     /// Where it listens.
@@ -95,7 +106,12 @@ impl Observer {
     pub async fn next(&mut self) -> Result<Observation, Failure> {
         let event = self.listener.next().await?;
         let verdicts = match &event.result {
-            Ok(hello) => self.certificates.iter().map(|c| judge(c, hello, &self.suffixes, event.received)).collect(),
+            Ok(hello) => {
+                let known = self.machine_suffixes.get(&hello.id);
+                let suffixes = known.map_or(self.suffixes.as_slice(), std::slice::from_ref);
+                let judge = |c| judge(c, hello, suffixes, known.is_some(), event.received);
+                self.certificates.iter().map(judge).collect()
+            }
             Err(_) => Vec::new(),
         };
         let usable =
@@ -105,14 +121,25 @@ impl Observer {
     }
 }
 
-/// A certificate against a hello and the suffix of the site that suits it best: which one the machine has is not in a hello.
-fn judge(certificate: &ProvisioningCertificate, hello: &Hello, suffixes: &[String], at: SystemTime) -> Verdict {
+/// A certificate against a hello and the suffix that suits it best: which one the machine has is not in a hello.
+fn judge(
+    certificate: &ProvisioningCertificate,
+    hello: &Hello,
+    suffixes: &[String],
+    suffix_known: bool,
+    at: SystemTime,
+) -> Verdict {
     let now = at.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
     let with = |suffix: Option<&String>| {
         let mut input = PreflightInput::new(certificate.facts(), now);
         input.hello = Some(hello);
         input.suffix = suffix.map_or(SuffixInput::Unknown, |s| SuffixInput::Known(s));
-        Verdict { certificate: certificate.leaf_sha256_hex(), suffix: suffix.cloned(), findings: preflight(&input) }
+        Verdict {
+            certificate: certificate.leaf_sha256_hex(),
+            suffix: suffix.cloned(),
+            suffix_known,
+            findings: preflight(&input),
+        }
     };
     let errors = |v: &Verdict| v.findings.iter().filter(|f| f.severity == Severity::Error).count();
     suffixes.iter().map(|s| with(Some(s))).min_by_key(errors).unwrap_or_else(|| with(None))
@@ -123,26 +150,5 @@ fn judge(certificate: &ProvisioningCertificate, hello: &Hello, suffixes: &[Strin
 /// # Errors
 /// The first that cannot be used, with its file.
 pub(super) fn load_certificates(sources: &[CertificateSource]) -> Result<Vec<ProvisioningCertificate>, Failure> {
-    sources.iter().map(load_certificate).collect()
-}
-
-fn load_certificate(source: &CertificateSource) -> Result<ProvisioningCertificate, Failure> {
-    let named = |path: &Path, mut failure: Failure| {
-        failure.message = format!("{}: {}", path.display(), failure.message);
-        failure
-    };
-    let read = |path: &Path| {
-        std::fs::read(path)
-            .map_err(|e| Failure::new(ErrorCode::FILE_READ, "config", format!("{}: {e}", path.display())))
-    };
-    match source {
-        CertificateSource::Pfx { path, password } => {
-            ProvisioningCertificate::from_pfx(&read(path)?, password).map_err(|f| named(path, f))
-        }
-        CertificateSource::Pem { chain, key, password } => {
-            let key = key.as_deref().map(read).transpose()?;
-            ProvisioningCertificate::from_pem(&read(chain)?, key.as_deref(), password.as_ref())
-                .map_err(|f| named(chain, f))
-        }
-    }
+    sources.iter().map(CertificateSource::load).collect()
 }

@@ -68,6 +68,8 @@ pub struct MachineConfig {
     pub host_agent: bool,
     /// Record of another owner's setup.
     pub earlier_setup: Option<SetupRecord>,
+    /// A machine that waits for the pre-shared key of this PID: its hello is of type 2, and it judges no certificates.
+    pub pid: Option<[u8; 8]>,
 }
 
 impl MachineConfig {
@@ -88,6 +90,7 @@ impl MachineConfig {
             host_os_fqdn: String::new(),
             host_agent: true,
             earlier_setup: None,
+            pid: None,
         }
     }
 }
@@ -334,6 +337,17 @@ impl Firmware {
         TlsServing { certificate, key, client }
     }
 
+    /// Whether it waits for a pre-shared key now, and not for a certificate.
+    pub fn waits_for_psk(&self) -> bool {
+        self.device.config.pid.is_some() && self.device.phase != Phase::Post
+    }
+
+    /// Records that a client came to a machine that waits for a pre-shared key.
+    pub fn record_no_psk(&mut self, now: Tick) {
+        self.audit.handshakes_refused += 1;
+        self.refuse(now, "tls", "this machine waits for a pre-shared key".to_owned());
+    }
+
     /// Asks the fault plan about a TLS handshake, before (`In`) or in the middle of it (`Out`).
     pub fn handshake_fault(&mut self, direction: Direction) -> Option<FaultKind> {
         self.faults.strike(Message::Handshake, direction)
@@ -480,13 +494,18 @@ impl Firmware {
         self.put_out(now, delay, Output::Hello { bytes, ending });
     }
 
-    /// The hello of this moment (`spec/hello-tls.md` §1.2), type 3.
+    /// The hello of this moment (`spec/hello-tls.md` §1.2): type 2 with a PID, else type 3.
     fn hello_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&u16::from(!self.device.admin.is_factory).to_le_bytes());
-        out.extend_from_slice(&3_u16.to_le_bytes());
+        let kind: u16 = if self.device.config.pid.is_some() { 2 } else { 3 };
+        out.extend_from_slice(&kind.to_le_bytes());
         out.extend_from_slice(&self.hellos_since_power.to_le_bytes());
         out.extend_from_slice(&self.device.config.id.to_wire());
+        if let Some(pid) = &self.device.config.pid {
+            out.extend_from_slice(pid);
+            return out;
+        }
         let roots = &self.device.roots()[..self.device.roots().len().min(255)];
         out.push(u8::try_from(roots.len()).unwrap_or(u8::MAX));
         for root in roots {

@@ -81,6 +81,15 @@ pub struct MachineTruth {
     pub handshakes_refused: u64,
     /// Connections accepted.
     pub connections: u64,
+    /// TCP connections that anybody opened to it, whatever became of them; 0 without a network.
+    #[serde(default)]
+    pub tcp_connections: u64,
+    /// Bytes that came over them, TLS included.
+    #[serde(default)]
+    pub tcp_bytes: u64,
+    /// Bytes that a setup server sent back on the connection of a hello, where nothing may come.
+    #[serde(default)]
+    pub hello_reply_bytes: u64,
     /// Hellos sent.
     pub hellos: u64,
     /// Commits that took effect.
@@ -194,6 +203,9 @@ impl Firmware {
             refusal_total: self.audit.refused,
             handshakes_refused: self.audit.handshakes_refused,
             connections: self.audit.connections,
+            tcp_connections: 0,
+            tcp_bytes: 0,
+            hello_reply_bytes: 0,
             hellos: self.audit.hellos,
             commits: device.commits,
             faults: self.faults.struck(),

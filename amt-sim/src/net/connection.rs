@@ -7,7 +7,7 @@ use crate::fault::{Direction, FaultKind};
 use crate::firmware::{ConnectionId, Ending, Port};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,9 +39,9 @@ pub(super) async fn run(
         Port::Plain => {
             let (wire, orders) = unbounded_channel();
             let _ = events.send(Event::Accepted { id, port, peer, chain: Vec::new(), wire });
-            let mut tcp = tcp;
+            let mut tcp = Gate::new(tcp, Arc::default(), None, Arc::clone(&shared));
             if pump(&mut tcp, id, &events, orders).await {
-                return reset(&tcp);
+                return reset(tcp.inner());
             }
             finish(&mut tcp).await;
         }
@@ -56,6 +56,11 @@ async fn secure(
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
 ) {
+    if shared.firmware().waits_for_psk() {
+        // There is no PSK handshake here yet; a certificate is of no use to such a machine either way.
+        shared.firmware().record_no_psk(shared.now());
+        return finish(&mut Gate::new(tcp, Arc::default(), None, Arc::clone(&shared))).await;
+    }
     let (before, within) = {
         let mut firmware = shared.firmware();
         (firmware.handshake_fault(Direction::In), firmware.handshake_fault(Direction::Out))
@@ -65,7 +70,7 @@ async fn secure(
         Some(FaultKind::Delay(by)) => tokio::time::sleep(by).await,
         Some(FaultKind::Reset) => return reset(&tcp),
         Some(FaultKind::Truncate) => return finish(&mut tcp).await,
-        Some(FaultKind::Stall) => return stall(&mut tcp).await,
+        Some(FaultKind::Stall) => return stall(&mut tcp, &shared).await,
         Some(FaultKind::Garbage) => {
             let _ = tcp.write_all(&[0xa5; 64]).await;
             return finish(&mut tcp).await;
@@ -78,7 +83,7 @@ async fn secure(
     let verdict = Verdict::default();
     let mute = Arc::new(AtomicBool::new(false));
     let Ok(config) = tls::config(&serving, &shared.persona.network, &verdict, &mute) else { return };
-    let gate = Gate::new(tcp, Arc::clone(&mute), within);
+    let gate = Gate::new(tcp, Arc::clone(&mute), within, Arc::clone(&shared));
     let accept = tokio_rustls::TlsAcceptor::from(config).accept(gate).into_fallible();
     let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, accept).await {
         Ok(Ok(stream)) => stream,
@@ -153,9 +158,11 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let _ = tokio::time::timeout(LINGER, drain).await;
 }
 
-async fn stall(tcp: &mut TcpStream) {
+async fn stall(tcp: &mut TcpStream, shared: &Shared) {
     let mut rest = [0; 1024];
-    while matches!(tcp.read(&mut rest).await, Ok(n) if n > 0) {}
+    while let Ok(n @ 1..) = tcp.read(&mut rest).await {
+        shared.wire.bytes.fetch_add(n as u64, Ordering::SeqCst);
+    }
 }
 
 /// The next close of this socket is a reset.

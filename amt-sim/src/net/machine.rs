@@ -8,16 +8,18 @@ use crate::persona::Persona;
 use amt_core::Tick;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 /// How long a hello connection may take to come up.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a setup server is watched for an answer to a hello: there must be none.
+const HELLO_LINGER: Duration = Duration::from_secs(2);
 
 /// What a machine's tasks share.
 pub(super) struct Shared {
@@ -27,6 +29,15 @@ pub(super) struct Shared {
     started: Instant,
     time_scale: f64,
     changed: Arc<AtomicBool>,
+    pub(super) wire: Counts,
+}
+
+/// What the network saw, whatever the firmware made of it.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) connections: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) hello_reply_bytes: AtomicU64,
 }
 
 impl Shared {
@@ -38,7 +49,8 @@ impl Shared {
         time_scale: f64,
         changed: Arc<AtomicBool>,
     ) -> Self {
-        Self { firmware: Mutex::new(firmware), persona, address, started, time_scale, changed }
+        let firmware = Mutex::new(firmware);
+        Self { firmware, persona, address, started, time_scale, changed, wire: Counts::default() }
     }
 
     pub(super) fn firmware(&self) -> MutexGuard<'_, Firmware> {
@@ -195,27 +207,40 @@ impl Task {
 
     fn on_connection(&mut self, tcp: TcpStream, peer: SocketAddr, port: Port) {
         self.next_id += 1;
+        self.shared.wire.connections.fetch_add(1, Ordering::SeqCst);
+        self.shared.changed.store(true, Ordering::SeqCst);
         let shared = Arc::clone(&self.shared);
         self.jobs.spawn(connection::run(tcp, peer.ip(), self.next_id, port, shared, self.events.clone()));
     }
 
     fn say(&mut self, bytes: Vec<u8>, ending: Ending) {
         let Some(server) = self.places.hello else { return };
-        let address = self.shared.address;
+        let shared = Arc::clone(&self.shared);
         self.jobs.spawn(async move {
             // A server that does not answer is tried again by the schedule.
-            let _ = tokio::time::timeout(HELLO_TIMEOUT, hello(address, server, &bytes, ending)).await;
+            let _ = tokio::time::timeout(HELLO_TIMEOUT, hello(&shared, server, &bytes, ending)).await;
         });
     }
 }
 
-async fn hello(address: Ipv4Addr, server: SocketAddr, bytes: &[u8], ending: Ending) -> std::io::Result<()> {
+async fn hello(shared: &Shared, server: SocketAddr, bytes: &[u8], ending: Ending) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((address, 0)))?;
+    socket.bind(SocketAddr::from((shared.address, 0)))?;
     let mut stream = socket.connect(server).await?;
     stream.write_all(bytes).await?;
     match ending {
-        Ending::Close => stream.shutdown().await,
+        Ending::Close => {
+            stream.shutdown().await?;
+            let mut answer = [0; 256];
+            let watch = async {
+                while let Ok(n @ 1..) = stream.read(&mut answer).await {
+                    shared.wire.hello_reply_bytes.fetch_add(n as u64, Ordering::SeqCst);
+                }
+            };
+            // Neither an answer nor a server that holds the connection is an error of the machine.
+            let _ = tokio::time::timeout(HELLO_LINGER, watch).await;
+            Ok(())
+        }
         Ending::Reset => {
             connection::reset(&stream);
             Ok(())

@@ -10,6 +10,7 @@ mod tls;
 use crate::chain::RootHash;
 use crate::fault::{Fault, FaultPlan};
 use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
+use crate::mix::Variant;
 use crate::persona::Persona;
 use crate::seed::Seeded;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -17,7 +18,7 @@ use machine::{Event, Shared, Where};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
@@ -66,6 +67,8 @@ pub struct SimConfig {
     pub ports: (u16, u16),
     /// Where the control socket listens; absent: there is none.
     pub control: Option<SocketAddr>,
+    /// Machines unlike the others, from the first on; those beyond their number are as the rest of this says.
+    pub variants: Vec<Variant>,
 }
 
 impl SimConfig {
@@ -89,6 +92,7 @@ impl SimConfig {
             state_file: None,
             ports: (16_992, 16_993),
             control: None,
+            variants: Vec::new(),
         }
     }
 }
@@ -138,6 +142,9 @@ impl Machine {
         let now = self.shared.now();
         let mut truth = self.shared.firmware().truth(now);
         truth.address = self.shared.address.to_string();
+        truth.tcp_connections = self.shared.wire.connections.load(Ordering::SeqCst);
+        truth.tcp_bytes = self.shared.wire.bytes.load(Ordering::SeqCst);
+        truth.hello_reply_bytes = self.shared.wire.hello_reply_bytes.load(Ordering::SeqCst);
         truth
     }
 }
@@ -164,13 +171,14 @@ impl Simulator {
             Failure::new(ErrorCode::LISTEN, "sim", what)
         };
         drop(machine::bind(config.base_address, config.ports.1).map_err(listen)?);
+        let mut variants = config.variants.iter().flat_map(|v| std::iter::repeat_n(v, v.machines));
         for index in 0..config.machines {
             let mut wire: [u8; 16] = ids.bytes();
             // A version 4 UUID in AMT's byte order.
             wire[7] = wire[7] & 0x0f | 0x40;
             wire[8] = wire[8] & 0x3f | 0x80;
             let seed = ids.number();
-            let machine_config = MachineConfig {
+            let mut machine_config = MachineConfig {
                 id: SystemId::from_wire(wire),
                 persona: Arc::clone(&config.persona),
                 roots: config.roots.clone(),
@@ -185,12 +193,17 @@ impl Simulator {
                 host_os_fqdn: config.host_os_fqdn.clone(),
                 host_agent: true,
                 earlier_setup: config.earlier_setup.clone(),
+                pid: None,
             };
+            if let Some(variant) = variants.next() {
+                variant.apply(&mut machine_config);
+            }
+            let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
             let id = machine_config.id;
             let shared = Arc::new(Shared::new(
                 Firmware::new(machine_config),
-                Arc::clone(&config.persona),
+                persona,
                 address,
                 started,
                 config.time_scale,
@@ -300,6 +313,13 @@ fn check(config: &SimConfig) -> Result<(), Failure> {
     let last = address(config.base_address, config.machines - 1);
     if !config.base_address.is_loopback() || !last.is_loopback() {
         return bad(format!("{} to {last} are not all loopback addresses", config.base_address));
+    }
+    for variant in &config.variants {
+        variant.check(config)?;
+    }
+    let varied: usize = config.variants.iter().map(|v| v.machines).fold(0, usize::saturating_add);
+    if varied > config.machines {
+        return bad(format!("the mix describes {varied} machines, and there are {}", config.machines));
     }
     let range = u32::from(config.base_address)..=u32::from(last);
     if range.contains(&u32::from(Ipv4Addr::LOCALHOST)) {

@@ -1,5 +1,6 @@
 //! The machine's TLS server on rustls: TLS 1.2, the pool's keys, and a client verifier that judges as firmware does.
 
+use super::machine::Shared;
 use crate::chain::ChainFault;
 use crate::fault::FaultKind;
 use crate::firmware::{ClientAuth, TlsServing};
@@ -151,11 +152,12 @@ pub(super) struct Gate<S> {
     inner: S,
     mute: Arc<AtomicBool>,
     spoil: Option<FaultKind>,
+    shared: Arc<Shared>,
 }
 
 impl<S> Gate<S> {
-    pub(super) fn new(inner: S, mute: Arc<AtomicBool>, spoil: Option<FaultKind>) -> Self {
-        Self { inner, mute, spoil }
+    pub(super) fn new(inner: S, mute: Arc<AtomicBool>, spoil: Option<FaultKind>, shared: Arc<Shared>) -> Self {
+        Self { inner, mute, spoil, shared }
     }
 
     pub(super) fn inner(&self) -> &S {
@@ -165,7 +167,10 @@ impl<S> Gate<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.shared.wire.bytes.fetch_add((buf.filled().len() - before) as u64, Ordering::SeqCst);
+        read
     }
 }
 

@@ -1,0 +1,206 @@
+//! Database, seal key, certificate authority, disk: what the server opens, looked at without making anything.
+
+use super::{Area, Doctor};
+use crate::Glance;
+use crate::ca::LocalCa;
+use crate::config::CaSource;
+use crate::seal::SealKey;
+use amt_core::Failure;
+use amt_core::Severity::{Error, Info};
+use std::path::{Path, PathBuf};
+
+impl Doctor<'_> {
+    pub(super) fn database(&mut self, glance: &Result<Option<Glance>, Failure>) {
+        let (database, key_file) = (&self.config.files.database, &self.config.files.seal_key_file);
+        let (field, key_field) = (database.display().to_string(), key_file.display().to_string());
+        match glance {
+            Err(failure) => self.failure(Area::Database, "DATABASE", &field, failure),
+            Ok(None) => self.report(
+                Area::Database,
+                Info,
+                "DATABASE-NEW",
+                &field,
+                "there is none yet; the server makes it at its first start",
+                "",
+            ),
+            Ok(Some(seen)) => self.report(
+                Area::Database,
+                Info,
+                "DATABASE-OK",
+                &field,
+                format!("it opens, with {} machines", seen.machines.len()),
+                "",
+            ),
+        }
+        if !key_file.exists() {
+            return match glance {
+                Ok(None) => self.report(
+                    Area::Database,
+                    Info,
+                    "SEAL-KEY-NEW",
+                    &key_field,
+                    "there is none yet; it is made together with the database",
+                    "",
+                ),
+                _ => {
+                    let hint = "restore the key file that the database was made with";
+                    self.report(
+                        Area::Database,
+                        Error,
+                        "SEAL-KEY-MISSING",
+                        &key_field,
+                        "the key is missing: sealed credentials cannot be read",
+                        hint,
+                    );
+                }
+            };
+        }
+        match SealKey::read(key_file) {
+            Err(failure) => self.failure(Area::Database, "SEAL-KEY", &key_field, &failure),
+            Ok(key) => match glance.as_ref().ok().and_then(Option::as_ref).and_then(|g| g.opens_with(&key)) {
+                Some(false) => {
+                    let hint = "restore the key file that the database was made with";
+                    self.report(
+                        Area::Database,
+                        Error,
+                        "SEAL-KEY-FOREIGN",
+                        &key_field,
+                        "it is not the key of this database",
+                        hint,
+                    );
+                }
+                _ => self.report(Area::Database, Info, "SEAL-KEY-OK", &key_field, "the key reads", ""),
+            },
+        }
+        self.private(Area::Database, &self.config.files.seal_key_file.clone());
+    }
+
+    pub(super) fn authority(&mut self) {
+        match self.config.ca.clone() {
+            CaSource::Local(files) => {
+                let field = files.certificate.display().to_string();
+                match (files.certificate.exists(), files.key.exists()) {
+                    (false, false) => self.report(
+                        Area::Authority,
+                        Info,
+                        "CA-NEW",
+                        field,
+                        "there is none yet; it is made at the first start",
+                        "",
+                    ),
+                    (true, true) => match LocalCa::open(&files) {
+                        Ok(_) => self.report(Area::Authority, Info, "CA-OK", field, "the local authority opens", ""),
+                        Err(failure) => self.failure(Area::Authority, "CA", field, &failure),
+                    },
+                    _ => self.report(
+                        Area::Authority,
+                        Error,
+                        "CA-HALF",
+                        field,
+                        "of key and certificate only one is there",
+                        "restore the other, or give both new names",
+                    ),
+                }
+                if files.key.exists() {
+                    self.private(Area::Authority, &files.key);
+                }
+            }
+            CaSource::Command(command) => {
+                let field = command.program().display().to_string();
+                match find(command.program()) {
+                    Some(program) => self.report(
+                        Area::Authority,
+                        Info,
+                        "CA-OK",
+                        field,
+                        format!("the program is {}", program.display()),
+                        "",
+                    ),
+                    None => self.report(
+                        Area::Authority,
+                        Error,
+                        "CA-PROGRAM",
+                        field,
+                        "there is no such program that may be run",
+                        "correct ca.program, or make it executable",
+                    ),
+                }
+            }
+        }
+    }
+
+    pub(super) fn disk(&mut self) {
+        #[cfg(unix)]
+        {
+            use amt_core::Severity::Warning;
+            const MIB: u64 = 1024 * 1024;
+            let database = &self.config.files.database;
+            let folder = database.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+            let field = folder.display().to_string();
+            match rustix::fs::statvfs(&folder) {
+                Ok(facts) => {
+                    let free = facts.f_bavail.saturating_mul(facts.f_frsize) / MIB;
+                    let (severity, hint) = match free {
+                        0..20 => (
+                            Error,
+                            "make room: nothing can be written soon, and nothing is sent to machines before it is written",
+                        ),
+                        20..500 => (Warning, "make room"),
+                        _ => (Info, ""),
+                    };
+                    self.report(Area::Disk, severity, "DISK-FREE", &field, format!("{free} MiB are free"), hint);
+                }
+                Err(error) => {
+                    self.report(Area::Disk, Error, "DISK", &field, error.to_string(), "make the folder of the database")
+                }
+            }
+            if rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_err() {
+                self.report(
+                    Area::Disk,
+                    Error,
+                    "DISK-READ-ONLY",
+                    field,
+                    "the folder of the database cannot be written",
+                    "run as the server's user, or give it the folder",
+                );
+            }
+        }
+    }
+
+    /// A key file that others may read is one that they have read.
+    fn private(&mut self, area: Area, path: &Path) {
+        #[cfg(unix)]
+        {
+            use amt_core::Severity::Warning;
+            use std::os::unix::fs::PermissionsExt as _;
+            if std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0) {
+                let hint = format!("chmod 600 {}", path.display());
+                self.report(
+                    area,
+                    Warning,
+                    "KEY-READABLE",
+                    path.display().to_string(),
+                    "others than its owner may read or write it",
+                    &hint,
+                );
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = (area, path);
+    }
+}
+
+/// The program itself: a path, or a bare name looked for on the PATH.
+fn find(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return is_executable(program).then(|| program.to_owned());
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|p| is_executable(p))
+}
+
+fn is_executable(path: &Path) -> bool {
+    #[cfg(unix)]
+    return path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    path.is_file()
+}

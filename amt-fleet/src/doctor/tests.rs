@@ -1,0 +1,128 @@
+use super::*;
+use amt_sim::authority::ProvisioningChain;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+fn config(folder: &Path, extra: &str) -> Config {
+    std::fs::write(folder.join("chain.pem"), ProvisioningChain::new("example.com").pem()).unwrap();
+    let text = format!(
+        "database = \"fleet.db\"\nseal_key_file = \"seal.key\"\n{extra}\n[[provisioning_certificate]]\npem = \"chain.pem\"\n"
+    );
+    Config::parse(&text, folder, "amt.toml").unwrap()
+}
+
+fn resolver(name: &str) -> Result<Vec<IpAddr>, String> {
+    match name {
+        "provisionserver.example.com" => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
+        "provisionserver.other.org" => Ok(vec![IpAddr::from([192, 0, 2, 1])]),
+        _ => Err("no such name".to_owned()),
+    }
+}
+
+async fn codes(doctor: Doctor<'_>) -> Vec<(&'static str, Severity)> {
+    doctor
+        .resolver(Box::new(resolver))
+        .examine()
+        .await
+        .into_iter()
+        .map(|d| (d.finding.code, d.finding.severity))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_sound_set_up_has_no_error_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), "listen = \"127.0.0.1:0\"\ndns_suffixes = [\"example.com\"]");
+    let found = codes(Doctor::new(&config)).await;
+    assert!(found.iter().all(|(_, severity)| *severity != Severity::Error), "{found:?}");
+    for code in [
+        "NAME-OK",
+        "PORT-FREE",
+        "CERTIFICATE-OK",
+        "SUFFIX-OK",
+        "FIRMWARE",
+        "CLOCK",
+        "DATABASE-NEW",
+        "SEAL-KEY-NEW",
+        "CA-NEW",
+        "DISK-FREE",
+    ] {
+        assert!(found.iter().any(|(found, _)| *found == code), "{code}: {found:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only the certificate is there");
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_found_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = port.local_addr().unwrap();
+    let config = config(
+        folder.path(),
+        &format!(
+            "listen = \"{listen}\"\ndns_suffixes = [\"other.org\", \"nowhere.net\"]\n[ca]\nkind = \"command\"\nprogram = \"./none\""
+        ),
+    );
+    std::fs::write(folder.path().join("fleet.db"), "no database, but some bytes").unwrap();
+    let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let found = codes(Doctor::new(&config).now(long_ago)).await;
+    for code in [
+        "NAME-ELSEWHERE",
+        "NAME-MISSING",
+        "PORT-TAKEN",
+        "CHAIN-NOTYET",
+        "SUFFIX-UNCOVERED",
+        "CLOCK-WRONG",
+        "DATABASE",
+        "SEAL-KEY-MISSING",
+        "CA-PROGRAM",
+    ] {
+        assert!(found.contains(&(code, Severity::Error)), "{code}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_clock_and_a_running_server_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = config(
+        folder.path(),
+        &format!("listen = \"{}\"\ndns_suffixes = [\"example.com\"]", port.local_addr().unwrap()),
+    );
+    let fleet = crate::Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await.unwrap();
+    fleet
+        .import(vec![crate::KnownMachine::new("4c4c4544-0042-3510-8052-b4c04f564433".parse().unwrap())])
+        .await
+        .unwrap();
+    let lock = std::fs::File::create(folder.path().join("fleet.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let has =
+        |found: &[(&str, Severity)], code, severity| assert!(found.contains(&(code, severity)), "{code}: {found:?}");
+    let found = codes(Doctor::new(&config)).await;
+    for code in ["PORT-SERVED", "PORT-REACHABLE", "DATABASE-OK", "SEAL-KEY-OK"] {
+        has(&found, code, Severity::Info);
+    }
+    let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+    has(&codes(Doctor::new(&config).now(yesterday)).await, "CLOCK-BACK", Severity::Error);
+    std::fs::write(&config.files.seal_key_file, [1; 32]).unwrap();
+    has(&codes(Doctor::new(&config)).await, "SEAL-KEY-FOREIGN", Severity::Error);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&config.files.seal_key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        has(&codes(Doctor::new(&config)).await, "KEY-READABLE", Severity::Warning);
+    }
+    fleet.close().await;
+}
+
+#[tokio::test]
+async fn a_name_must_lead_to_where_the_server_listens_or_is_said_to_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = config(folder.path(), "listen = \"127.0.0.2:0\"\ndns_suffixes = [\"example.com\"]");
+    assert!(codes(Doctor::new(&elsewhere)).await.contains(&("NAME-DEAF", Severity::Error)));
+    let behind = config(folder.path(), "listen = \"0.0.0.0:0\"\ndns_suffixes = [\"other.org\"]");
+    let found = codes(Doctor::new(&behind).addresses(vec![IpAddr::from([192, 0, 2, 1])])).await;
+    assert!(found.contains(&("NAME-OK", Severity::Info)), "{found:?}");
+    let offline: Vec<_> = Doctor::new(&behind).offline().examine().await;
+    assert!(offline.iter().any(|d| d.finding.code == "NAMES-SKIPPED"));
+}

@@ -1,0 +1,231 @@
+//! Machines unlike the others of a set: what a real site has beside the fleet that fits.
+
+use crate::chain::{RootHash, certificates_of};
+use crate::firmware::MachineConfig;
+use crate::net::SimConfig;
+use crate::persona::Persona;
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use serde::Deserialize;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Largest file that a mix names.
+pub const MAX_FILE: u64 = 256 * 1024;
+
+/// So many machines that differ; what is absent is as in the whole set.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Variant {
+    /// How many.
+    pub machines: usize,
+    /// Firmware family. Its version decides what a hello may say; TLS stays what the simulator speaks.
+    pub persona: Option<Arc<Persona>>,
+    /// Root hashes that they trust.
+    pub roots: Option<Vec<RootHash>>,
+    /// DNS suffix.
+    pub suffix: Option<String>,
+    /// Admin password that was set before; their hello says so.
+    pub admin_password: Option<Secret<String>>,
+    /// PID of the pre-shared key that they wait for, instead of a certificate (firmware before AMT 11).
+    pub pid: Option<[u8; 8]>,
+    /// One UUID for all of them, as boards have that nobody programmed.
+    pub uuid: Option<SystemId>,
+}
+
+impl Variant {
+    /// `machines` that do not differ yet.
+    pub fn new(machines: usize) -> Self {
+        Self { machines, ..Self::default() }
+    }
+
+    /// Reads a mix: a TOML file with `[[machines]]` tables of `count` and, all optional, `persona` (a name or a file),
+    /// `root` (list of certificate files), `root_hash` (`"sha1"`, `"sha256"`, `"sha384"`), `suffix`,
+    /// `admin_password_file`, `pid`, `uuid`. Relative paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// `CONFIG` if it is not that; `FILE_READ` and `CERTIFICATE_PARSE` with the file that it names.
+    pub fn parse_mix(text: &str, folder: &Path) -> Result<Vec<Self>, Failure> {
+        let file: MixFile =
+            toml::from_str(text).map_err(|e| Failure::new(ErrorCode::CONFIG, "mix", e.to_string().trim_end()))?;
+        file.machines.into_iter().map(|group| group.read(folder)).collect()
+    }
+
+    pub(crate) fn apply(&self, machine: &mut MachineConfig) {
+        if let Some(persona) = &self.persona {
+            machine.persona = Arc::clone(persona);
+        }
+        if let Some(roots) = &self.roots {
+            machine.roots.clone_from(roots);
+        }
+        if self.suffix.is_some() {
+            machine.suffix.clone_from(&self.suffix);
+        }
+        if self.admin_password.is_some() {
+            machine.admin_password.clone_from(&self.admin_password);
+        }
+        machine.pid = self.pid;
+        machine.id = self.uuid.unwrap_or(machine.id);
+    }
+
+    /// Refuses what no firmware of the version can be (`spec/hello-tls.md` §1.2, version history).
+    pub(crate) fn check(&self, config: &SimConfig) -> Result<(), Failure> {
+        let version = self.persona.as_ref().unwrap_or(&config.persona).version;
+        let can = version.capabilities();
+        let sha1 = self.roots.iter().flatten().any(|root| root.algorithm == 1);
+        let wrong = if self.pid.is_some() && !can.psk {
+            "has no pre-shared keys"
+        } else if sha1 && !can.sha1_chain {
+            "lists no SHA-1 roots"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "sim", format!("AMT {version} {wrong}"))
+            .hint("give these machines a persona of an older version"))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixFile {
+    machines: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    count: usize,
+    persona: Option<String>,
+    root: Option<Vec<PathBuf>>,
+    #[serde(default)]
+    root_hash: HashName,
+    suffix: Option<String>,
+    admin_password_file: Option<PathBuf>,
+    pid: Option<String>,
+    uuid: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HashName {
+    Sha1,
+    #[default]
+    Sha256,
+    Sha384,
+}
+
+impl Group {
+    fn read(self, folder: &Path) -> Result<Variant, Failure> {
+        let persona = self.persona.map(|name| persona(&name, folder)).transpose()?;
+        let roots = self.root.map(|files| roots(&files, self.root_hash, folder)).transpose()?;
+        let admin_password = self.admin_password_file.map(|file| first_line(&folder.join(file))).transpose()?;
+        let pid = self.pid.map(|text| pid(&text)).transpose()?;
+        let uuid = self.uuid.map(|text| text.parse()).transpose()?;
+        Ok(Variant {
+            machines: self.count,
+            persona: persona.map(Arc::new),
+            roots,
+            suffix: self.suffix,
+            admin_password,
+            pid,
+            uuid,
+        })
+    }
+}
+
+fn persona(name: &str, folder: &Path) -> Result<Persona, Failure> {
+    match Persona::built_in(name) {
+        Some(persona) => Ok(persona),
+        None => Persona::parse(&text(&folder.join(name))?),
+    }
+}
+
+fn roots(files: &[PathBuf], hash: HashName, folder: &Path) -> Result<Vec<RootHash>, Failure> {
+    let mut roots = Vec::new();
+    for file in files {
+        let path = folder.join(file);
+        let certificates = certificates_of(&bytes(&path)?).map_err(|mut failure| {
+            failure.message = format!("{}: {}", path.display(), failure.message);
+            failure
+        })?;
+        roots.extend(certificates.iter().map(|der| match hash {
+            HashName::Sha1 => RootHash::sha1(der),
+            HashName::Sha256 => RootHash::sha256(der),
+            HashName::Sha384 => RootHash::sha384(der),
+        }));
+    }
+    Ok(roots)
+}
+
+/// `AMT1-SET7` or without the dash.
+fn pid(text: &str) -> Result<[u8; 8], Failure> {
+    let bare: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
+    <[u8; 8]>::try_from(bare)
+        .map_err(|_| Failure::new(ErrorCode::CONFIG, "mix", format!("pid: {text:?} is not eight characters")))
+}
+
+fn first_line(path: &Path) -> Result<Secret<String>, Failure> {
+    Ok(Secret::from(text(path)?.lines().next().unwrap_or_default()))
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?)
+        .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "mix", format!("{}: not UTF-8", path.display())))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |e: std::io::Error| Failure::new(ErrorCode::FILE_READ, "mix", format!("{}: {e}", path.display()));
+    let mut content = Vec::new();
+    std::fs::File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut content).map_err(failed)?;
+    if content.len() as u64 > MAX_FILE {
+        let text = format!("{}: more than {MAX_FILE} bytes", path.display());
+        return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "mix", text));
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "based_on = \"amt-16.0\"\nname = \"old\"\nversion = \"9.1.0\"\n";
+
+    #[test]
+    fn a_mix_is_read_with_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = crate::authority::ProvisioningChain::new("example.com");
+        for (name, content) in [("old.toml", OLD), ("root.pem", &chain.root_pem()), ("password", "S3cret!\nmore")] {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let mix = "[[machines]]\ncount = 2\nroot = [\"root.pem\"]\nroot_hash = \"sha1\"\npersona = \"old.toml\"\n\
+                   [[machines]]\ncount = 3\npid = \"AMT1-SET7\"\nsuffix = \"lab.example.com\"\n\
+                   admin_password_file = \"password\"\nuuid = \"03000200-0400-0500-0006-000700080009\"\n";
+        let [first, second] = <[Variant; 2]>::try_from(Variant::parse_mix(mix, folder.path()).unwrap()).unwrap();
+        assert_eq!((first.machines, first.roots), (2, Some(vec![RootHash::sha1(chain.root())])));
+        assert_eq!(first.persona.unwrap().version.major, 9);
+        assert_eq!((second.machines, second.pid), (3, Some(*b"AMT1SET7")));
+        assert_eq!(second.admin_password.unwrap().expose(), "S3cret!");
+        assert!(!second.uuid.unwrap().is_usable_as_key());
+        for wrong in
+            ["", "[[machines]]\n", "[[machines]]\ncount = 1\nspeed = 2\n", "[[machines]]\ncount=1\npid=\"x\"\n"]
+        {
+            assert_eq!(Variant::parse_mix(wrong, folder.path()).unwrap_err().code, ErrorCode::CONFIG, "{wrong}");
+        }
+        let missing = "[[machines]]\ncount = 1\nroot = [\"nowhere.pem\"]\n";
+        assert_eq!(Variant::parse_mix(missing, folder.path()).unwrap_err().code, ErrorCode::FILE_READ);
+    }
+
+    #[test]
+    fn what_no_firmware_of_the_version_can_be_is_refused() {
+        let config = SimConfig::new(1);
+        let mut psk = Variant::new(1);
+        psk.pid = Some(*b"AMT1SET7");
+        let mut sha1 = Variant::new(1);
+        sha1.roots = Some(vec![RootHash::sha1(b"root")]);
+        for variant in [&mut psk, &mut sha1] {
+            assert_eq!(variant.check(&config).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+            variant.persona = Some(Arc::new(Persona::parse(OLD).unwrap()));
+            variant.check(&config).unwrap();
+        }
+    }
+}
