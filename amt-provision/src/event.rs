@@ -1,5 +1,6 @@
 //! What a procedure tells while it runs.
 
+use crate::facts::MachineFacts;
 use crate::step::Step;
 use amt_core::FirmwareVersion;
 use amt_core::tls::TlsOutcome;
@@ -21,6 +22,8 @@ pub enum Event {
     },
     /// The firmware version is known.
     Version(FirmwareVersion),
+    /// What the machine said of itself, before anything was changed in it.
+    Facts(Box<MachineFacts>),
     /// Something that an administrator should be able to read in the diary.
     Note(String),
 }

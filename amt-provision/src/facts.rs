@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::machine::{Cx, Machine};
 use crate::managed::{Access, Managed};
 use crate::remote::ControlMode;
-use crate::session::try_call;
+use crate::session::{Session, all, try_call};
 use crate::step::Step;
 use amt_core::{Failure, FirmwareVersion, SystemId};
 use amt_wsman::class::Class;
@@ -20,6 +20,7 @@ use amt_wsman::op::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::convert::Infallible;
+use std::fmt;
 
 /// Longest text of a fact that is kept; firmware's own are shorter.
 pub const MAX_TEXT: usize = 255;
@@ -92,6 +93,28 @@ pub struct SetupFact {
     pub time: Option<String>,
 }
 
+impl MachineFacts {
+    /// What speaks for another owner, in words: the name of an operating system, records of setups.
+    pub fn signs_of_use(&self) -> Vec<String> {
+        let system =
+            self.host_os_fqdn.iter().map(|name| format!("the firmware knows an operating system named {name}"));
+        let setups = self.setups.iter().map(|setup| format!("the firmware keeps a record of a setup: {setup}"));
+        system.chain(setups).collect()
+    }
+}
+
+impl fmt::Display for SetupFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        for (word, part) in [("by", &self.server), ("from", &self.address), ("at", &self.time)] {
+            if let Some(part) = part {
+                write!(f, " {word} {part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Classes of records, with the word for each.
 const RECORDS: &[(&str, &str)] = &[
     ("IPS_TLSProvisioningRecord", "tls"),
@@ -106,20 +129,11 @@ async fn read(cx: Cx<MachineFacts, Infallible>, access: Access) -> Result<Machin
     cx.event(Event::Step(Step::ReadFacts));
     let reply = machine.session.call(Step::ReadFacts, &GeneralSettings::get()).await?;
     let general = reply.instance().map_err(|e| e.failure(Step::ReadFacts.name()))?.clone();
-    let (wired_mac, wireless_mac) = read_macs(&mut machine).await?;
+    let state = machine.provisioning_state();
     let facts = MachineFacts {
-        id: access.id,
-        provisioning_state: machine.provisioning_state(),
         control_mode: read_control_mode(&mut machine).await?,
-        realm: text(&general, "DigestRealm"),
-        host_name: text(&general, "HostName"),
-        domain_name: text(&general, "DomainName"),
-        host_os_fqdn: text(&general, "HostOSFQDN"),
-        wired_mac,
-        wireless_mac,
         version: read_version(&mut machine).await?,
-        certificate: machine.session.outcome.peer.first().cloned(),
-        setups: read_setups(&mut machine).await?,
+        ..read_more(&mut machine.session, access.id, state, &general).await?
     };
     if let Some(version) = facts.version {
         cx.event(Event::Version(version));
@@ -128,16 +142,35 @@ async fn read(cx: Cx<MachineFacts, Infallible>, access: Access) -> Result<Machin
     Ok(facts)
 }
 
-type Reading = Managed<MachineFacts, Infallible>;
-
-async fn read_macs(machine: &mut Reading) -> Result<(Option<String>, Option<String>), Failure> {
-    let ports = machine.all(Step::ReadFacts, EthernetPortSettings::NAME).await?;
+/// What setup too wants to know of a machine: all but its control mode and version.
+pub(crate) async fn read_more<T: Send + 'static, R: Clone + Send + 'static>(
+    session: &mut Session<T, R>,
+    id: SystemId,
+    provisioning_state: Option<u32>,
+    general: &Instance,
+) -> Result<MachineFacts, Failure> {
+    let ports = all(session, Step::ReadFacts, EthernetPortSettings::NAME).await?;
     let mac = |id: &str| {
         let port = ports.iter().find(|port| port.text("InstanceID") == Some(id))?;
         mac(port.text("MACAddress")?)
     };
-    Ok((mac(EthernetPortSettings::WIRED), mac(EthernetPortSettings::WIRELESS)))
+    Ok(MachineFacts {
+        id,
+        provisioning_state,
+        control_mode: None,
+        realm: text(general, "DigestRealm"),
+        host_name: text(general, "HostName"),
+        domain_name: text(general, "DomainName"),
+        host_os_fqdn: text(general, "HostOSFQDN"),
+        wired_mac: mac(EthernetPortSettings::WIRED),
+        wireless_mac: mac(EthernetPortSettings::WIRELESS),
+        version: session.version(),
+        certificate: session.outcome.peer.first().cloned(),
+        setups: read_setups(session).await?,
+    })
 }
+
+type Reading = Managed<MachineFacts, Infallible>;
 
 async fn read_control_mode(machine: &mut Reading) -> Result<Option<ControlMode>, Failure> {
     if machine.provisioning_state() != Some(SetupAndConfigurationService::POST) {
@@ -164,10 +197,12 @@ async fn read_version(machine: &mut Reading) -> Result<Option<FirmwareVersion>, 
     Ok(SoftwareIdentity::firmware_version(&parts).or_else(|| machine.session.version()))
 }
 
-async fn read_setups(machine: &mut Reading) -> Result<Vec<SetupFact>, Failure> {
+async fn read_setups<T: Send + 'static, R: Clone + Send + 'static>(
+    session: &mut Session<T, R>,
+) -> Result<Vec<SetupFact>, Failure> {
     let mut setups = Vec::new();
     for (class, kind) in RECORDS {
-        let records = match try_call(&mut machine.session, Step::ReadFacts, &Request::enumerate(class)).await? {
+        let records = match try_call(session, Step::ReadFacts, &Request::enumerate(class)).await? {
             Ok(reply) => reply.instances().to_vec(),
             // A class that this firmware does not have.
             Err(_) => continue,

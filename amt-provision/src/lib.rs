@@ -28,5 +28,5 @@ pub use event::Event;
 pub use facts::MachineFacts;
 pub use journal::Record;
 pub use managed::Access;
-pub use plan::{PasswordPolicy, Plan, TlsSettings};
+pub use plan::{InUse, PasswordPolicy, Plan, TlsSettings};
 pub use step::Step;

@@ -5,7 +5,7 @@ use crate::machine::Cx;
 use crate::password::{ADMIN, FACTORY, Random};
 use crate::plan::GUESS_SPACING;
 use crate::remote::Candidate;
-use crate::session::{CallError, Session, try_call};
+use crate::session::{CallError, Session};
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -79,15 +79,6 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
     /// `ProvisioningState`.
     pub(crate) fn provisioning_state(&self) -> Option<u32> {
         self.state.u32("ProvisioningState")
-    }
-
-    /// Reads all instances of a class; none if the firmware has no such class.
-    pub(crate) async fn all(&mut self, step: Step, class: &str) -> Result<Vec<Instance>, Failure> {
-        match try_call(&mut self.session, step, &Request::enumerate(class)).await? {
-            Ok(reply) => Ok(reply.instances().to_vec()),
-            Err(error) if error.is_fault("DestinationUnreachable") => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 

@@ -28,6 +28,19 @@ pub struct TlsSettings {
     pub plain_http: Option<bool>,
 }
 
+/// What to do about signs that a machine has an owner already: the name of an operating system in it, records of setups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InUse {
+    /// Do not look for them.
+    #[default]
+    Ignore,
+    /// Tell what the machine says ([`Event::Facts`](crate::Event::Facts)), and go on.
+    Tell,
+    /// Tell it, and end with `IN_USE` before anything is changed if there are such signs.
+    Refuse,
+}
+
 /// What a machine shall become.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -52,6 +65,8 @@ pub struct Plan {
     pub guess_spacing: Duration,
     /// How long the machine may take to come back after the commit.
     pub proof_timeout: Duration,
+    /// Whether a machine that is in use is taken.
+    pub in_use: InUse,
 }
 
 impl Default for Plan {
@@ -67,6 +82,7 @@ impl Default for Plan {
             window_hours: None,
             guess_spacing: GUESS_SPACING,
             proof_timeout: Duration::from_secs(90),
+            in_use: InUse::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::Error;
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
+use amt_wsman::instance::Instance;
 use amt_wsman::op::{Reply, Request};
 
 /// Why a call did not bring a good answer.
@@ -165,6 +166,19 @@ pub(crate) async fn try_call<T: Send + 'static, R: Clone + Send + 'static>(
     match session.call(step, request).await {
         Ok(reply) => Ok(Ok(reply)),
         Err(error) if error.is_refusal() => Ok(Err(error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads all instances of a class; none if the firmware has no such class.
+pub(crate) async fn all<T: Send + 'static, R: Clone + Send + 'static>(
+    session: &mut Session<T, R>,
+    step: Step,
+    class: &str,
+) -> Result<Vec<Instance>, Failure> {
+    match try_call(session, step, &Request::enumerate(class)).await? {
+        Ok(reply) => Ok(reply.instances().to_vec()),
+        Err(error) if error.is_fault("DestinationUnreachable") => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
 }

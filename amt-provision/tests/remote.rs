@@ -4,8 +4,9 @@ mod support;
 
 use amt_core::{ErrorCode, Secret};
 use amt_provision::remote::ControlMode;
-use amt_provision::{CaAnswer, PasswordPolicy, Step};
+use amt_provision::{CaAnswer, Event, InUse, PasswordPolicy, Step};
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
+use amt_sim::firmware::SetupRecord;
 use amt_sim::persona::{CommitReply, SetupLogin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,4 +192,47 @@ fn fixed_passwords_are_used_and_checked_first() {
     world.attempt(None).result.unwrap().unwrap();
     assert!(world.firmware.check_admin_password("Adm1n-secret"));
     assert!(world.firmware.check_mebx_password("Mebx-s3cret"));
+}
+
+#[test]
+fn a_machine_that_another_owner_uses_is_left_as_it_is_if_the_plan_says_so() {
+    type Sign = fn(&mut amt_sim::firmware::MachineConfig);
+    let signs: [(&str, Sign); 2] = [
+        ("desk7.other.example", |m| m.host_os_fqdn = "desk7.other.example".to_owned()),
+        ("setup.other.example", |m| m.earlier_setup = Some(SetupRecord::by("setup.other.example"))),
+    ];
+    for (sign, make) in signs {
+        let mut world = World::with(make);
+        world.server.plan.in_use = InUse::Refuse;
+        let attempt = world.attempt(None);
+        let failure = attempt.failure();
+        assert_eq!(failure.code, ErrorCode::IN_USE);
+        assert!(failure.message.contains(sign), "{failure}");
+        let told = attempt.events.iter().find_map(|e| if let Event::Facts(facts) = e { Some(facts) } else { None });
+        assert_eq!(told.unwrap().signs_of_use().len(), 1);
+        assert!(
+            world.record().is_none_or(|record| record.realm.is_none()),
+            "no password was recorded, so none was sent"
+        );
+        let truth = world.firmware.truth(world.now);
+        let changing = |label: &&String| label.contains(".Put") || label.contains(".Set") || label.contains("Commit");
+        assert_eq!(truth.requests.keys().find(changing), None);
+
+        // Somebody looked, and lets it be taken.
+        world.wait(Duration::from_secs(60));
+        world.server.plan.in_use = InUse::Tell;
+        let attempt = world.attempt(None);
+        attempt.result.as_ref().unwrap().as_ref().unwrap();
+        assert!(attempt.events.iter().any(|e| matches!(e, Event::Facts(_))));
+    }
+}
+
+#[test]
+fn a_machine_without_an_owner_is_taken_and_a_resumed_one_not_asked_again() {
+    let mut world = World::new();
+    world.server.plan.in_use = InUse::Refuse;
+    world.attempt(None).result.unwrap().unwrap();
+    let again = world.attempt(None);
+    again.result.as_ref().unwrap().as_ref().unwrap();
+    assert!(!again.events.iter().any(|e| matches!(e, Event::Facts(_))), "its own record of our setup is no owner's");
 }

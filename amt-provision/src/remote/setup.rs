@@ -2,7 +2,8 @@
 
 use super::{Outcome, Run, try_call};
 use crate::event::Event;
-use crate::plan::Plan;
+use crate::facts::read_more;
+use crate::plan::{InUse, Plan};
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
@@ -22,6 +23,7 @@ impl Run {
         self.extend_window(session).await?;
         let mut general = self.read_facts(session).await?;
         let realm = self.check_realm(session, &general)?;
+        self.check_use(session, &state, &general).await?;
         self.record_credentials(realm, current.clone()).await?;
         self.set_mebx_password(session).await?;
         self.set_admin_password(session, current.as_ref()).await?;
@@ -138,6 +140,27 @@ impl Run {
             ));
         }
         Ok(realm.to_owned())
+    }
+
+    /// Tells what the machine says of itself, and stops if it has an owner that is to be respected. A setup that began was let in.
+    async fn check_use(
+        &mut self,
+        session: &mut Session<Outcome>,
+        state: &Instance,
+        general: &Instance,
+    ) -> Result<(), Failure> {
+        if self.plan.in_use == InUse::Ignore || self.record.realm.is_some() {
+            return Ok(());
+        }
+        let state = state.u32("ProvisioningState");
+        let facts = read_more(session, self.record.id, state, general).await?;
+        let signs = facts.signs_of_use();
+        self.cx.event(Event::Facts(Box::new(facts)));
+        if signs.is_empty() || self.plan.in_use == InUse::Tell {
+            return Ok(());
+        }
+        let text = format!("the machine seems to have an owner: {}; nothing was changed in it", signs.join("; "));
+        Err(Self::fail(ErrorCode::IN_USE, Step::ReadFacts, text))
     }
 
     /// Also tells which password was needed, if it was not the new one.
