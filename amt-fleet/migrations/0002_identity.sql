@@ -17,6 +17,8 @@ ALTER TABLE machines ADD COLUMN boot_released_by  TEXT;
 ALTER TABLE machines ADD COLUMN wanted_host   TEXT;                       -- final name decided, until the machine carries it
 ALTER TABLE machines ADD COLUMN wanted_domain TEXT;
 
+CREATE INDEX machines_changed ON machines (changed_at);
+
 -- What somebody said of a machine. A source that changes its mind ends its earlier word (`until`); sources never end each other's.
 CREATE TABLE facts (
     id      INTEGER PRIMARY KEY,

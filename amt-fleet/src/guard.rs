@@ -134,19 +134,19 @@ pub struct Conflict {
     pub text: String,
 }
 
-impl Conflict {
+impl ConflictKind {
     /// What to do about it.
-    pub const fn hint(&self) -> &'static str {
-        match self.kind {
-            ConflictKind::UuidTwice => {
+    pub const fn hint(self) -> &'static str {
+        match self {
+            Self::UuidTwice => {
                 "give one of them a UUID of its own with the maker's tool, or name the one that is meant: \
                  `amt fleet release UUID --address ADDRESS`"
             }
-            ConflictKind::UuidOtherBoard => {
+            Self::UuidOtherBoard => {
                 "look at `amt fleet show UUID`: if the board was replaced, `amt fleet forget-facts UUID --source SOURCE` ends the \
                  outdated word; if two machines share the UUID, have one of them changed with the maker's tool"
             }
-            ConflictKind::MacElsewhere | ConflictKind::NameElsewhere => {
+            Self::MacElsewhere | Self::NameElsewhere => {
                 "if it is the same computer, hand the old record over with `amt fleet rebind OLD NEW`; if not, \
                  `amt fleet release UUID`"
             }

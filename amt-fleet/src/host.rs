@@ -3,14 +3,19 @@
 use crate::ca::CertificateAuthority;
 use crate::digest::sha256_hex;
 use crate::event::{Events, FleetEvent, Progress, Subscription};
+use crate::fact::{FactKey, FactSource, MAX_FACT};
 use crate::store::CaAnswered;
-use crate::{Fleet, TlsFacts};
+use crate::{Fleet, Machine, Report, TlsFacts};
 use amt::failpoint;
 use amt_core::tls::TlsOutcome;
-use amt_core::{Failure, SystemId};
-use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::{CaAnswer, CertificateRequest, Event, MachineFacts, Record, Step};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// `ProvisioningState` of a machine that is set up.
+const SET_UP: u32 = 2;
 
 /// Journal in a [`Fleet`], certificates from an authority, events into the machine's diary and to subscribers. What
 /// [`amt::provision`] needs; the setup server uses it, and so can a program that provisions single machines.
@@ -21,6 +26,8 @@ pub struct FleetHost {
     events: Events,
     /// What the authority said of the time of its decision, in this attempt.
     retry_after: Arc<Mutex<Option<Duration>>>,
+    /// What the machine said of itself, on its way to the database.
+    telling: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl std::fmt::Debug for FleetHost {
@@ -36,7 +43,7 @@ impl FleetHost {
     }
 
     pub(crate) fn with_events(fleet: Fleet, ca: Arc<dyn CertificateAuthority>, events: Events) -> Self {
-        Self { fleet, ca, events, retry_after: Arc::default() }
+        Self { fleet, ca, events, retry_after: Arc::default(), telling: Arc::default() }
     }
 
     /// Events of procedures on this host, from now on.
@@ -46,6 +53,26 @@ impl FleetHost {
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a machine said of itself becomes facts.
+    fn tell_facts(&self, facts: &MachineFacts) {
+        let report = machine_report(facts);
+        let fleet = self.fleet.clone();
+        let telling = tokio::spawn(async move {
+            if let Err(failure) = fleet.report(report).await {
+                tracing::warn!(%failure, "what a machine said of itself was not recorded");
+            }
+        });
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner).push(telling);
+    }
+
+    /// Returns when everything that machines said of themselves is in the database.
+    pub(crate) async fn facts_are_told(&self) {
+        let telling = std::mem::take(&mut *self.telling.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in telling {
+            let _ = task.await;
+        }
     }
 
     /// Asks the authority. A request that was put off is found again by its PKCS#10 even if the process was killed before
@@ -100,6 +127,12 @@ impl FleetHost {
 impl amt::Host for FleetHost {
     async fn persist(&self, record: &Record) -> Result<(), Failure> {
         failpoint::pass("persist-before", record.step.name());
+        // The last moment at which nothing was changed in the machine.
+        if record.step == Step::RecordCredentials
+            && let Ok(Machine { parked: Some(parked), .. }) = self.fleet.machine(record.id).await
+        {
+            return Err(Failure::new(ErrorCode::IN_USE, "admit", parked.reason).hint(parked.hint));
+        }
         self.fleet.persist(record).await?;
         failpoint::pass("persist-after", record.step.name());
         Ok(())
@@ -126,11 +159,43 @@ impl amt::Host for FleetHost {
                 }
                 Event::Version(version) => Progress::Version(*version),
                 Event::Note(text) => Progress::Note(text.clone()),
+                Event::Facts(facts) => {
+                    self.tell_facts(facts);
+                    return;
+                }
                 // A later version of the procedures may tell more than this one knows how to show.
                 _ => return,
             },
         );
     }
+}
+
+/// What a machine says of itself, as facts. Where a source names no value the report is silent: what it said before stands.
+pub(crate) fn machine_report(facts: &MachineFacts) -> Report {
+    let mut report = Report::new(facts.id, FactSource::Wsman);
+    let mut say = |key: FactKey, value: Option<String>| {
+        // What firmware tells may be anything; a value that cannot be one is no fact.
+        if let Some(value) = value.and_then(|value| key.normalise(&value).ok())
+            && !report.facts.contains(&(key, value.clone()))
+        {
+            report.facts.push((key, value));
+        }
+    };
+    say(FactKey::DigestRealm, facts.realm.clone());
+    say(FactKey::Fqdn, facts.host_os_fqdn.clone().filter(|name| name.contains('.')));
+    say(FactKey::HostName, facts.host_os_fqdn.clone().filter(|name| !name.contains('.')));
+    say(FactKey::Mac, facts.wired_mac.clone());
+    say(FactKey::Mac, facts.wireless_mac.clone());
+    say(FactKey::Version, facts.version.map(|v| v.to_string()));
+    // After our own setup its record would be ours.
+    if facts.provisioning_state != Some(SET_UP) {
+        let setups: Vec<String> = facts.setups.iter().map(ToString::to_string).collect();
+        let text: String = setups.join("; ").chars().take(MAX_FACT / 4).collect();
+        say(FactKey::ProvisioningRecord, Some(text).filter(|text| !text.is_empty()));
+    } else {
+        say(FactKey::ControlMode, facts.control_mode.map(|mode| mode.as_str().to_owned()));
+    }
+    report
 }
 
 pub(crate) fn tls_facts(outcome: &TlsOutcome) -> TlsFacts {

@@ -19,6 +19,7 @@ mod guard;
 mod host;
 pub mod logs;
 pub mod names;
+pub mod profiles;
 mod program;
 pub mod report;
 pub mod resolve;
@@ -34,6 +35,7 @@ pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
-    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release, Report, TlsFacts,
+    Action, ActionState, CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine,
+    MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release,
+    ReleaseOrder, Report, TlsFacts,
 };

@@ -1,6 +1,7 @@
 //! The configuration file as it is written.
 
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,31 @@ pub(super) struct File {
     pub(super) known: Option<PathBuf>,
     #[serde(default)]
     pub(super) retry: Retry,
+    #[serde(default)]
+    pub(super) profiles: BTreeMap<String, Profile>,
+    #[serde(default)]
+    pub(super) guard: Guard,
+    pub(super) resolver: Option<Resolver>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guard {
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) recent: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) settled: Option<Duration>,
+    pub(super) park: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolver {
+    pub(super) command: PathBuf,
+    #[serde(default)]
+    pub(super) arguments: Vec<String>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) timeout: Option<Duration>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +111,8 @@ pub(super) struct Profile {
     pub(super) proof_timeout: Option<Duration>,
     #[serde(default)]
     pub(super) tls: Tls,
+    #[serde(default)]
+    pub(super) aliases: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,14 +5,18 @@
 //! describes every key.
 
 mod file;
+mod profile;
 
 use crate::KnownMachine;
 use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
+use crate::guard::GuardPolicy;
 use crate::names::{NameTemplate, parse_known};
+use crate::profiles::Profiles;
+use crate::resolve::{CommandResolver, Resolver};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
-use amt_provision::{PasswordPolicy, Plan, plan};
-use file::{Admit, Ca, CaKind, Certificate, File, OneOrMany, Password};
+use amt_provision::Plan;
+use file::{Admit, Ca, CaKind, Certificate, File, OneOrMany};
 use std::fmt::Display;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -137,11 +141,22 @@ pub struct Config {
     pub known: Vec<KnownMachine>,
     /// Repetition of failed attempts.
     pub retry: RetryPolicy,
+    /// Profiles by name.
+    pub profiles: Profiles,
+    /// How evidence that a machine is in use is weighed.
+    pub guard: GuardPolicy,
+    /// The program that is asked about machines.
+    pub resolver: Option<CommandResolver>,
     /// What is allowed but worth a warning.
     pub warnings: Vec<Finding>,
 }
 
 impl Config {
+    /// Whoever decides about machines, in the order in which they are asked.
+    pub(crate) fn resolvers(&self) -> Vec<Arc<dyn Resolver>> {
+        self.resolver.iter().map(|resolver| Arc::new(resolver.clone()) as Arc<dyn Resolver>).collect()
+    }
+
     /// Reads a configuration file and what it refers to.
     ///
     /// # Errors
@@ -239,6 +254,9 @@ impl Reading<'_> {
         if retry.first.is_zero() || retry.most < retry.first {
             self.wrong("retry", "first must be more than nothing and at most as long as most");
         }
+        if !file.profile.aliases.is_empty() {
+            self.wrong("profile.aliases", "only profiles with a name, [profiles.NAME], have others");
+        }
         Config {
             listen,
             files: DatabaseFiles { database: self.path(&file.database), seal_key_file: self.path(&file.seal_key_file) },
@@ -246,7 +264,7 @@ impl Reading<'_> {
             dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
             names: names.unwrap_or_default(),
             ca: self.ca(file.ca),
-            plan: self.plan(file.profile),
+            plan: self.plan("profile", file.profile),
             concurrency,
             admit: match file.admit {
                 Some(Admit::Auto) => Admission::Auto,
@@ -254,6 +272,9 @@ impl Reading<'_> {
             },
             known,
             retry,
+            profiles: self.profiles(file.profiles),
+            guard: self.guard(&file.guard),
+            resolver: file.resolver.map(|resolver| self.resolver(resolver)),
             warnings: Vec::new(),
         }
     }
@@ -347,56 +368,13 @@ impl Reading<'_> {
                     self.wrong("ca.program", "kind = \"command\" needs the program that is asked");
                     PathBuf::new()
                 });
-                // A bare name is looked for on the PATH, as a shell does.
-                let program = if program.components().count() > 1 { self.path(&program) } else { program };
-                let command = CommandCa::new(program).arguments(ca.arguments.unwrap_or_default());
+                let command = CommandCa::new(self.program(program)).arguments(ca.arguments.unwrap_or_default());
                 CaSource::Command(match ca.timeout {
                     Some(timeout) => command.timeout(timeout),
                     None => command,
                 })
             }
         }
-    }
-
-    fn plan(&mut self, profile: file::Profile) -> Plan {
-        let mut plan = Plan::new();
-        plan.admin_password = self.password("profile.admin_password", profile.admin_password.as_ref());
-        plan.mebx_password = self.password("profile.mebx_password", profile.mebx_password.as_ref());
-        if let Some(path) = &profile.known_admin_passwords_file {
-            let field = "profile.known_admin_passwords_file";
-            if let Some(text) = self.secret_text(field, path) {
-                plan.known_admin_passwords =
-                    text.expose().lines().filter(|line| !line.is_empty()).map(Secret::from).collect();
-            }
-        }
-        plan.otp = profile.otp_file.as_ref().and_then(|path| self.secret_file("profile.otp_file", path));
-        plan.window_hours = profile.window_hours;
-        plan.tls.plain_http = profile.tls.plain_http;
-        plan.guess_spacing = profile.guess_spacing.unwrap_or(plan.guess_spacing);
-        plan.proof_timeout = profile.proof_timeout.unwrap_or(plan.proof_timeout);
-        if plan.guess_spacing < plan::GUESS_SPACING {
-            self.findings.push(Finding::new(
-                "GUESS-SPACING",
-                Severity::Warning,
-                "profile.guess_spacing",
-                "real firmware locks the account when passwords are tried less than 20 s apart",
-                "leave guess_spacing out, except against virtual machines",
-            ));
-        }
-        for mut finding in plan.validate() {
-            finding.field = format!("profile.{}", finding.field);
-            self.findings.push(finding);
-        }
-        plan
-    }
-
-    fn password(&mut self, field: &str, setting: Option<&Password>) -> PasswordPolicy {
-        let secret = match setting {
-            None | Some(Password::Word(_)) => return PasswordPolicy::Generate,
-            Some(Password::File(from)) => self.secret_file(field, &from.file),
-            Some(Password::Env(from)) => self.secret_env(field, &from.env),
-        };
-        secret.map_or(PasswordPolicy::Generate, PasswordPolicy::Fixed)
     }
 
     fn known(&mut self, path: &Path) -> Vec<KnownMachine> {

@@ -7,10 +7,11 @@ use crate::fact::{FactKey, FactSource};
 use crate::guard::{Evidence, GuardPolicy};
 use crate::names::NameTemplate;
 use crate::store::{Name, Parked};
+use amt_core::Failure;
 use amt_provision::Step;
 
 /// What the configuration says of all machines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     pub(crate) admission: Admission,
     pub(crate) guard: GuardPolicy,
@@ -42,10 +43,39 @@ pub(crate) struct Decision {
     pub(crate) ou: Option<String>,
     pub(crate) labels: Vec<String>,
     pub(crate) present: Option<String>,
+    /// Whether the resolver lets it in whatever the guard says.
+    pub(crate) released: bool,
     /// Whether the resolver lets boot actions fire.
     pub(crate) boot: bool,
     /// The final name of a provisioned machine that carries another one.
     pub(crate) rename: Option<Name>,
+}
+
+/// Who released a machine that the resolver lets in.
+pub(crate) const RESOLVER: &str = "resolver";
+
+impl Decision {
+    /// Of a machine about which the resolver could not say anything: it waits until it can.
+    pub(crate) fn undecided(machine: &Machine, failure: &Failure) -> Self {
+        Self {
+            admit: Admit::Park(Parked {
+                code: failure.code.name().to_owned(),
+                reason: failure.to_string(),
+                hint: failure.hint.to_string(),
+            }),
+            name: None,
+            temporary: machine.temporary,
+            fallback: None,
+            dns_suffix: None,
+            profile: machine.profile.clone(),
+            ou: machine.ou.clone(),
+            labels: Vec::new(),
+            present: machine.present.clone(),
+            released: false,
+            boot: false,
+            rename: machine.wanted.clone(),
+        }
+    }
 }
 
 /// Decides about one machine.
@@ -81,6 +111,7 @@ pub(crate) fn decide(question: &Question, answer: Answer, defaults: &Defaults) -
         ou: answer.ou.or_else(|| told(question, FactKey::Ou)),
         labels: answer.labels,
         present: answer.certificate,
+        released: answer.entry == Some(Entry::Release),
         boot: answer.boot == Some(true),
         rename,
     }
@@ -116,7 +147,7 @@ fn final_name(question: &Question, answer: &Answer, suffix: Option<&str>, site: 
 }
 
 /// Whether the firmware may have been given something already: from then on names stay, and the machine is finished.
-fn has_begun(machine: &Machine) -> bool {
+pub(crate) fn has_begun(machine: &Machine) -> bool {
     machine.is_verified() || machine.step.is_some_and(|step| step >= Step::RecordCredentials)
 }
 
@@ -131,7 +162,8 @@ fn admit(question: &Question, answer: &Answer, defaults: &Defaults) -> Admit {
     }
     let strong: Vec<&Evidence> = question.evidence.iter().filter(|e| e.kind.is_strong()).collect();
     let texts = || strong.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");
-    if let Some(release) = &machine.released {
+    // What the resolver once released it may take back.
+    if let Some(release) = machine.released.as_ref().filter(|release| release.by != RESOLVER) {
         return because(format!("released by {}", release.by));
     }
     if answer.entry == Some(Entry::Release) {
@@ -140,7 +172,7 @@ fn admit(question: &Question, answer: &Answer, defaults: &Defaults) -> Admit {
     }
     if let Some(conflict) = question.conflicts.first() {
         let all: Vec<&str> = question.conflicts.iter().map(|c| c.text.as_str()).collect();
-        return park(conflict.kind.name(), all.join("; "), conflict.hint());
+        return park(conflict.kind.name(), all.join("; "), conflict.kind.hint());
     }
     if answer.entry == Some(Entry::Park) {
         let reason = answer.reason.clone().unwrap_or_else(|| "the resolver keeps it out".to_owned());

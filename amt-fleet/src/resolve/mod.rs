@@ -8,17 +8,18 @@ mod command;
 mod decide;
 
 pub use command::CommandResolver;
-pub(crate) use decide::{Admit, Decision, Defaults, decide};
+pub(crate) use decide::{Admit, Decision, Defaults, RESOLVER, decide, has_begun};
 
-use crate::Machine;
 use crate::fact::{FactKey, Facts};
-use crate::guard::{Conflict, Evidence};
+use crate::guard::{Conflict, Evidence, other_board};
 use crate::store::Name;
-use amt_core::{ErrorCode, Failure};
+use crate::{Fleet, Machine};
+use amt_core::{ErrorCode, Failure, SystemId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Most labels in an answer.
@@ -229,8 +230,26 @@ where
     }
 }
 
+/// Everything that is known of a machine, for whoever decides about it.
+pub(crate) async fn question(fleet: &Fleet, id: SystemId, defaults: &Defaults) -> Result<Question, Failure> {
+    let now = SystemTime::now();
+    let machine = fleet.machine(id).await?;
+    let facts = fleet.facts(id).await?;
+    let mut conflicts = fleet.conflicts(&machine).await?;
+    conflicts.extend(other_board(&facts));
+    Ok(Question {
+        evidence: defaults.guard.evidence(&machine, &facts, now),
+        collections: fleet.collections_of(id).await?,
+        suffixes: defaults.suffixes.clone(),
+        machine,
+        facts,
+        conflicts,
+        now,
+    })
+}
+
 /// Asks in turn: what the first leaves open the next may say.
-pub(crate) async fn ask(resolvers: &[std::sync::Arc<dyn Resolver>], question: &Question) -> Result<Answer, Failure> {
+pub(crate) async fn ask(resolvers: &[Arc<dyn Resolver>], question: &Question) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
     for resolver in resolvers {
         answer = answer.or(resolver.resolve(question).await?.normalised()?);

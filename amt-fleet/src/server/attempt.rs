@@ -1,17 +1,20 @@
 //! One attempt on one machine, from the database's point of view.
 
+use super::busy::Busy;
+use super::consider::consider;
 use super::schedule::{Next, after_failure};
 use crate::ca::CertificateAuthority;
 use crate::config::{Admission, RetryPolicy};
 use crate::event::{Events, Progress};
 use crate::host::FleetHost;
-use crate::names::NameTemplate;
+use crate::profiles::Profiles;
+use crate::resolve::{Defaults, Resolver};
 use crate::store::{Attempts, BeginAgain, Finish, SetState};
 use crate::{CredentialKind, Fleet, Machine, MachineState, TlsFacts};
 use amt::{Job, failpoint};
 use amt_core::hello::Hello;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_provision::{Plan, Record};
+use amt_provision::{InUse, Plan, Record};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,23 +45,26 @@ pub(super) struct Shared {
     pub(super) ca: Arc<dyn CertificateAuthority>,
     pub(super) events: Events,
     pub(super) provisioner: Box<dyn Provisioner>,
+    /// What machines without a profile of their own become.
     pub(super) plan: Plan,
-    pub(super) names: NameTemplate,
-    pub(super) dns_suffixes: Vec<String>,
-    pub(super) admit: Admission,
+    pub(super) profiles: Profiles,
+    pub(super) defaults: Defaults,
+    pub(super) resolvers: Vec<Arc<dyn Resolver>>,
     pub(super) retry: RetryPolicy,
     pub(super) port: u16,
+    /// Machines that an attempt or an action is busy with.
+    pub(super) busy: Busy,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("fleet", &self.fleet).field("admit", &self.admit).finish_non_exhaustive()
+        f.debug_struct("Shared").field("fleet", &self.fleet).field("defaults", &self.defaults).finish_non_exhaustive()
     }
 }
 
 impl Shared {
     pub(super) fn admits_all(&self) -> bool {
-        self.admit == Admission::Auto
+        self.defaults.admission == Admission::Auto
     }
 }
 
@@ -74,6 +80,9 @@ pub(super) struct Ended {
 /// Tries once, and writes down how it ended.
 pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     let started = Instant::now();
+    let Some(_busy) = shared.busy.take(id) else {
+        return Ended { id, retry_in: Some(MIN_REST), rest: Some(MIN_REST) };
+    };
     let host = FleetHost::with_events(shared.fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
     let mut attempt = 1;
     let result = match prepare(shared, id, &mut attempt).await {
@@ -92,6 +101,7 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     };
     match result {
         Ok(()) => Ended { id, retry_in: None, rest: None },
+        Err(failure) if failure.code == ErrorCode::IN_USE => stand_back(shared, &host, id, attempt, failure).await,
         Err(failure) => give_up(shared, &host, id, attempt, failure).await,
     }
 }
@@ -100,7 +110,7 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
 async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<Job>, Failure> {
     let mut machine = shared.fleet.machine(id).await?;
     *attempt = machine.attempts.saturating_add(1);
-    let Some(address) = machine.address.filter(|_| machine.admitted) else { return Ok(None) };
+    let Some(address) = machine.address.filter(|_| machine.may_be_provisioned()) else { return Ok(None) };
     if machine.redo {
         shared.fleet.write(BeginAgain(id)).await?;
         machine = shared.fleet.machine(id).await?;
@@ -109,7 +119,7 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
         return Ok(None);
     }
     shared.set_state(id, MachineState::Working, Attempts::OneMore, None, None).await?;
-    let mut job = Job::new(id, address, plan(shared, &machine));
+    let mut job = Job::new(id, address, plan(shared, &machine)?);
     let record = shared.fleet.record(id).await?;
     if record.is_none() {
         // A machine that was ours before may still have a password that we gave it.
@@ -124,18 +134,23 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
     job.record = Some(record);
     // Kept only after it was decoded once.
     job.hello = shared.fleet.last_hello(id).await?.and_then(|bytes| Hello::decode(&bytes).ok());
-    job.suffix = machine.dns_suffix.or_else(|| match shared.dns_suffixes.as_slice() {
+    job.suffix = machine.dns_suffix.or_else(|| match shared.defaults.suffixes.as_slice() {
         [only] => Some(only.clone()),
         _ => None,
     });
     Ok(Some(job))
 }
 
-fn plan(shared: &Shared, machine: &Machine) -> Plan {
-    let mut plan = shared.plan.clone();
+fn plan(shared: &Shared, machine: &Machine) -> Result<Plan, Failure> {
+    let mut plan = match &machine.profile {
+        Some(name) => shared.profiles.find(name)?.clone(),
+        None => shared.plan.clone(),
+    };
     plan.host_name = machine.host_name.clone().or(plan.host_name);
     plan.domain_name = machine.domain_name.clone().or(plan.domain_name);
-    plan
+    let is_ours = machine.released.is_some() || machine.first_verified_at.is_some();
+    plan.in_use = if is_ours || !shared.defaults.guard.park { InUse::Tell } else { InUse::Refuse };
+    Ok(plan)
 }
 
 async fn earlier_passwords(shared: &Shared, id: SystemId) -> Result<Vec<Secret<String>>, Failure> {
@@ -156,6 +171,16 @@ async fn finish(
     failpoint::pass("state-after", MachineState::Verified.name());
     host.tell(id, Progress::Verified { control_mode, tls, took });
     Ok(())
+}
+
+/// The machine itself, or somebody meanwhile, says that it must not be touched: decided again with what is known now.
+async fn stand_back(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, failure: Failure) -> Ended {
+    // What the machine said may still be on its way to the database.
+    host.facts_are_told().await;
+    match consider(shared, id).await {
+        Ok(decided) if decided.machine.parked.is_some() => Ended { id, retry_in: None, rest: Some(Duration::ZERO) },
+        _ => give_up(shared, host, id, attempt, failure).await,
+    }
 }
 
 async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, failure: Failure) -> Ended {

@@ -1,13 +1,17 @@
 //! How a setup server is put together.
 
 use super::attempt::{Proven, Provisioner, Shared};
+use super::busy::Busy;
 use super::{Server, observe};
 use crate::Fleet;
 use crate::ca::CertificateAuthority;
 use crate::config::{Admission, Config, RetryPolicy};
 use crate::event::Events;
+use crate::guard::GuardPolicy;
 use crate::host::{FleetHost, tls_facts};
 use crate::names::NameTemplate;
+use crate::profiles::Profiles;
+use crate::resolve::{Defaults, Resolver};
 use amt::listener::{HelloListener, ListenerConfig};
 use amt::{Job, ProvisioningCertificate};
 use amt_core::{ErrorCode, Failure, Severity};
@@ -27,9 +31,9 @@ pub struct ServerBuilder {
     certificates: Arc<[ProvisioningCertificate]>,
     ca: Option<Arc<dyn CertificateAuthority>>,
     plan: Plan,
-    names: NameTemplate,
-    dns_suffixes: Vec<String>,
-    admit: Admission,
+    profiles: Profiles,
+    defaults: Defaults,
+    resolvers: Vec<Arc<dyn Resolver>>,
     retry: RetryPolicy,
     concurrency: usize,
     port: u16,
@@ -53,9 +57,9 @@ impl ServerBuilder {
             certificates: Arc::from([]),
             ca: None,
             plan: Plan::new(),
-            names: NameTemplate::default(),
-            dns_suffixes: Vec::new(),
-            admit: Admission::default(),
+            profiles: Profiles::default(),
+            defaults: Defaults::default(),
+            resolvers: Vec::new(),
             retry: RetryPolicy::default(),
             concurrency: 64,
             port: 16993,
@@ -73,9 +77,14 @@ impl ServerBuilder {
         self.ca = Some(config.ca.open()?);
         self.listen.clone_from(&config.listen);
         self.plan = config.plan.clone();
-        self.names = config.names.clone();
-        self.dns_suffixes.clone_from(&config.dns_suffixes);
-        self.admit = config.admit;
+        self.profiles = config.profiles.clone();
+        self.defaults = Defaults {
+            admission: config.admit,
+            guard: config.guard.clone(),
+            names: config.names.clone(),
+            suffixes: config.dns_suffixes.clone(),
+        };
+        self.resolvers.extend(config.resolvers());
         self.retry = config.retry.clone();
         self.concurrency = config.concurrency;
         Ok(self)
@@ -119,21 +128,43 @@ impl ServerBuilder {
     /// Names for machines that have none.
     #[must_use]
     pub fn names(mut self, names: NameTemplate) -> Self {
-        self.names = names;
+        self.defaults.names = names;
         self
     }
 
     /// DNS suffixes of the site.
     #[must_use]
     pub fn dns_suffixes(mut self, suffixes: impl Into<Vec<String>>) -> Self {
-        self.dns_suffixes = suffixes.into();
+        self.defaults.suffixes = suffixes.into();
         self
     }
 
     /// Who is let in; by default only machines that were imported.
     #[must_use]
     pub fn admit(mut self, admit: Admission) -> Self {
-        self.admit = admit;
+        self.defaults.admission = admit;
+        self
+    }
+
+    /// How evidence that a machine is in use is weighed.
+    #[must_use]
+    pub fn guard(mut self, guard: GuardPolicy) -> Self {
+        self.defaults.guard = guard;
+        self
+    }
+
+    /// Who decides about machines: their names, profiles, and whether they are let in. Several are asked in turn; what the first
+    /// leaves open the next may say.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        self.resolvers.push(Arc::new(resolver));
+        self
+    }
+
+    /// Profiles by name, beside the [`plan`](Self::plan) of machines that are given none.
+    #[must_use]
+    pub fn profiles(mut self, profiles: Profiles) -> Self {
+        self.profiles = profiles;
         self
     }
 
@@ -169,7 +200,9 @@ impl ServerBuilder {
         if self.certificates.is_empty() {
             return Err(missing("provisioning certificate"));
         }
-        if let Some(finding) = self.plan.validate().into_iter().find(|f| f.severity == Severity::Error) {
+        if let Some(finding) =
+            self.plan.validate().into_iter().chain(self.profiles.findings()).find(|f| f.severity == Severity::Error)
+        {
             let text = format!("{}: {}", finding.field, finding.message);
             return Err(Failure::new(ErrorCode::PLAN_INVALID, "serve", text).hint(finding.hint));
         }
@@ -181,11 +214,12 @@ impl ServerBuilder {
             events: Events::new(),
             provisioner: Box::new(Network { certificates: self.certificates }),
             plan: self.plan,
-            names: self.names,
-            dns_suffixes: self.dns_suffixes,
-            admit: self.admit,
+            profiles: self.profiles,
+            defaults: self.defaults,
+            resolvers: self.resolvers,
             retry: self.retry,
             port: self.port,
+            busy: Busy::default(),
         };
         Ok(Server { listener, shared: Arc::new(shared), concurrency: self.concurrency, _lock: lock })
     }

@@ -5,7 +5,10 @@
 
 mod attempt;
 mod builder;
+mod busy;
+mod consider;
 mod observe;
+mod reverse;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -14,24 +17,28 @@ pub use builder::ServerBuilder;
 pub use observe::{Observation, Observer, Verdict};
 
 use crate::event::{FleetEvent, Progress, Subscription};
-use crate::store::{Naming, SawHello};
+use crate::resolve::has_begun;
+use crate::store::{Decided, Heard, SawHello, Watch};
 use crate::{Fleet, Machine, MachineState};
 use amt::listener::{HelloEvent, HelloListener};
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::{ErrorCode, Failure, SystemId};
 use attempt::{Ended, Shared};
-use schedule::{Heard, Schedule};
+use consider::consider;
+use schedule::{Heard as Turn, Schedule};
 use std::fs::File;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Most hellos being looked up or recorded at a time; more wait at the listener.
 const MAX_INTAKE: usize = 256;
+/// How often other processes' changes are looked for.
+const WATCH: Duration = Duration::from_secs(1);
 /// How long running attempts may take to end when the server is asked to stop. What is cut short is resumed at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -47,10 +54,19 @@ pub struct Server {
 
 /// What the tasks beside the loop report.
 enum Report {
-    /// A hello was recorded.
-    Heard { id: SystemId, source: SocketAddr, machine: Box<Result<Option<Machine>, Failure>> },
+    /// A hello was recorded, and it was decided what it means.
+    Hello { id: SystemId, address: IpAddr, outcome: Box<Result<Outcome, Failure>> },
+    /// A machine was looked at again.
+    Considered { id: SystemId, outcome: Box<Result<Decided, Failure>> },
     /// An attempt is over.
     Ended(Ended),
+}
+
+/// What a hello led to.
+enum Outcome {
+    Decided(Decided),
+    Twin(Machine),
+    NoRoom,
 }
 
 impl Server {
@@ -80,7 +96,11 @@ impl Server {
         let mut tasks: JoinSet<Report> = JoinSet::new();
         let mut intake = 0;
         resume(&shared, &mut schedule).await?;
+        let watch = tokio::spawn(watch(shared.fleet.clone()));
+        let _watch = AbortOnDrop(watch);
         let mut shutdown = pin!(shutdown);
+        let fleet = shared.fleet.clone();
+        let news = fleet.news();
         loop {
             while let Some(id) = schedule.begin() {
                 let shared = Arc::clone(&shared);
@@ -91,9 +111,13 @@ impl Server {
                 () = &mut shutdown => break,
                 Some(report) = tasks.join_next() => match report {
                     Ok(Report::Ended(ended)) => settle(&mut schedule, ended),
-                    Ok(Report::Heard { id, source, machine }) => {
+                    Ok(Report::Hello { id, address, outcome }) => {
                         intake -= 1;
-                        heard(&shared, &mut schedule, id, source, *machine);
+                        heard(&shared, &mut schedule, id, address, *outcome);
+                    }
+                    Ok(Report::Considered { id, outcome }) => {
+                        intake -= 1;
+                        considered(&shared, &mut schedule, id, *outcome);
                     }
                     // Its machine stays "working" in the database and is taken up at the next start.
                     Err(error) => {
@@ -104,8 +128,19 @@ impl Server {
                     if let Some((id, hello, event)) = receive(&shared, event?) {
                         intake += 1;
                         let shared = Arc::clone(&shared);
-                        tasks.spawn(async move { record(&shared, id, hello, event).await });
+                        tasks.spawn(async move {
+                            let address = event.source.ip().to_canonical();
+                            let outcome = Box::new(record(&shared, id, hello, event).await);
+                            Report::Hello { id, address, outcome }
+                        });
                     }
+                },
+                id = news.next(), if intake < MAX_INTAKE => {
+                    intake += 1;
+                    let shared = Arc::clone(&shared);
+                    tasks.spawn(async move {
+                        Report::Considered { id, outcome: Box::new(consider(&shared, id).await) }
+                    });
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     for id in schedule.due(Instant::now()) {
@@ -133,12 +168,16 @@ async fn drain(mut tasks: JoinSet<Report>) {
     tasks.shutdown().await;
 }
 
-/// Queues the machines that an earlier run left unfinished, at the addresses they were last seen at.
+/// Queues the machines that an earlier run left unfinished, at the addresses they were last seen at. What is not begun is decided
+/// again: the configuration may have changed.
 async fn resume(shared: &Shared, schedule: &mut Schedule) -> Result<(), Failure> {
     let (now, clock) = (Instant::now(), SystemTime::now());
     for machine in shared.fleet.machines().await? {
+        if !has_begun(&machine) || machine.is_verified() {
+            shared.fleet.touch(machine.id);
+        }
         let unfinished = matches!(machine.state, MachineState::Working | MachineState::Waiting);
-        if !unfinished || !machine.admitted || machine.address.is_none() {
+        if !unfinished || !machine.may_be_provisioned() || machine.address.is_none() {
             continue;
         }
         let wait = match machine.state {
@@ -148,6 +187,26 @@ async fn resume(shared: &Shared, schedule: &mut Schedule) -> Result<(), Failure>
         schedule.resume(machine.id, now + wait.unwrap_or_default());
     }
     Ok(())
+}
+
+/// Sees what other processes change in the database.
+async fn watch(fleet: Fleet) {
+    let mut watch = Watch::default();
+    loop {
+        if let Err(failure) = watch.look(&fleet).await {
+            tracing::warn!(%failure, "changes by other programs were not looked for");
+        }
+        tokio::time::sleep(WATCH).await;
+    }
+}
+
+/// A task that ends with whoever holds it.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Judges a hello by itself. What remains is to be recorded.
@@ -174,45 +233,88 @@ fn receive(shared: &Shared, event: HelloEvent) -> Option<(SystemId, Hello, Hello
     Some((hello.id, hello, event))
 }
 
-async fn record(shared: &Shared, id: SystemId, hello: Hello, event: HelloEvent) -> Report {
-    let (host, domain) = shared.names.name(id, shared.dns_suffixes.first().map(String::as_str));
-    let naming = Naming { host: Some(host), fallback: Some(shared.names.fallback(id)), domain, suffix: None };
+async fn record(shared: &Shared, id: SystemId, hello: Hello, event: HelloEvent) -> Result<Outcome, Failure> {
+    let address = event.source.ip().to_canonical();
     let saw = SawHello {
         id,
         source: event.source,
         at: event.received,
         retry: hello.retry,
         bytes: event.bytes,
-        auto: shared.admits_all(),
-        naming,
+        credentials_set: hello.admin_credentials_set,
+        twin: twin(shared, id, address).await?,
+        reverse: reverse::name_of(address).await,
+        limited: !shared.admits_all(),
     };
+    let heard = shared.fleet.write(saw).await?;
     let progress = Progress::Hello { retry: hello.retry, credentials_set: hello.admin_credentials_set };
-    let machine = shared.fleet.write(saw).await;
     shared.fleet.note(id, progress.kind(), format!("{progress}; from {}", event.source));
-    Report::Heard { id, source: event.source, machine: Box::new(machine) }
+    Ok(match heard {
+        Heard::Machine => Outcome::Decided(consider(shared, id).await?),
+        Heard::Twin(machine) => Outcome::Twin(*machine),
+        Heard::NoRoom => Outcome::NoRoom,
+    })
+}
+
+/// The address of the record, if the hello comes from another and yet something answers there that no other record is about.
+async fn twin(shared: &Shared, id: SystemId, address: IpAddr) -> Result<Option<IpAddr>, Failure> {
+    let known = match shared.fleet.machine(id).await {
+        Ok(machine) => machine.address.filter(|known| *known != address),
+        Err(failure) if failure.code == ErrorCode::MACHINE_UNKNOWN => None,
+        Err(failure) => return Err(failure),
+    };
+    let Some(known) = known else { return Ok(None) };
+    if shared.fleet.moved_in(id, known).await? || !reverse::answers(SocketAddr::new(known, shared.port)).await {
+        return Ok(None);
+    }
+    Ok(Some(known))
 }
 
 /// Decides what a recorded hello starts.
-fn heard(
-    shared: &Shared,
-    schedule: &mut Schedule,
-    id: SystemId,
-    source: SocketAddr,
-    machine: Result<Option<Machine>, Failure>,
-) {
-    let address = Some(source.ip().to_canonical());
-    let parked = |text: &str| Progress::Parked(Failure::new(ErrorCode::NOT_ADMITTED, "admit", text));
-    let progress = match machine {
+fn heard(shared: &Shared, schedule: &mut Schedule, id: SystemId, address: IpAddr, outcome: Result<Outcome, Failure>) {
+    let refused = |text: String| Progress::Refused(Failure::new(ErrorCode::IN_USE, "admit", text));
+    let progress = match outcome {
         Err(failure) => Progress::Refused(failure),
-        Ok(None) => parked("too many machines wait to be admitted; this one was not recorded"),
-        Ok(Some(machine)) if !machine.admitted => parked("this machine is not on the list"),
-        Ok(Some(machine)) if machine.is_verified() && !machine.redo => Progress::LeftAlone,
-        Ok(Some(_)) => match schedule.hello(id, Instant::now()) {
-            Heard::Queued => Progress::Queued,
-            Heard::AlreadyQueued | Heard::Running | Heard::TooSoon => return,
+        Ok(Outcome::NoRoom) => Progress::Parked(Failure::new(
+            ErrorCode::NOT_ADMITTED,
+            "admit",
+            "too many machines wait to be admitted; this one was not recorded",
+        )),
+        Ok(Outcome::Twin(machine)) => match (&machine.parked, machine.bound_address) {
+            (_, Some(bound)) => refused(format!("another machine with this UUID; the one that is meant is at {bound}")),
+            (Some(parked), None) => consider::parked_progress(parked),
+            (None, None) => refused("another machine with this UUID".to_owned()),
         },
+        Ok(Outcome::Decided(decided)) => {
+            let machine = decided.machine;
+            if machine.is_verified() && !machine.redo {
+                Progress::LeftAlone
+            } else if machine.parked.is_some() {
+                // A decision that is new was told already.
+                if decided.parked.is_none() {
+                    shared.tell_parked(&machine, address);
+                }
+                return;
+            } else {
+                match schedule.hello(id, Instant::now()) {
+                    Turn::Queued => Progress::Queued,
+                    Turn::AlreadyQueued | Turn::Running | Turn::TooSoon => return,
+                }
+            }
+        }
     };
-    shared.tell(id, address, progress);
+    shared.tell(id, Some(address), progress);
+}
+
+/// A machine that was let in without saying hello again begins.
+fn considered(shared: &Shared, schedule: &mut Schedule, id: SystemId, outcome: Result<Decided, Failure>) {
+    match outcome {
+        Ok(decided) if decided.begins && schedule.hello(id, Instant::now()) == Turn::Queued => {
+            shared.tell(id, decided.machine.address, Progress::Queued);
+        }
+        Ok(_) => {}
+        Err(failure) => tracing::warn!(%id, %failure, "a machine could not be considered"),
+    }
 }
 
 fn settle(schedule: &mut Schedule, ended: Ended) {

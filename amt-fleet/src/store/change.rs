@@ -2,7 +2,7 @@
 
 use super::machine::{CredentialKind, Machine, MachineState, Origin, required, select_machines};
 use super::writer::Change;
-use super::{MAX_DIARY, MAX_HELLOS, MAX_UNADMITTED, failed, millis};
+use super::{actions, failed, millis};
 use crate::digest::sha256_hex;
 use crate::seal::{Place, SealKey};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 /// Most machines whose row is remembered between commits.
@@ -114,6 +113,30 @@ impl Tx<'_> {
         .await
         .map(|done| done.last_insert_rowid())
         .map_err(failed("add machine"))
+    }
+
+    /// A line in a machine's diary, together with what it is about.
+    pub(super) async fn diary(&mut self, row: i64, kind: &str, message: &str) -> Result<(), Failure> {
+        sqlx::query("INSERT INTO events (machine, at, kind, message) VALUES (?1, ?2, ?3, ?4)")
+            .bind(row)
+            .bind(self.now)
+            .bind(kind)
+            .bind(message)
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write diary"))
+    }
+
+    /// Whoever watches the database sees that something about the machine is new.
+    pub(super) async fn touched(&mut self, row: i64) -> Result<(), Failure> {
+        sqlx::query("UPDATE machines SET changed_at = ?2 WHERE id = ?1")
+            .bind(row)
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write machine"))
     }
 
     pub(super) async fn machine(&mut self, row: i64) -> Result<Machine, Failure> {
@@ -288,132 +311,6 @@ pub(super) fn credential_place(row: &str) -> Place<'_> {
     Place { column: "credentials.sealed", row }
 }
 
-/// Name that a machine is given when it is first admitted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Naming {
-    pub(crate) host: Option<String>,
-    /// Taken where `host` already belongs to another machine.
-    pub(crate) fallback: Option<String>,
-    pub(crate) domain: Option<String>,
-    pub(crate) suffix: Option<String>,
-}
-
-/// A hello was heard.
-pub(crate) struct SawHello {
-    pub(crate) id: SystemId,
-    pub(crate) source: SocketAddr,
-    pub(crate) at: SystemTime,
-    pub(crate) retry: u32,
-    pub(crate) bytes: Vec<u8>,
-    /// Whether an unknown machine is admitted.
-    pub(crate) auto: bool,
-    pub(crate) naming: Naming,
-}
-
-impl Change for SawHello {
-    /// The machine's row after the hello; `None` if there is no room for another machine that is not admitted.
-    type Reply = Option<Machine>;
-
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Option<Machine>, Failure> {
-        let row = match tx.row_of(self.id).await? {
-            Some(row) => row,
-            None if self.auto => tx.insert_machine(self.id, Origin::Hello, true).await?,
-            None if unadmitted(tx).await? >= MAX_UNADMITTED => return Ok(None),
-            None => tx.insert_machine(self.id, Origin::Hello, false).await?,
-        };
-        let mut machine = tx.machine(row).await?;
-        let admitted = machine.admitted || self.auto;
-        let state = match machine.state {
-            MachineState::Known if !admitted => MachineState::Parked,
-            // Nothing was tried yet: found like this at start, it is begun.
-            MachineState::Known | MachineState::Parked if admitted => MachineState::Working,
-            other => other,
-        };
-        sqlx::query(
-            "UPDATE machines SET address = ?2, hello_at = ?3, changed_at = ?3, admitted = ?4, state = ?5 WHERE id = ?1",
-        )
-        .bind(row)
-        .bind(self.source.ip().to_canonical().to_string())
-        .bind(millis(self.at))
-        .bind(admitted)
-        .bind(state.name())
-        .execute(&mut *tx.connection)
-        .await
-        .map_err(failed("write machine"))?;
-        sqlx::query("INSERT INTO hellos (machine, at, source, retry, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(row)
-            .bind(millis(self.at))
-            .bind(self.source.to_string())
-            .bind(i64::from(self.retry))
-            .bind(self.bytes.as_slice())
-            .execute(&mut *tx.connection)
-            .await
-            .map_err(failed("write hello"))?;
-        forget_old(tx, row).await?;
-        if admitted && machine.host_name.is_none() {
-            name_machine(tx, row, &self.naming).await?;
-        }
-        machine = tx.machine(row).await?;
-        Ok(Some(machine))
-    }
-}
-
-async fn unadmitted(tx: &mut Tx<'_>) -> Result<i64, Failure> {
-    sqlx::query("SELECT count(*) AS n FROM machines WHERE state = 'parked'")
-        .fetch_one(&mut *tx.connection)
-        .await
-        .map_err(failed("read"))
-        .and_then(|row| required(&row, "n"))
-}
-
-/// Keeps what a machine says over and over from filling the disk.
-async fn forget_old(tx: &mut Tx<'_>, row: i64) -> Result<(), Failure> {
-    for (sql, keep) in [
-        (
-            "DELETE FROM hellos WHERE machine = ?1 AND id <= \
-             (SELECT id FROM hellos WHERE machine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            MAX_HELLOS,
-        ),
-        (
-            "DELETE FROM events WHERE machine = ?1 AND id <= \
-             (SELECT id FROM events WHERE machine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            MAX_DIARY,
-        ),
-    ] {
-        sqlx::query(sql).bind(row).bind(keep).execute(&mut *tx.connection).await.map_err(failed("forget"))?;
-    }
-    Ok(())
-}
-
-async fn name_machine(tx: &mut Tx<'_>, row: i64, naming: &Naming) -> Result<(), Failure> {
-    let mut host = naming.host.as_deref();
-    if let Some(wanted) = host {
-        let taken =
-            sqlx::query("SELECT id FROM machines WHERE host_name = ?1 AND ifnull(domain_name, '') = ?2 AND id <> ?3")
-                .bind(wanted)
-                .bind(naming.domain.as_deref().unwrap_or_default())
-                .bind(row)
-                .fetch_optional(&mut *tx.connection)
-                .await
-                .map_err(failed("read"))?;
-        if taken.is_some() {
-            host = naming.fallback.as_deref();
-        }
-    }
-    sqlx::query(
-        "UPDATE machines SET host_name = ?2, domain_name = ifnull(domain_name, ?3), dns_suffix = ifnull(dns_suffix, ?4) \
-         WHERE id = ?1",
-    )
-    .bind(row)
-    .bind(host)
-    .bind(naming.domain.as_deref())
-    .bind(naming.suffix.as_deref())
-    .execute(&mut *tx.connection)
-    .await
-    .map(drop)
-    .map_err(failed("name machine"))
-}
-
 /// How a change of state counts attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempts {
@@ -491,8 +388,8 @@ impl Change for Finish {
         .bind(tx.now)
         .execute(&mut *tx.connection)
         .await
-        .map(drop)
-        .map_err(failed("write machine"))
+        .map_err(failed("write machine"))?;
+        actions::event(tx, row, "provisioned").await
     }
 }
 

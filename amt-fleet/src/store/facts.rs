@@ -165,7 +165,10 @@ impl Fleet {
     /// # Errors
     /// `PARSE_TEXT` for a value that cannot be, `MACHINE_UNKNOWN`, `STORE`.
     pub async fn report(&self, report: Report) -> Result<bool, Failure> {
-        self.write(Tell { report: report.normalised()?, origin: None }).await
+        let id = report.id;
+        let news = self.write(Tell { report: report.normalised()?, origin: None }).await?;
+        self.touch(id);
+        Ok(news)
     }
 
     /// What is said of a machine now.

@@ -186,6 +186,11 @@ impl Machine {
         self.state == MachineState::Verified
     }
 
+    /// Whether it is let in and nothing speaks against it.
+    pub fn may_be_provisioned(&self) -> bool {
+        self.admitted && self.parked.is_none()
+    }
+
     /// From a row of [`SELECT`].
     pub(super) fn from_row(row: &SqliteRow) -> Result<Self, Failure> {
         let text = |name: &str| optional::<String>(row, name);

@@ -3,26 +3,37 @@
 //! SQLite with a write-ahead log and `synchronous=FULL`: a commit is on disk when it returns, and what is acknowledged was
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
+mod actions;
 mod change;
+mod decide;
 mod facts;
+mod hello;
 mod machine;
+mod news;
+mod release;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use actions::{Action, ActionState, MAX_ENDED, RENAME};
+pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction, Expand};
 pub use change::KnownMachine;
-pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, Naming, SawHello, SetState};
+pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
+pub(crate) use decide::{Decide, Decided};
 pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
+pub(crate) use hello::{Heard, SawHello};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
     Release, TlsFacts,
 };
+pub use release::ReleaseOrder;
 
 use crate::seal::{Place, SealKey};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::{Record, Step};
 use machine::{optional, required, select_machines, time};
+pub(crate) use news::{News, Watch};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -58,6 +69,7 @@ struct Inner {
     readers: SqlitePool,
     seal: SealKey,
     path: PathBuf,
+    news: News,
 }
 
 impl Fleet {
@@ -90,7 +102,7 @@ impl Fleet {
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
         writer.submit(change::CheckSeal).await?;
         let task = std::sync::Mutex::new(Some(task));
-        Ok(Self(Arc::new(Inner { writer, task, readers, seal, path: path.to_owned() })))
+        Ok(Self(Arc::new(Inner { writer, task, readers, seal, path: path.to_owned(), news: News::default() })))
     }
 
     /// Opens the database with the key in `key_file`. Only together with a new database a new key is made.
@@ -352,7 +364,10 @@ impl Fleet {
             let text = format!("{} is a placeholder that many machines share", bad.id);
             return Err(Failure::new(ErrorCode::IDENTITY_UNUSABLE, "import", text));
         }
-        self.0.writer.submit(change::Import(machines)).await
+        let ids: Vec<SystemId> = machines.iter().map(|m| m.id).collect();
+        self.0.writer.submit(change::Import(machines)).await?;
+        ids.into_iter().for_each(|id| self.touch(id));
+        Ok(())
     }
 
     /// Has a verified machine provisioned again when it says hello next. Its known credentials are kept.
@@ -365,6 +380,20 @@ impl Fleet {
 
     fn readers(&self) -> &SqlitePool {
         &self.0.readers
+    }
+
+    fn seal(&self) -> &SealKey {
+        &self.0.seal
+    }
+
+    /// Has a running server consider a machine again, because something about it is new.
+    pub(crate) fn touch(&self, id: SystemId) {
+        self.0.news.add(id);
+    }
+
+    /// Machines about which something is new.
+    pub(crate) fn news(&self) -> &News {
+        &self.0.news
     }
 
     /// Applies a change of the setup server's.

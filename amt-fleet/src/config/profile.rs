@@ -1,0 +1,91 @@
+//! What machines become, and who decides about them, in the configuration.
+
+use super::Reading;
+use super::file::{self, Password};
+use crate::guard::GuardPolicy;
+use crate::profiles::Profiles;
+use crate::resolve::CommandResolver;
+use amt_core::{Finding, Secret, Severity};
+use amt_provision::{PasswordPolicy, Plan, plan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+impl Reading<'_> {
+    pub(super) fn plan(&mut self, at: &str, profile: file::Profile) -> Plan {
+        let field = |name: &str| format!("{at}.{name}");
+        let mut plan = Plan::new();
+        plan.admin_password = self.password(&field("admin_password"), profile.admin_password.as_ref());
+        plan.mebx_password = self.password(&field("mebx_password"), profile.mebx_password.as_ref());
+        if let Some(path) = &profile.known_admin_passwords_file
+            && let Some(text) = self.secret_text(&field("known_admin_passwords_file"), path)
+        {
+            plan.known_admin_passwords =
+                text.expose().lines().filter(|line| !line.is_empty()).map(Secret::from).collect();
+        }
+        plan.otp = profile.otp_file.as_ref().and_then(|path| self.secret_file(&field("otp_file"), path));
+        plan.window_hours = profile.window_hours;
+        plan.tls.plain_http = profile.tls.plain_http;
+        plan.guess_spacing = profile.guess_spacing.unwrap_or(plan.guess_spacing);
+        plan.proof_timeout = profile.proof_timeout.unwrap_or(plan.proof_timeout);
+        if plan.guess_spacing < plan::GUESS_SPACING {
+            self.findings.push(Finding::new(
+                "GUESS-SPACING",
+                Severity::Warning,
+                field("guess_spacing"),
+                "real firmware locks the account when passwords are tried less than 20 s apart",
+                "leave guess_spacing out, except against virtual machines",
+            ));
+        }
+        for mut finding in plan.validate() {
+            finding.field = field(&finding.field);
+            self.findings.push(finding);
+        }
+        plan
+    }
+
+    /// `[profiles.NAME]`, each like `[profile]`, with the names it had before.
+    pub(super) fn profiles(&mut self, profiles: BTreeMap<String, file::Profile>) -> Profiles {
+        let mut all = Profiles::default();
+        for (name, mut profile) in profiles {
+            let at = format!("profiles.{name}");
+            let aliases = std::mem::take(&mut profile.aliases);
+            let plan = self.plan(&at, profile);
+            if let Err(why) = all.add(&name, &aliases, plan) {
+                self.wrong(at, why);
+            }
+        }
+        all
+    }
+
+    pub(super) fn guard(&mut self, guard: &file::Guard) -> GuardPolicy {
+        let default = GuardPolicy::default();
+        GuardPolicy {
+            recent: guard.recent.unwrap_or(default.recent),
+            settled: guard.settled.unwrap_or(default.settled),
+            park: guard.park.unwrap_or(default.park),
+        }
+    }
+
+    pub(super) fn resolver(&mut self, resolver: file::Resolver) -> CommandResolver {
+        let program = self.program(resolver.command);
+        let command = CommandResolver::new(program).arguments(resolver.arguments);
+        match resolver.timeout {
+            Some(timeout) => command.timeout(timeout),
+            None => command,
+        }
+    }
+
+    /// A bare name is looked for on the PATH, as a shell does.
+    pub(super) fn program(&self, program: PathBuf) -> PathBuf {
+        if program.components().count() > 1 { self.path(&program) } else { program }
+    }
+
+    fn password(&mut self, field: &str, setting: Option<&Password>) -> PasswordPolicy {
+        let secret = match setting {
+            None | Some(Password::Word(_)) => return PasswordPolicy::Generate,
+            Some(Password::File(from)) => self.secret_file(field, &from.file),
+            Some(Password::Env(from)) => self.secret_env(field, &from.env),
+        };
+        secret.map_or(PasswordPolicy::Generate, PasswordPolicy::Fixed)
+    }
+}

@@ -1,0 +1,55 @@
+//! Profiles: what machines become, by name.
+
+use amt_core::{ErrorCode, Failure, Finding, Severity};
+use amt_provision::Plan;
+use std::collections::BTreeMap;
+
+/// Profiles by name, and by the names they had before: machines keep the name that they were given, so a profile that is renamed keeps
+/// its old name as an alias. Capital letters make no difference.
+#[derive(Clone, Debug, Default)]
+pub struct Profiles {
+    plans: BTreeMap<String, Plan>,
+    /// Alias to name, both in lower case.
+    aliases: BTreeMap<String, String>,
+}
+
+impl Profiles {
+    /// Adds a profile.
+    ///
+    /// # Errors
+    /// The name that is taken already, or is none.
+    pub fn add(&mut self, name: &str, aliases: &[String], plan: Plan) -> Result<(), String> {
+        let key = name.trim().to_lowercase();
+        for name in std::iter::once(&key).chain(aliases) {
+            let name = name.trim().to_lowercase();
+            if name.is_empty() {
+                return Err("a profile needs a name".to_owned());
+            }
+            if self.plans.contains_key(&name) || self.aliases.contains_key(&name) {
+                return Err(format!("there are two profiles named {name:?}"));
+            }
+            self.aliases.insert(name, key.clone());
+        }
+        self.plans.insert(key, plan);
+        Ok(())
+    }
+
+    /// The plan of the profile with this name or alias.
+    ///
+    /// # Errors
+    /// `CONFIG` if there is none.
+    pub fn find(&self, name: &str) -> Result<&Plan, Failure> {
+        let key = self.aliases.get(&name.trim().to_lowercase());
+        key.and_then(|key| self.plans.get(key)).ok_or_else(|| {
+            let known: Vec<&str> = self.plans.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Failure::new(ErrorCode::CONFIG, "profile", format!("no profile is named {name:?}; there are: {known}"))
+                .hint("add [profiles.NAME] to the configuration, or the old name to another profile's aliases")
+        })
+    }
+
+    /// What is wrong with any of them.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.plans.values().flat_map(Plan::validate).filter(|f| f.severity == Severity::Error)
+    }
+}
