@@ -443,6 +443,7 @@ fn read_text(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amt_provision::PasswordPolicy;
 
     const SMALL: &str = "database = \"fleet.db\"\nseal_key_file = \"keys/seal\"\n";
 

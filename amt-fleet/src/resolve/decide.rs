@@ -94,8 +94,11 @@ pub(crate) fn decide(question: &Question, answer: Answer, defaults: &Defaults) -
     let (name, temporary) = match known {
         _ if begun => (None, machine.temporary),
         Some(name) => (Some(name), false),
-        // A name that somebody gave it before stays.
-        None if machine.host_name.is_some() && !machine.temporary => (None, false),
+        // A name that somebody gave it before stays; without a domain it gets the site's.
+        None if machine.host_name.is_some() && !machine.temporary => {
+            let host = machine.host_name.clone().filter(|_| machine.domain_name.is_none());
+            (host.map(|host| Name { host, domain: suffix.map(str::to_owned) }), false)
+        }
         None => {
             let (host, domain) = defaults.names.name(machine.id, suffix);
             (Some(Name { host, domain }), true)
@@ -191,7 +194,7 @@ fn admit(question: &Question, answer: &Answer, defaults: &Defaults) -> Admit {
     }
     park(
         "UNKNOWN",
-        "nobody announced this machine".to_owned(),
+        "this machine is not on the list, and no rule lets it in".to_owned(),
         "`amt fleet release UUID` lets it in; a list, a rule or admit = \"auto\" does so for all",
     )
 }

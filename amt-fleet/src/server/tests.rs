@@ -5,7 +5,7 @@ use super::*;
 use crate::ca::{Asked, CertificateAuthority};
 use crate::config::{Admission, RetryPolicy};
 use crate::host::FleetHost;
-use crate::names::NameTemplate;
+use crate::resolve::Defaults;
 use crate::seal::{KEY_LEN, SealKey};
 use crate::{KnownMachine, TlsFacts};
 use amt::{Host as _, Job};
@@ -94,11 +94,12 @@ where
         events: crate::event::Events::new(),
         provisioner: Box::new(provisioner),
         plan: Plan::new(),
-        names: NameTemplate::default(),
-        dns_suffixes: vec!["example.com".into()],
-        admit,
+        profiles: crate::profiles::Profiles::default(),
+        defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
+        resolvers: Vec::new(),
         retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
         port: 16993,
+        busy: busy::Busy::default(),
     };
     let listen = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     let server = Server {

@@ -1,6 +1,8 @@
 //! The store's contract.
 
 use super::*;
+use crate::config::Admission;
+use crate::resolve::{Answer, Defaults, decide};
 use crate::seal::KEY_LEN;
 use std::net::SocketAddr;
 use tempfile::TempDir;
@@ -19,21 +21,34 @@ fn id(n: u8) -> SystemId {
     SystemId::from_wire([n; 16])
 }
 
-fn hello(n: u8, auto: bool) -> SawHello {
+fn hello(n: u8) -> SawHello {
     SawHello {
         id: id(n),
         source: SocketAddr::from(([127, 1, 0, n], 40_000)),
         at: SystemTime::now(),
         retry: 0,
         bytes: vec![3, n],
-        auto,
-        naming: Naming {
-            host: Some("pc".into()),
-            fallback: Some(format!("pc-{n}")),
-            domain: Some("example.com".into()),
-            suffix: None,
-        },
+        credentials_set: false,
+        reverse: None,
+        twin: None,
+        limited: true,
     }
+}
+
+/// A hello, and what is decided about it where machines are let in unasked, or not.
+async fn heard(fleet: &Fleet, n: u8, auto: bool) -> Machine {
+    assert!(matches!(fleet.write(hello(n)).await.unwrap(), Heard::Machine));
+    consider(fleet, n, auto, Answer::default()).await.machine
+}
+
+async fn consider(fleet: &Fleet, n: u8, auto: bool, answer: Answer) -> Decided {
+    let defaults = Defaults {
+        admission: if auto { Admission::Auto } else { Admission::Known },
+        suffixes: vec!["example.com".into()],
+        ..Defaults::default()
+    };
+    let question = crate::resolve::question(fleet, id(n), &defaults).await.unwrap();
+    fleet.write(Decide { id: id(n), decision: decide(&question, answer, &defaults) }).await.unwrap()
 }
 
 fn with_passwords(n: u8, admin: &[&str]) -> Record {
@@ -167,16 +182,16 @@ async fn beginning_again_keeps_the_old_credentials_as_candidates() {
 #[tokio::test]
 async fn hellos_admit_by_policy_and_names_are_given_once_and_unique() {
     let (_folder, fleet) = fleet().await;
-    let parked = fleet.write(hello(1, false)).await.unwrap().unwrap();
-    assert_eq!((parked.state, parked.admitted, parked.host_name), (MachineState::Parked, false, None));
-    let admitted = fleet.write(hello(1, true)).await.unwrap().unwrap();
-    assert_eq!((admitted.state, admitted.name().as_deref()), (MachineState::Working, Some("pc.example.com")));
+    let parked = heard(&fleet, 1, false).await;
+    assert_eq!((parked.state, parked.admitted, parked.temporary), (MachineState::Parked, false, true));
+    assert_eq!(parked.parked.unwrap().code, "UNKNOWN");
+    let admitted = heard(&fleet, 1, true).await;
+    assert_eq!((admitted.state, admitted.parked.is_some()), (MachineState::Working, false));
+    assert!(admitted.name().unwrap().starts_with("amt-") && admitted.name().unwrap().ends_with(".example.com"));
     assert_eq!(admitted.address, Some("127.1.0.1".parse().unwrap()));
-    let second = fleet.write(hello(2, true)).await.unwrap().unwrap();
-    assert_eq!(second.name().as_deref(), Some("pc-2.example.com"), "the name was taken");
-    let again = fleet.write(hello(2, true)).await.unwrap().unwrap();
-    assert_eq!(again.name(), second.name());
-    assert_eq!(fleet.last_hello(id(2)).await.unwrap().unwrap(), [3, 2]);
+    let again = heard(&fleet, 1, true).await;
+    assert_eq!(again.name(), admitted.name());
+    assert_eq!(fleet.last_hello(id(1)).await.unwrap().unwrap(), [3, 1]);
 }
 
 #[tokio::test]
@@ -187,11 +202,11 @@ async fn a_listed_machine_is_admitted_under_its_own_name() {
     known.dns_suffix = Some("corp.example.com".into());
     fleet.import(vec![known.clone()]).await.unwrap();
     assert_eq!(fleet.machine(id(1)).await.unwrap().state, MachineState::Known);
-    let machine = fleet.write(hello(1, false)).await.unwrap().unwrap();
+    let machine = heard(&fleet, 1, false).await;
     assert_eq!(machine.state, MachineState::Working);
-    assert_eq!(machine.host_name.as_deref(), Some("reception"));
+    assert_eq!(machine.name().as_deref(), Some("reception.corp.example.com"));
     assert_eq!(machine.dns_suffix.as_deref(), Some("corp.example.com"));
-    known.id = id(2);
+    (known.id, known.domain_name) = (id(2), Some("corp.example.com".into()));
     assert_eq!(fleet.import(vec![known]).await.unwrap_err().code, ErrorCode::CONFIG, "one name, two machines");
     let blank = KnownMachine::new(SystemId::from_wire([0; 16]));
     assert_eq!(fleet.import(vec![blank]).await.unwrap_err().code, ErrorCode::IDENTITY_UNUSABLE);
@@ -201,14 +216,14 @@ async fn a_listed_machine_is_admitted_under_its_own_name() {
 async fn a_machine_that_says_hello_all_day_does_not_fill_the_disk() {
     let (_folder, fleet) = fleet().await;
     for _ in 0..MAX_HELLOS + 10 {
-        fleet.write(hello(1, false)).await.unwrap();
+        fleet.write(hello(1)).await.unwrap();
     }
     let count = sqlx::query("SELECT count(*) AS n FROM hellos").fetch_one(&fleet.0.readers).await.unwrap();
     assert_eq!(required::<i64>(&count, "n").unwrap(), MAX_HELLOS);
     for n in 0..MAX_DIARY + 5 {
         fleet.note(id(1), "note", n.to_string());
     }
-    fleet.write(hello(1, false)).await.unwrap();
+    fleet.write(hello(1)).await.unwrap();
     let diary = fleet.diary(id(1), u32::MAX).await.unwrap();
     assert_eq!(i64::try_from(diary.len()).unwrap(), MAX_DIARY);
     assert_eq!(diary.last().unwrap().message, (MAX_DIARY + 4).to_string(), "the newest are kept");
@@ -227,14 +242,15 @@ async fn invented_machines_beyond_the_limit_leave_no_trace() {
     .execute(&mut connection)
     .await
     .unwrap();
-    assert_eq!(fleet.write(hello(1, false)).await.unwrap(), None);
-    assert!(fleet.write(hello(1, true)).await.unwrap().is_some(), "an admitted one always has room");
+    assert!(matches!(fleet.write(hello(1)).await.unwrap(), Heard::NoRoom));
+    let unlimited = SawHello { limited: false, ..hello(1) };
+    assert!(matches!(fleet.write(unlimited).await.unwrap(), Heard::Machine), "where all are let in there is room");
 }
 
 #[tokio::test]
 async fn states_failures_and_ca_requests_are_kept() {
     let (_folder, fleet) = fleet().await;
-    fleet.write(hello(1, true)).await.unwrap();
+    fleet.write(hello(1)).await.unwrap();
     let failure = Failure::new(ErrorCode::CA_PENDING, "certify", "request 17 is not decided").hint("approve it");
     let retry_at = Some(from_millis(millis(SystemTime::now()) + 5000));
     let state = || SetState {
