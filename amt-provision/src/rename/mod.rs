@@ -96,6 +96,7 @@ impl Run {
         }
         let mut machine = self.enter().await?;
         let served = served(&machine)?;
+        self.step(Step::ReadFacts);
         let general = read_general(&mut machine.session, Step::ReadFacts).await?;
         if self.record.domain_name.is_none() {
             self.record.domain_name = Some(names::own(&general, "DomainName").unwrap_or_default().to_owned());
