@@ -205,7 +205,7 @@ impl Run {
             return Ok(self.booted());
         }
         let mut machine = Managed::open(&self.cx, &access).await?;
-        need_set_up(machine.provisioning_state(), Step::ReadState)?;
+        need_set_up(machine.provisioning_state(), Step::ReadState, "told what to boot")?;
         match self.record.stage {
             BootStage::Armed => match self.wait_until_used(&mut machine).await? {
                 Next::Pending => self.cx.note("the source still counts: the computer was not started; it is now"),

@@ -95,6 +95,23 @@ pub fn certificate_key(certificate: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(key.as_bytes().ok_or_else(|| wrong("the certificate's key is damaged"))?.to_vec())
 }
 
+/// Whether `certificate` carries `name`, as a DNS name or as its subject. False for what is no certificate.
+pub fn is_for(certificate: &[u8], name: &str) -> bool {
+    if certificate.len() > MAX_DER {
+        return false;
+    }
+    let Ok(parsed) = Certificate::from_der(certificate) else { return false };
+    let inner = parsed.tbs_certificate();
+    let subject = inner.subject().common_name().ok().flatten();
+    let subject = subject.is_some_and(|subject| subject.value().eq_ignore_ascii_case(name));
+    let alternatives = inner.get_extension::<SubjectAltName>().ok().flatten();
+    subject
+        || alternatives.is_some_and(|(_, SubjectAltName(all))| {
+            all.iter()
+                .any(|other| matches!(other, GeneralName::DnsName(other) if other.as_str().eq_ignore_ascii_case(name)))
+        })
+}
+
 fn wrap(pkcs1: &[u8]) -> der::Result<SubjectPublicKeyInfoOwned> {
     // Only that it is one SEQUENCE is checked: the firmware refuses a wrong key itself.
     der::asn1::AnyRef::from_der(pkcs1)?.sequence(|r| {
@@ -145,11 +162,26 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_for_its_subject_and_its_dns_names() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["pc1.example.com".to_owned(), "pc1".to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Desk 7");
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        for name in ["pc1.example.com", "PC1", "Desk 7"] {
+            assert!(is_for(&der, name), "{name}");
+        }
+        for other in ["pc2.example.com", "example.com", ""] {
+            assert!(!is_for(&der, other), "{other}");
+        }
+    }
+
+    #[test]
     fn what_is_no_key_is_refused() {
         for cut in 0..PKCS1.len() {
             assert_eq!(null_signed(&PKCS1[..cut], "x", &[]).unwrap_err().code, ErrorCode::CSR_INVALID);
         }
         assert!(check_key(b"rubbish", PKCS1).is_err());
         assert_eq!(certificate_key(b"rubbish").unwrap_err().code, ErrorCode::CA_CERTIFICATE_WRONG);
+        assert!(!is_for(b"rubbish", "rubbish"));
     }
 }

@@ -197,6 +197,21 @@ mod tests {
     }
 
     #[test]
+    fn records_of_the_first_release_are_read() {
+        let text = concat!(
+            r#"{"format":1,"id":"00112233-4455-6677-8899-aabbccddeeff","step":"commit","realm":"Digest:0123","#,
+            r#""admin_passwords":["new","old"],"mebx_passwords":["menu"],"admin_proven":true,"#,
+            r#""key_handle":"Intel(r) AMT Key: Handle: 0","csr":"MIIB","ca_request":null,"certificate":"MII=","#,
+            r#""certificate_chain":["MIIC"],"certificate_handle":"Intel(r) AMT Certificate: Handle: 0","#,
+            r#""provisioning_certificate":"ab12","commit_sent":true,"verified":false,"version":"16.0.5.1000"}"#
+        );
+        let record = Record::decode(text.as_bytes()).unwrap();
+        assert_eq!((record.step, record.admin_passwords.len(), record.commit_sent), (Step::Commit, 2, true));
+        assert_eq!(record.certificate, Some(vec![0x30, 0x82]));
+        assert_eq!(record.encode().expose().as_slice(), text.as_bytes(), "and written the same");
+    }
+
+    #[test]
     fn preferring_moves_a_known_candidate_and_keeps_the_rest() {
         let mut list: Vec<Secret<String>> = vec!["a".into(), "b".into()];
         prefer(&mut list, &"b".into());

@@ -10,15 +10,19 @@
 
 pub mod boot;
 pub mod ca;
+mod certificate;
+mod commit;
 pub mod csr;
 pub mod event;
 pub mod facts;
 pub mod journal;
 pub mod machine;
 pub mod managed;
+mod names;
 pub mod password;
 pub mod plan;
 pub mod remote;
+pub mod rename;
 mod session;
 pub mod step;
 
@@ -29,4 +33,5 @@ pub use facts::MachineFacts;
 pub use journal::Record;
 pub use managed::Access;
 pub use plan::{InUse, PasswordPolicy, Plan, TlsSettings};
+pub use rename::{RenameRecord, Renamed};
 pub use step::Step;

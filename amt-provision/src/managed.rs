@@ -59,6 +59,8 @@ pub(crate) struct Managed<T, R> {
     pub(crate) session: Session<T, R>,
     /// `AMT_SetupAndConfigurationService` at the login.
     pub(crate) state: Instance,
+    /// The password that opened it; none if it did not ask for one.
+    pub(crate) password: Option<Secret<String>>,
 }
 
 impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
@@ -70,10 +72,11 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
         let request = Request::get(SetupAndConfigurationService::NAME);
         let passwords = passwords(access, session.outcome.certificate_requested);
         let spacing = access.guess_spacing;
-        let (reply, _) = log_in(cx, &mut session, Step::ReadState, &passwords, &request, spacing, &mut None).await?;
+        let (reply, password) =
+            log_in(cx, &mut session, Step::ReadState, &passwords, &request, spacing, &mut None).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
         check_machine(&mut session, access.id).await?;
-        Ok(Self { session, state })
+        Ok(Self { session, state, password })
     }
 
     /// `ProvisioningState`.
@@ -175,12 +178,12 @@ pub(crate) async fn log_in<T: Send + 'static, R: Clone + Send + 'static>(
     Err(failure)
 }
 
-/// What a refusal means where the machine has to be set up.
-pub(crate) fn need_set_up(state: Option<u32>, step: Step) -> Result<(), Failure> {
+/// Refuses a machine that is not set up; `what` is to be done to it.
+pub(crate) fn need_set_up(state: Option<u32>, step: Step, what: &str) -> Result<(), Failure> {
     if state == Some(SetupAndConfigurationService::POST) {
         return Ok(());
     }
-    let text = "the machine is not set up: only a set-up machine can be told what to boot";
+    let text = format!("the machine is not set up: only a set-up machine can be {what}");
     Err(Failure::new(ErrorCode::WRONG_STATE, step.name(), text))
 }
 

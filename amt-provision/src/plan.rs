@@ -126,7 +126,7 @@ impl Plan {
             _ => {}
         }
         match &self.domain_name {
-            Some(domain) if domain.len() > MAX_DOMAIN_NAME || !domain.split('.').all(is_label) => {
+            Some(domain) if !is_domain(domain) => {
                 findings.push(Finding::new(
                     "DOMAIN-NAME",
                     Severity::Error,
@@ -156,6 +156,11 @@ pub fn is_label(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
+}
+
+/// Whether `text` is a DNS domain: labels separated by dots, at most 191 characters.
+pub fn is_domain(text: &str) -> bool {
+    text.len() <= MAX_DOMAIN_NAME && text.split('.').all(is_label)
 }
 
 #[cfg(test)]

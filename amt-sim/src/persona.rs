@@ -99,7 +99,7 @@ section! {
 }
 section! {
     /// Limits of the WS-Man server.
-    Wsman { enumerations: usize, }
+    Wsman { enumerations: usize, enumeration_seconds: u64, }
 }
 
 choice! {

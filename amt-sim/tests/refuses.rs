@@ -380,6 +380,72 @@ fn the_credential_context_binds_a_certificate_with_a_key_once() {
 }
 
 #[test]
+fn what_is_served_cannot_be_removed_until_another_is_committed() {
+    let mut client = client();
+    set_name(&mut client);
+    set_clock(&mut client);
+    let first = certificate(&mut client);
+    client.create("AMT_TLSCredentialContext", &bind(&first));
+    client.put(TLS, Some(("InstanceID", REMOTE)), &tls_settings(REMOTE, true, false));
+    assert_eq!(commit(&mut client), 0);
+    client.line.wait(Duration::from_secs(60));
+    client.line.chain.clear();
+    client.forget();
+    let refused = "InternalError AMT-STATUS 16";
+    let delete = |client: &mut Client<Memory>, class: &str, id: &str| client.delete(class, Some(("InstanceID", id)));
+    let (certificates, pairs) = ("AMT_PublicKeyCertificate", "AMT_PublicPrivateKeyPair");
+    let key = "Intel(r) AMT Key: Handle: 0";
+    let settings = "<h:DomainName>example.com</h:DomainName><h:HostName>desk7</h:HostName>\
+        <h:PingResponseEnabled>true</h:PingResponseEnabled><h:WsmanOnlyMode>false</h:WsmanOnlyMode>";
+    assert_eq!(client.put(GENERAL, None, settings).status, 200);
+    assert_eq!(client.put(GENERAL, None, "<h:HostName>desk7</h:HostName>").status, 400, "whole objects only");
+    assert_eq!(delete(&mut client, certificates, &first).fault(), refused);
+    let second = certificate(&mut client);
+    assert_eq!(client.put("AMT_TLSCredentialContext", None, &bind(&second)).status, 200);
+    assert_eq!(delete(&mut client, certificates, &first).fault(), refused, "it is still served");
+    assert_eq!(delete(&mut client, certificates, &second).fault(), refused, "it is served after the commit");
+    assert_eq!(delete(&mut client, pairs, key).fault(), refused);
+    let before = client.line.firmware.truth(client.line.now);
+    let flags = |truth: &amt_sim::firmware::MachineTruth| -> Vec<(bool, bool)> {
+        truth.certificates.iter().map(|c| (c.in_use, c.served)).collect()
+    };
+    assert_eq!((flags(&before), before.keys.len()), (vec![(true, true), (true, false)], 2));
+    assert!(before.certificates[1].subject.contains("CN="), "{}", before.certificates[1].subject);
+
+    client.get(GENERAL);
+    assert!(!client.line.closed, "a fault ends the connection, an answer does not");
+    assert_eq!(commit(&mut client), 0);
+    assert!(client.line.closed, "connections end with the restart");
+    assert_eq!(client.line.listens, (false, false));
+    client.line.wait(Duration::from_secs(60));
+    client.forget();
+    assert_eq!(delete(&mut client, pairs, key).fault(), refused, "its certificate is still there");
+    assert_eq!(delete(&mut client, certificates, &first).status, 200);
+    assert_eq!(delete(&mut client, pairs, key).status, 200);
+    let after = client.line.firmware.truth(client.line.now);
+    assert_eq!((flags(&after), after.keys.len()), (vec![(true, true)], 1));
+    assert_ne!(after.certificate_sha256, before.certificate_sha256);
+    assert_eq!((after.host_name.as_str(), after.domain_name.as_str()), ("desk7", "example.com"));
+}
+
+#[test]
+fn keys_of_one_machine_are_never_the_same() {
+    let mut client = client();
+    for _ in 0..40 {
+        let one = client.invoke(KEYS, "GenerateKeyPair", RSA).text("Selector");
+        client.invoke(KEYS, "GenerateKeyPair", RSA);
+        let truth = client.line.firmware.truth(client.line.now);
+        let keys: std::collections::HashSet<_> = truth.keys.iter().map(|key| &key.public_key).collect();
+        assert_eq!(keys.len(), truth.keys.len());
+        let pairs = "AMT_PublicPrivateKeyPair";
+        assert_eq!(client.delete(pairs, Some(("InstanceID", &one))).status, 200);
+        if truth.keys.len() > 5 {
+            client.delete(pairs, Some(("InstanceID", "Intel(r) AMT Key: Handle: 1")));
+        }
+    }
+}
+
+#[test]
 fn commit_demands_clock_name_and_certificate() {
     let mut client = client();
     set_name(&mut client);
@@ -454,6 +520,10 @@ fn enumerations_are_bounded_and_used_once() {
     };
     assert_eq!(release(&mut client, &contexts[0]).status, 200);
     assert_eq!(release(&mut client, &contexts[0]).fault(), "InvalidEnumerationContext");
+    assert_eq!(start(&mut client).status, 200);
+    assert_eq!(start(&mut client).fault(), "QuotaLimit");
+    client.line.wait(Duration::from_secs(61));
+    assert_eq!(pull(&mut client, &contexts[1], "4").fault(), "InvalidEnumerationContext", "too old");
     assert_eq!(start(&mut client).status, 200);
 }
 

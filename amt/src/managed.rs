@@ -60,7 +60,7 @@ impl Target {
         }
     }
 
-    fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
+    pub(crate) fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
         let (hello, suffix) = (self.hello.as_ref(), self.suffix.as_deref());
         let input = ChooseInput { hello, suffix, firmware: None, remembered: None };
         let (chains, candidates) = chains(&self.certificates, &input)?;

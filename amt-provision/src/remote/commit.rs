@@ -1,7 +1,8 @@
 //! The commit, sent once, and the proof from the network side.
 
 use super::{ControlMode, Outcome, Run, try_call};
-use crate::session::{CallError, Session};
+use crate::commit::{self, Comeback, is_restart};
+use crate::session::Session;
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -9,11 +10,7 @@ use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::op::Request;
-use std::time::Duration;
 
-/// First pause before looking whether the machine is back; it grows up to the longest.
-const RETURN_FIRST: Duration = Duration::from_millis(500);
-const RETURN_LONGEST: Duration = Duration::from_secs(4);
 /// `CurrentControlMode` of admin control mode (`spec/wsman.md` §3.1).
 const CONTROL_ADMIN: u32 = 2;
 
@@ -23,21 +20,13 @@ impl Run {
         self.step(Step::Commit);
         self.record.commit_sent = true;
         self.persist().await?;
-        match session.call(Step::Commit, &SetupAndConfigurationService::commit_changes()).await {
-            Ok(_) => Ok(()),
-            // The network stack restarts and may take the answer with it. Whether it was done, the machine's state tells.
-            Err(error) if error.is_lost() => {
-                self.cx.note("the answer to the commit was lost; the machine's state will tell");
-                Ok(())
-            }
-            Err(error @ CallError::Wsman(..)) if error.is_refusal() => {
+        match commit::send(&self.cx, &mut session).await? {
+            Ok(()) => Ok(()),
+            Err(refused) => {
                 self.record.commit_sent = false;
                 self.persist().await?;
-                let mut failure = Failure::from(error);
-                failure.code = ErrorCode::COMMIT_REFUSED;
-                Err(failure.hint(ErrorCode::COMMIT_REFUSED.hint()))
+                Err(refused)
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -46,11 +35,9 @@ impl Run {
         self.step(Step::Prove);
         let certificate = self.record.certificate.clone().unwrap_or_default();
         let plan = TlsPlan { identity: PeerIdentity::Pinned(certificate), present: None, max: TlsVersion::V1_3 };
-        let until = self.cx.now().after(self.plan.proof_timeout);
-        let mut pause = RETURN_FIRST;
+        let mut comeback = Comeback::within(self.cx.now(), self.plan.proof_timeout);
         loop {
-            self.cx.sleep(pause).await?;
-            pause = (pause * 2).min(RETURN_LONGEST);
+            comeback.wait(&self.cx).await?;
             let seed = self.random.fork();
             let failure = match Session::open(&self.cx, &self.authority, self.port, plan.clone(), seed).await {
                 Ok(session) => match self.prove_on(session).await {
@@ -60,19 +47,7 @@ impl Run {
                 Err(failure) if failure.code == ErrorCode::CANCELLED => return Err(failure),
                 Err(failure) => failure,
             };
-            if self.cx.now().after(pause) > until {
-                let mut proof = Self::fail(
-                    ErrorCode::PROOF_FAILED,
-                    Step::Prove,
-                    format!(
-                        "the machine did not come back with its new certificate within {} s: {}",
-                        self.plan.proof_timeout.as_secs(),
-                        failure.message
-                    ),
-                );
-                proof.device = failure.device;
-                return Err(proof);
-            }
+            comeback.missed(self.cx.now(), failure)?;
         }
     }
 
@@ -141,17 +116,4 @@ impl Run {
             )),
         }
     }
-}
-
-/// Whether it may only be that the firmware is still restarting its network.
-fn is_restart(failure: &Failure) -> bool {
-    matches!(failure.code.number(), 6001..=6999)
-        || matches!(
-            failure.code,
-            ErrorCode::REPLY_TRUNCATED
-                | ErrorCode::REPLY_TIMEOUT
-                | ErrorCode::TLS_CLOSED
-                | ErrorCode::TLS_HANDSHAKE
-                | ErrorCode::TLS_PIN_MISMATCH
-        )
 }

@@ -3,6 +3,7 @@
 use super::{Outcome, Run, try_call};
 use crate::event::Event;
 use crate::facts::read_more;
+use crate::names;
 use crate::plan::{InUse, Plan};
 use crate::session::Session;
 use crate::step::Step;
@@ -188,16 +189,7 @@ impl Run {
 
     async fn set_names(&mut self, session: &mut Session<Outcome>, general: &mut Instance) -> Result<(), Failure> {
         let Plan { host_name, domain_name, .. } = &self.plan;
-        let mut changed = false;
-        for (property, wanted) in [("HostName", host_name), ("DomainName", domain_name)] {
-            if let Some(wanted) = wanted
-                && general.text(property) != Some(wanted)
-            {
-                general.set(property, wanted.as_str());
-                changed = true;
-            }
-        }
-        if changed {
+        if names::change(general, host_name.as_deref(), domain_name.as_deref()) {
             self.step(Step::SetNames);
             session.call(Step::SetNames, &Request::put(general)).await?;
         }

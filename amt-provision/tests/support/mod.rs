@@ -8,6 +8,7 @@ use amt_provision::boot::{Boot, BootRecord, BootSource, Booted};
 use amt_provision::facts::Facts;
 use amt_provision::machine::{Input, Machine, Output};
 use amt_provision::remote::{Candidate, Outcome, Remote};
+use amt_provision::rename::{Rename, RenameRecord, Renamed};
 use amt_provision::{Access, CaAnswer, CertificateRequest, Event, MachineFacts, Plan, Record, Step};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
@@ -28,6 +29,8 @@ pub struct Server {
     pub disk: Option<Vec<u8>>,
     /// The record of the boot, on disk too.
     pub boot_disk: Option<Vec<u8>>,
+    /// The record of the rename.
+    pub rename_disk: Option<Vec<u8>>,
     /// The disk is full: nothing more is made durable.
     pub disk_is_full: bool,
     pub plan: Plan,
@@ -112,6 +115,7 @@ impl World {
             chains: vec![chain.chain],
             disk: None,
             boot_disk: None,
+            rename_disk: None,
             disk_is_full: false,
             plan,
             ca: Ca::default(),
@@ -224,6 +228,30 @@ impl World {
         let record = disk.map(|bytes| BootRecord::decode(bytes).expect("what was written reads"));
         let record = record.unwrap_or_else(|| BootRecord::new(self.firmware.id(), BootSource::Network));
         self.run(Boot::new(access, record).start(), crash, |server, record| server.boot_disk = Some(record.encode()))
+    }
+
+    /// What is known of a rename to `desk7.example.com`.
+    pub fn rename_record(&self) -> RenameRecord {
+        let disk = self.server.rename_disk.as_ref();
+        disk.map(|bytes| RenameRecord::decode(bytes).expect("what was written reads"))
+            .unwrap_or_else(|| RenameRecord::new(self.firmware.id(), "desk7".to_owned(), Some(SUFFIX.to_owned())))
+    }
+
+    /// One attempt at it, from the last durable record to its end or crash.
+    pub fn rename(&mut self, crash: Option<Crash>) -> Attempt<Renamed> {
+        let (access, record) = (self.access(), self.rename_record());
+        self.rename_by(access, record, crash)
+    }
+
+    /// The same by other ways. The journal gets the new identity in the same moment as the record says that it is proven.
+    pub fn rename_by(&mut self, access: Access, record: RenameRecord, crash: Option<Crash>) -> Attempt<Renamed> {
+        self.run(Rename::new(access, record).start(), crash, |server, rename| {
+            server.rename_disk = Some(rename.encode());
+            let mut record = Record::decode(server.disk.as_ref().expect("it is set up")).expect("it reads");
+            if rename.carry_over(&mut record) {
+                server.disk = Some(record.encode().expose().clone());
+            }
+        })
     }
 
     /// What the machine says of itself.

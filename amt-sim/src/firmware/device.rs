@@ -357,8 +357,15 @@ impl Device {
         self.staged.certificate == Some(handle) || self.active.certificate == Some(handle)
     }
 
-    /// A key of this machine's own: the next one of the pool.
+    /// A key of this machine's own: the next one of the pool that it does not hold.
     pub(crate) fn make_key(&mut self) -> StoredKey {
+        let held = |at: usize| {
+            let others = self.keys.iter().map(|key| key.pool).chain([self.factory_certificate.0]);
+            others.into_iter().any(|other| other % keys::POOL_SIZE == at % keys::POOL_SIZE)
+        };
+        // With more slots than the pool has keys the round ends with one that is held.
+        let next = (self.keys_made..self.keys_made + keys::POOL_SIZE).find(|at| !held(*at));
+        self.keys_made = next.unwrap_or(self.keys_made);
         let key = StoredKey { handle: lowest_free(self.keys.iter().map(|k| k.handle)), pool: self.keys_made };
         self.keys_made += 1;
         self.keys.push(key);

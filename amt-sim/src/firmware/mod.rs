@@ -358,6 +358,11 @@ impl Firmware {
         self.faults.add(fault);
     }
 
+    /// Replaces the plan.
+    pub fn set_faults(&mut self, faults: FaultPlan) {
+        self.faults = faults;
+    }
+
     /// Records that the TLS layer turned a client away.
     pub fn record_refused_chain(&mut self, now: Tick, faults: &[ChainFault]) {
         self.audit.handshakes_refused += 1;

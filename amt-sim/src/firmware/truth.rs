@@ -4,6 +4,7 @@
 use super::Firmware;
 use super::device::StoredPassword;
 use super::host::TrueBoot;
+use crate::certificate::facts;
 use crate::digest::hex;
 use crate::keys;
 use amt_core::Tick;
@@ -128,12 +129,18 @@ pub struct TrueCertificate {
     pub handle: u32,
     /// SHA-256 of its DER, hex.
     pub sha256: String,
+    /// Subject, as text.
+    #[serde(default)]
+    pub subject: String,
     /// Whether it is a trusted root.
     pub trusted_root: bool,
     /// Handle of its key.
     pub key: Option<u32>,
-    /// Whether TLS uses it.
+    /// Whether TLS uses it, now or after the next commit.
     pub in_use: bool,
+    /// Whether it is the one that is served now.
+    #[serde(default)]
+    pub served: bool,
 }
 
 /// Something the firmware refused.
@@ -191,9 +198,11 @@ impl Firmware {
                 .map(|stored| TrueCertificate {
                     handle: stored.handle,
                     sha256: hex(&Sha256::digest(&stored.der)),
+                    subject: facts(&stored.der).map(|facts| facts.subject).unwrap_or_default(),
                     trusted_root: stored.trusted_root,
                     key: stored.key,
                     in_use: device.certificate_in_use(stored.handle),
+                    served: stored.der == *certificate,
                 })
                 .collect(),
             requests: self.audit.requests.clone(),

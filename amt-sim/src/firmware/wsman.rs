@@ -7,6 +7,7 @@ use amt_core::Tick;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::names;
 use amt_wsman::soap::{Reference, Selector, SelectorValue};
+use std::time::Duration;
 
 /// Most items of one Pull, whatever the client asks for.
 const MAX_PULL: usize = 999;
@@ -25,6 +26,8 @@ impl Firmware {
         if let (Some(status), false) = (forced, matches!(operation, Operation::Invoke(_))) {
             return Err(Fault::status(status));
         }
+        let lifetime = Duration::from_secs(self.device.config.persona.wsman.enumeration_seconds);
+        self.enumerations.expire(now, lifetime);
         let mut call = Call { now, secure, selectors: &request.selectors, input: Instance::new("") };
         match operation {
             Operation::Get => Ok(Body::Instance(self.selected(now, class, &request.selectors)?)),
@@ -60,7 +63,7 @@ impl Firmware {
                     return Err(Fault::quota_limit());
                 }
                 let items = (class.list)(&self.device, now);
-                Ok(Body::Enumerated { context: self.enumerations.open(name, items) })
+                Ok(Body::Enumerated { context: self.enumerations.open(now, name, items) })
             }
             Operation::Pull => {
                 let body = expect_body(request, "Pull")?;
@@ -70,7 +73,7 @@ impl Firmware {
                     None => 1,
                     Some(text) => text.parse().ok().filter(|n| *n > 0).ok_or_else(Fault::schema)?,
                 };
-                let pulled = self.enumerations.pull(name, context, most.min(MAX_PULL));
+                let pulled = self.enumerations.pull(now, name, context, most.min(MAX_PULL));
                 let (items, context) = pulled.ok_or_else(Fault::invalid_context)?;
                 Ok(Body::Pulled { items, context })
             }

@@ -1,0 +1,345 @@
+//! A certificate for the machine's TLS server: a key made on the machine, a request signed by it, a certificate from our authority
+//! (`spec/wsman.md` §4(e)). What remote configuration and a rename have in common.
+
+use crate::ca::{CaAnswer, CertificateRequest};
+use crate::csr;
+use crate::event::Event;
+use crate::machine::Cx;
+use crate::names::CertificateNames;
+use crate::session::{Session, try_call};
+use crate::step::Step;
+use amt_core::status::PtStatus;
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{
+    PublicKeyCertificate, PublicKeyManagementService, PublicPrivateKeyPair, TlsCredentialContext,
+};
+use amt_wsman::instance::Instance;
+use amt_wsman::op::Request;
+use amt_wsman::soap::Reference;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+
+/// What every firmware with key generation makes; larger keys only newer ones.
+const KEY_BITS: u32 = 2048;
+
+/// Firmware that has no key material yet gets some soon (`spec/wsman.md` §1.7: others ask every 10 s, up to 20 times).
+const KEY_ATTEMPTS: u32 = 22;
+const KEY_RETRY_FIRST: Duration = Duration::from_secs(2);
+const KEY_RETRY_LONGEST: Duration = Duration::from_secs(10);
+
+/// What a record holds of a certificate that is being made.
+pub(crate) struct Draft<'r> {
+    /// Handle of the key pair on the machine.
+    pub(crate) key_handle: &'r mut Option<String>,
+    /// The request that the machine signed, DER.
+    pub(crate) csr: &'r mut Option<Vec<u8>>,
+    /// The authority's name for a request that is not decided yet.
+    pub(crate) ca_request: &'r mut Option<String>,
+    /// The certificate, DER.
+    pub(crate) certificate: &'r mut Option<Vec<u8>>,
+    /// Its issuers, DER.
+    pub(crate) certificate_chain: &'r mut Vec<Vec<u8>>,
+    /// Its handle on the machine.
+    pub(crate) certificate_handle: &'r mut Option<String>,
+}
+
+/// A record that a certificate is made in.
+pub(crate) trait Drafted: Clone + Send + Sync + 'static {
+    /// The part about the certificate.
+    fn draft(&mut self) -> Draft<'_>;
+
+    /// Notes the step that is about to be taken, if the record keeps it.
+    fn note_step(&mut self, step: Step);
+}
+
+/// Makes a certificate in a session with the machine. What an earlier attempt made is found in the record or on the machine, and not
+/// made twice.
+pub(crate) struct Maker<'a, T, R> {
+    pub(crate) cx: &'a Cx<T, R>,
+    pub(crate) session: &'a mut Session<T, R>,
+    pub(crate) record: &'a mut R,
+    pub(crate) id: SystemId,
+    pub(crate) names: CertificateNames,
+    /// Whether a certificate without the common name that was asked for is refused.
+    pub(crate) name_matters: bool,
+}
+
+impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
+    /// Leaves the certificate of the record, made now if there is none, in the machine's store. Returns its handle.
+    pub(crate) async fn install(&mut self) -> Result<String, Failure> {
+        self.step(Step::ReadKeys);
+        let installed = enumerate(self.session, Step::ReadKeys, PublicKeyCertificate::NAME).await?;
+        let ours = self.record.draft().certificate.as_deref().and_then(|der| find_certificate(&installed, der));
+        let handle = match ours {
+            Some(handle) => handle,
+            None => self.make(&installed).await?,
+        };
+        if self.record.draft().certificate_handle.as_ref() != Some(&handle) {
+            *self.record.draft().certificate_handle = Some(handle.clone());
+            self.persist().await?;
+        }
+        Ok(handle)
+    }
+
+    /// Binds the certificate to the machine's TLS server, to take effect at the commit.
+    pub(crate) async fn bind(&mut self, handle: &str) -> Result<(), Failure> {
+        self.step(Step::BindCertificate);
+        let step = Step::BindCertificate;
+        let certificate = Reference::to(PublicKeyCertificate::NAME).with("InstanceID", handle);
+        let bound = enumerate(self.session, step, TlsCredentialContext::NAME).await?.into_iter().next();
+        if let Some(context) = &bound
+            && context.reference("ElementInContext").and_then(|r| r.selector("InstanceID")) == Some(handle)
+        {
+            return Ok(());
+        }
+        if bound.is_none() {
+            match try_call(self.session, step, &TlsCredentialContext::create(&certificate)).await? {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_fault("AlreadyExists") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.session.call(step, &TlsCredentialContext::put(&certificate)).await?;
+        Ok(())
+    }
+
+    async fn make(&mut self, installed: &[Instance]) -> Result<String, Failure> {
+        let mut second_try = false;
+        loop {
+            let key = self.key(installed).await?;
+            self.certificate_for(&key).await?;
+            self.add_issuers().await?;
+            self.step(Step::AddCertificate);
+            let der = self.record.draft().certificate.clone().unwrap_or_default();
+            let request = PublicKeyManagementService::add_certificate(&der);
+            let error = match try_call(self.session, Step::AddCertificate, &request).await? {
+                Ok(reply) => {
+                    let output = reply.output().map_err(|e| e.failure(Step::AddCertificate.name()))?;
+                    return handle(output, "CreatedCertificate", Step::AddCertificate);
+                }
+                Err(error) => error,
+            };
+            match error.return_value().map(PtStatus) {
+                // There already: an earlier answer was lost.
+                Some(PtStatus::DUPLICATE) => {
+                    let all = enumerate(self.session, Step::AddCertificate, PublicKeyCertificate::NAME).await?;
+                    return find_certificate(&all, &der).ok_or_else(|| error.into());
+                }
+                // The key is gone: begin again with a new one, once.
+                Some(PtStatus::CERT_KEY_NOT_MATCH) if !second_try => {
+                    self.cx.note("the machine no longer has the key of the certificate; a new key is made");
+                    let draft = self.record.draft();
+                    *draft.key_handle = None;
+                    *draft.csr = None;
+                    *draft.certificate = None;
+                    second_try = true;
+                }
+                _ => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The public half (PKCS#1) of a key on the machine: the one of an earlier attempt, one without a certificate, or a new one.
+    async fn key(&mut self, installed: &[Instance]) -> Result<Vec<u8>, Failure> {
+        let certified: Vec<Vec<u8>> = installed
+            .iter()
+            .filter_map(|i| blob(i, "X509Certificate"))
+            .filter_map(|der| csr::certificate_key(&der).ok())
+            .collect();
+        let keys = enumerate(self.session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
+        let recorded = self.record.draft().key_handle.clone();
+        let is_free = |key: &&Instance| blob(key, "DERKey").is_some_and(|der| !certified.contains(&der));
+        // A recorded handle may be another key's by now: only one without a certificate is taken.
+        let is_recorded = |key: &&Instance| key.text("InstanceID") == recorded.as_deref() && is_free(key);
+        let found = keys.iter().find(is_recorded).or_else(|| keys.iter().find(is_free));
+        if let Some((key, id)) = found.and_then(|k| Some((blob(k, "DERKey")?, k.text("InstanceID")?.to_owned()))) {
+            *self.record.draft().key_handle = Some(id);
+            return Ok(key);
+        }
+        let id = self.generate_key().await?;
+        let request = Request::get(PublicPrivateKeyPair::NAME).selector("InstanceID", id.as_str());
+        let reply = self.session.call(Step::GenerateKey, &request).await?;
+        let pair = reply.instance().map_err(|e| e.failure(Step::GenerateKey.name()))?;
+        blob(pair, "DERKey").ok_or_else(|| missing(Step::GenerateKey, "AMT_PublicPrivateKeyPair.DERKey"))
+    }
+
+    async fn generate_key(&mut self) -> Result<String, Failure> {
+        self.step(Step::GenerateKey);
+        let mut pause = KEY_RETRY_FIRST;
+        for attempt in 1..=KEY_ATTEMPTS {
+            let request = PublicKeyManagementService::generate_key_pair(KEY_BITS);
+            let error = match try_call(self.session, Step::GenerateKey, &request).await? {
+                Ok(reply) => {
+                    let output = reply.output().map_err(|e| e.failure(Step::GenerateKey.name()))?;
+                    let id = handle(output, "KeyPair", Step::GenerateKey)?;
+                    *self.record.draft().key_handle = Some(id.clone());
+                    self.persist().await?;
+                    return Ok(id);
+                }
+                Err(error) => error,
+            };
+            match error.return_value().map(PtStatus) {
+                Some(
+                    PtStatus::PKI_GENERATING_KEYS | PtStatus::RNG_GENERATION_IN_PROGRESS | PtStatus::RNG_NOT_READY,
+                ) if attempt < KEY_ATTEMPTS => {
+                    self.cx.note(format!("the machine has no key material yet; asked again in {} s", pause.as_secs()));
+                    self.cx.sleep(pause).await?;
+                    pause = (pause * 2).min(KEY_RETRY_LONGEST);
+                }
+                Some(
+                    PtStatus::PKI_GENERATING_KEYS | PtStatus::RNG_GENERATION_IN_PROGRESS | PtStatus::RNG_NOT_READY,
+                ) => {
+                    let mut failure = Failure::from(error);
+                    failure.code = ErrorCode::KEY_NOT_READY;
+                    return Err(failure.hint(ErrorCode::KEY_NOT_READY.hint()));
+                }
+                _ => return Err(error.into()),
+            }
+        }
+        Err(fail(ErrorCode::KEY_NOT_READY, Step::GenerateKey, "the machine did not make a key"))
+    }
+
+    /// Has a certificate for `key` in the record: of an earlier attempt, or issued now.
+    async fn certificate_for(&mut self, key: &[u8]) -> Result<(), Failure> {
+        let earlier = self.record.draft().certificate.as_deref().map(csr::certificate_key);
+        if earlier.is_some_and(|issued| issued.is_ok_and(|issued| issued == key)) {
+            return Ok(());
+        }
+        if self.record.draft().csr.as_deref().is_none_or(|csr| csr::check_key(csr, key).is_err()) {
+            self.sign_request(key).await?;
+        }
+        self.step(Step::Certify);
+        let draft = self.record.draft();
+        let CertificateNames { common_name, dns_names } = self.names.clone();
+        let csr = draft.csr.clone().unwrap_or_default();
+        let mut request = CertificateRequest::new(self.id, csr, common_name, dns_names);
+        request.request_id = draft.ca_request.clone();
+        match self.cx.certify(request).await? {
+            CaAnswer::Issued { certificate, chain } => {
+                if let Err(wrong) = self.check_issued(&certificate, key) {
+                    // Asked about again, the authority would give the same.
+                    if self.record.draft().ca_request.take().is_some() {
+                        self.persist().await?;
+                    }
+                    return Err(wrong);
+                }
+                let draft = self.record.draft();
+                *draft.certificate = Some(certificate);
+                *draft.certificate_chain = chain;
+                *draft.ca_request = None;
+                self.persist().await
+            }
+            CaAnswer::Pending { request_id, .. } => {
+                let text = format!("the certificate authority has not decided on request {request_id} yet");
+                if self.record.draft().ca_request.as_ref() != Some(&request_id) {
+                    *self.record.draft().ca_request = Some(request_id);
+                    self.persist().await?;
+                }
+                Err(fail(ErrorCode::CA_PENDING, Step::Certify, text))
+            }
+            CaAnswer::Denied { reason } => {
+                // A refused request is not asked about again; the next attempt submits a new one.
+                *self.record.draft().ca_request = None;
+                *self.record.draft().csr = None;
+                self.persist().await?;
+                let text = format!("the certificate authority refused: {reason}");
+                Err(fail(ErrorCode::CA_DENIED, Step::Certify, text))
+            }
+            CaAnswer::Failed(failure) => Err(failure.at(Step::Certify.name())),
+        }
+    }
+
+    fn check_issued(&self, certificate: &[u8], key: &[u8]) -> Result<(), Failure> {
+        let wrong = |text: String| Err(fail(ErrorCode::CA_CERTIFICATE_WRONG, Step::Certify, text));
+        if csr::certificate_key(certificate)? != key {
+            return wrong("the authority issued a certificate for another key".to_owned());
+        }
+        let name = &self.names.common_name;
+        if self.name_matters && !csr::is_for(certificate, name) {
+            return wrong(format!("the authority issued a certificate that does not carry the name {name}"));
+        }
+        Ok(())
+    }
+
+    async fn sign_request(&mut self, key: &[u8]) -> Result<(), Failure> {
+        self.step(Step::SignRequest);
+        let unsigned = csr::null_signed(key, &self.names.common_name, &self.names.dns_names)?;
+        let id = self.record.draft().key_handle.clone().unwrap_or_default();
+        let pair = Reference::to(PublicPrivateKeyPair::NAME).with("InstanceID", id.as_str());
+        let algorithm = PublicKeyManagementService::SHA256_RSA;
+        let request = PublicKeyManagementService::generate_pkcs10_request(&pair, algorithm, &unsigned);
+        let reply = self.session.call(Step::SignRequest, &request).await?;
+        let signed =
+            PublicKeyManagementService::signed_request(&reply).map_err(|e| e.failure(Step::SignRequest.name()))?;
+        csr::check_key(&signed, key)?;
+        *self.record.draft().csr = Some(signed);
+        *self.record.draft().ca_request = None;
+        self.persist().await
+    }
+
+    /// Puts the certificates between ours and the root on the machine: it sends only what it holds.
+    async fn add_issuers(&mut self) -> Result<(), Failure> {
+        let chain = self.record.draft().certificate_chain.clone();
+        let Some((_root, intermediates)) = chain.split_last() else { return Ok(()) };
+        for der in intermediates {
+            self.step(Step::AddCertificate);
+            let request = PublicKeyManagementService::add_trusted_root_certificate(der);
+            match try_call(self.session, Step::AddCertificate, &request).await? {
+                Ok(_) => {}
+                Err(error) if error.return_value() == Some(PtStatus::DUPLICATE.0) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: Step) {
+        self.record.note_step(step);
+        self.cx.event(Event::Step(step));
+    }
+
+    async fn persist(&mut self) -> Result<(), Failure> {
+        self.cx.persist(self.record).await
+    }
+}
+
+/// Reads all instances of a class; none if the firmware has none.
+pub(crate) async fn enumerate<T: Send + 'static, R: Clone + Send + 'static>(
+    session: &mut Session<T, R>,
+    step: Step,
+    class: &str,
+) -> Result<Vec<Instance>, Failure> {
+    match try_call(session, step, &Request::enumerate(class)).await? {
+        Ok(reply) => Ok(reply.instances().to_vec()),
+        // No instance at all is a fault on some firmware.
+        Err(error) if error.is_fault("DestinationUnreachable") => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Handle of the certificate `der` among those in the machine's store.
+pub(crate) fn find_certificate(installed: &[Instance], der: &[u8]) -> Option<String> {
+    let found = installed.iter().find(|i| blob(i, "X509Certificate").as_deref() == Some(der))?;
+    Some(found.text("InstanceID")?.to_owned())
+}
+
+/// A base64 property, which firmware may wrap over lines.
+pub(crate) fn blob(instance: &Instance, property: &str) -> Option<Vec<u8>> {
+    let compact: String = instance.text(property)?.split_whitespace().collect();
+    STANDARD.decode(compact).ok()
+}
+
+fn handle(output: &Instance, property: &'static str, step: Step) -> Result<String, Failure> {
+    let id = output.reference(property).and_then(|r| r.selector("InstanceID"));
+    id.map(str::to_owned).ok_or_else(|| missing(step, property))
+}
+
+pub(crate) fn missing(step: Step, what: &str) -> Failure {
+    fail(ErrorCode::PROPERTY, step, format!("{what} is missing in the machine's answer"))
+}
+
+fn fail(code: ErrorCode, step: Step, message: impl Into<String>) -> Failure {
+    Failure::new(code, step.name(), message)
+}
