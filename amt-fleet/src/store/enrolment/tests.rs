@@ -53,7 +53,11 @@ async fn a_token_enrols_as_many_machines_as_it_says_and_repetitions_cost_nothing
     assert_eq!(enrol(&fleet, &token, &keys[0], 2, 7).await, refused(ProblemCode::Foreign), "one key, one machine");
     assert_eq!(enrol(&fleet, &token, &keys[1], 2, 1).await, NEWS);
     assert_eq!(enrol(&fleet, &token, &keys[2], 3, 1).await, refused(ProblemCode::UsedUp));
-    assert_eq!(enrol(&fleet, &token, &keys[1], 2, 2).await, Taken::Recorded { news: false }, "enrolled before the token was used up");
+    assert_eq!(
+        enrol(&fleet, &token, &keys[1], 2, 2).await,
+        Taken::Recorded { news: false },
+        "enrolled before the token was used up"
+    );
     let machines: Vec<Machine> = fleet.machines().await.unwrap();
     assert_eq!(machines.len(), 2, "nothing was written for the refused one");
     assert!(machines.iter().all(|m| m.origin == Origin::Agent && !m.admitted));
