@@ -17,6 +17,7 @@ pub mod fact;
 mod glance;
 mod guard;
 mod host;
+pub mod intake;
 pub mod logs;
 pub mod names;
 pub mod profiles;
@@ -35,7 +36,7 @@ pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    Action, ActionState, CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine,
-    MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release,
-    ReleaseOrder, Report, TlsFacts,
+    Action, ActionState, CaRequest, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet, IssuedCertificate,
+    KnownMachine, MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine,
+    MachineState, Name, Origin, Parked, Release, ReleaseOrder, Report, TOKENS_KEPT, TlsFacts, TokenTerms,
 };

@@ -30,6 +30,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) guard: Guard,
     pub(super) resolver: Option<Resolver>,
+    pub(super) intake: Option<super::intake::Section>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,10 @@
 //! describes every key.
 
 mod file;
+mod intake;
 mod profile;
+
+pub use intake::{INTAKE_PORT, IntakeSettings};
 
 use crate::KnownMachine;
 use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
@@ -147,6 +150,8 @@ pub struct Config {
     pub guard: GuardPolicy,
     /// The program that is asked about machines.
     pub resolver: Option<CommandResolver>,
+    /// Where clients report; absent: nowhere.
+    pub intake: Option<IntakeSettings>,
     /// What is allowed but worth a warning.
     pub warnings: Vec<Finding>,
 }
@@ -275,27 +280,35 @@ impl Reading<'_> {
             profiles: self.profiles(file.profiles),
             guard: self.guard(&file.guard),
             resolver: file.resolver.map(|resolver| self.resolver(resolver)),
+            intake: file.intake.map(|section| section.read(self)),
             warnings: Vec::new(),
         }
     }
 
     fn listen(&mut self, listen: Option<OneOrMany>) -> Vec<SocketAddr> {
+        // The listener takes IPv4 on it too.
+        self.addresses("listen", listen, SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT)))
+    }
+
+    fn addresses(&mut self, field: &str, listen: Option<OneOrMany>, default: SocketAddr) -> Vec<SocketAddr> {
         let texts = match listen {
-            // The listener takes IPv4 on it too.
-            None => return vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT))],
+            None => return vec![default],
             Some(OneOrMany::One(text)) => vec![text],
             Some(OneOrMany::Many(texts)) => texts,
         };
         if texts.is_empty() {
-            self.wrong("listen", "the list is empty");
+            self.wrong(field, "the list is empty");
         }
         let mut addresses = Vec::new();
         for text in &texts {
             match text.parse() {
                 Ok(address) => addresses.push(address),
                 Err(_) => self.wrong(
-                    "listen",
-                    format!("{text:?} is not an address with a port, such as \"0.0.0.0:9971\" or \"[::]:9971\""),
+                    field,
+                    format!(
+                        "{text:?} is not an address with a port, such as \"0.0.0.0:{port}\" or \"[::]:{port}\"",
+                        port = default.port()
+                    ),
                 ),
             }
         }

@@ -6,6 +6,7 @@
 mod actions;
 mod change;
 mod decide;
+mod enrolment;
 mod facts;
 mod hello;
 mod machine;
@@ -20,6 +21,8 @@ pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction
 pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use decide::{Decide, Decided};
+pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
+pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
 pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
 pub(crate) use hello::{Heard, SawHello};
@@ -416,6 +419,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
+        migration(3, "intake", include_str!("../../migrations/0003_intake.sql")),
     ])
 }
 
