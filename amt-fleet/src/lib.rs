@@ -14,6 +14,7 @@ mod digest;
 pub mod doctor;
 pub mod event;
 pub mod fact;
+pub mod filter;
 mod glance;
 mod guard;
 mod host;
@@ -29,11 +30,13 @@ mod words;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use fact::{Disagreement, Fact, FactKey, FactSource, Facts};
+pub use filter::{Filter, FilterError, Sort};
 pub use glance::{Glance, Glimpse};
 pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
-    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release, Report, TlsFacts,
+    CaRequest, Collection, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine,
+    MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState,
+    Membership, Name, Origin, Parked, Release, Report, TlsFacts,
 };

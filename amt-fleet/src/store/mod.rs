@@ -4,20 +4,26 @@
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
 mod change;
+mod collections;
 mod facts;
 mod machine;
+mod select;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, Naming, SawHello, SetState};
+pub(crate) use collections::collection_name;
+pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
 pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
     Release, TlsFacts,
 };
+
+pub(crate) use machine::{version_of, version_order};
 
 use crate::seal::{Place, SealKey};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
