@@ -18,6 +18,13 @@ ALTER TABLE machines ADD COLUMN wanted_host   TEXT;                       -- fin
 ALTER TABLE machines ADD COLUMN wanted_domain TEXT;
 
 CREATE INDEX machines_changed ON machines (changed_at);
+-- Versions of machines that were set up before there was a number for them: `16.1.25` read as the list [16,1,25].
+UPDATE machines SET version_order = (
+    SELECT (json_extract(v.list, '$[0]') << 48) | (ifnull(json_extract(v.list, '$[1]'), 0) << 32)
+         | (ifnull(json_extract(v.list, '$[2]'), 0) << 16) | ifnull(json_extract(v.list, '$[3]'), 0)
+    FROM (SELECT '[' || replace(firmware, '.', ',') || ']' AS list FROM journal WHERE machine = machines.id) v
+    WHERE json_valid(v.list)
+);
 
 -- What somebody said of a machine. A source that changes its mind ends its earlier word (`until`); sources never end each other's.
 CREATE TABLE facts (

@@ -14,6 +14,7 @@ mod digest;
 pub mod doctor;
 pub mod event;
 pub mod fact;
+pub mod filter;
 mod glance;
 mod guard;
 mod host;
@@ -31,12 +32,14 @@ mod words;
 
 pub use event::{FleetEvent, MAX_BACKLOG, Progress, Subscription};
 pub use fact::{Disagreement, Fact, FactKey, FactSource, Facts};
+pub use filter::{Filter, FilterError, Sort};
 pub use glance::{Glance, Glimpse};
 pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    Action, ActionState, CaRequest, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet, IssuedCertificate,
-    KnownMachine, MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine,
-    MachineState, Name, Origin, Parked, Release, ReleaseOrder, Report, TOKENS_KEPT, TlsFacts, TokenTerms,
+    Action, ActionState, CaRequest, Collection, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet,
+    IssuedCertificate, KnownMachine, MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS,
+    MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachineState, Membership, Name, Origin, Parked, Release,
+    ReleaseOrder, Report, TOKENS_KEPT, TlsFacts, TokenTerms,
 };

@@ -238,19 +238,4 @@ impl Fleet {
         .map(|row| row.is_some())
         .map_err(failed("read"))
     }
-
-    /// Names of the collections that a machine is in.
-    ///
-    /// # Errors
-    /// `STORE`.
-    pub async fn collections_of(&self, id: SystemId) -> Result<Vec<String>, Failure> {
-        let rows = sqlx::query(
-            "SELECT collection FROM members WHERE machine = (SELECT id FROM machines WHERE uuid = ?1) ORDER BY collection",
-        )
-        .bind(id.to_string())
-        .fetch_all(self.readers())
-        .await
-        .map_err(failed("read"))?;
-        rows.iter().map(|row| required(row, "collection")).collect()
-    }
 }

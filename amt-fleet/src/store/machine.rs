@@ -246,7 +246,11 @@ impl Machine {
             step: text("step")?.map(|step| step.parse()).transpose()?,
             commit_sent: optional::<bool>(row, "commit_sent")?.unwrap_or(false),
             realm: text("realm")?,
-            firmware: text("firmware")?.map(|v| v.parse()).transpose()?,
+            // A setup that is begun anew has no record yet; the firmware is still what it was.
+            firmware: match text("firmware")? {
+                Some(version) => Some(version.parse()?),
+                None => optional::<i64>(row, "version_order")?.map(version_of),
+            },
             certificate_sha256: text("certificate")?,
         })
     }
@@ -327,6 +331,15 @@ pub(crate) fn version_order(version: FirmwareVersion) -> i64 {
     [version.minor, version.hotfix, version.build]
         .iter()
         .fold(i64::from(version.major), |order, part| (order << 16) | i64::from(*part))
+}
+
+/// The version that [`version_order`] made this number of.
+pub(crate) fn version_of(order: i64) -> FirmwareVersion {
+    let [a, b, c, d, e, f, g, h] = order.to_be_bytes();
+    let part = |high, low| u16::from_be_bytes([high, low]);
+    let mut version = FirmwareVersion::new(part(a, b), part(c, d));
+    (version.hotfix, version.build) = (part(e, f), part(g, h));
+    version
 }
 
 fn release(row: &SqliteRow, at: &str, by: &str) -> Result<Option<Release>, Failure> {

@@ -5,6 +5,7 @@
 
 mod actions;
 mod change;
+mod collections;
 mod decide;
 mod enrolment;
 mod facts;
@@ -12,6 +13,7 @@ mod hello;
 mod machine;
 mod news;
 mod release;
+mod select;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -20,6 +22,8 @@ pub use actions::{Action, ActionState, MAX_ENDED, RENAME};
 pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction, Expand};
 pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
+pub(crate) use collections::collection_name;
+pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
 pub(crate) use decide::{Decide, Decided};
 pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
 pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
@@ -31,6 +35,8 @@ pub use machine::{
     Release, TlsFacts,
 };
 pub use release::ReleaseOrder;
+
+pub(crate) use machine::{version_of, version_order};
 
 use crate::seal::{Place, SealKey};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
