@@ -13,6 +13,7 @@ pub mod job;
 pub mod listener;
 pub mod managed;
 mod provision;
+pub mod system;
 pub mod tls;
 
 pub use certificate::{Bundle, ProvisioningCertificate};
@@ -22,6 +23,7 @@ pub use job::Job;
 pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use managed::{BootHost, BootJob, Target, boot_once, read_facts};
 pub use provision::provision;
+pub use system::System;
 
 use amt_core::{ErrorCode, Failure};
 
