@@ -17,6 +17,7 @@ pub mod fact;
 mod glance;
 mod guard;
 mod host;
+pub mod intake;
 pub mod logs;
 pub mod names;
 mod program;
