@@ -189,6 +189,8 @@ codes! {
     FILTER = 7010, "correct the expression where the mark points; `amt fleet fields` lists what can be asked for";
     /// An action after provisioning failed.
     ACTION = 7011, "see the message; the action is repeated, `amt fleet show` tells when";
+    /// A client was refused by the intake, or its machine was not provisioned while it waited.
+    ENROLMENT = 7012, "see the message; the administrator finds the machine with `amt fleet show UUID`";
 }
 
 impl ErrorCode {

@@ -14,6 +14,7 @@ pub mod listener;
 pub mod managed;
 mod provision;
 pub mod rename;
+pub mod system;
 pub mod tls;
 
 pub use certificate::{Bundle, ProvisioningCertificate};
@@ -24,6 +25,7 @@ pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use managed::{BootHost, BootJob, Target, boot_once, read_facts};
 pub use provision::provision;
 pub use rename::{RenameHost, RenameJob, rename};
+pub use system::System;
 
 use amt_core::{ErrorCode, Failure};
 

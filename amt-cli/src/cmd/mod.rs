@@ -7,6 +7,7 @@ mod capabilities;
 mod connect;
 mod demo;
 mod doctor;
+mod enroll;
 mod explain;
 mod fleet;
 mod hello;
@@ -44,6 +45,7 @@ commands! {
     capabilities::Capabilities,
     demo::Demo,
     doctor::Doctor,
+    enroll::Enroll,
     explain::Explain,
     fleet::Fleet,
     serve::Serve,

@@ -19,6 +19,7 @@
 //! ```
 
 mod api;
+pub mod client;
 mod connection;
 mod identity;
 mod limits;
