@@ -163,6 +163,8 @@ impl Asked<'_> {
                 if news {
                     self.shared.fleet.note(id, kind, format!("a client on the machine {kind}, from {}", self.source));
                 }
+                // A setup server on the same database decides again with it.
+                self.shared.fleet.touch(id);
                 if let Some(on_report) = &self.shared.on_report {
                     on_report(id);
                 }

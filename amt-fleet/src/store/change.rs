@@ -10,7 +10,7 @@ use amt_provision::Record;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
 /// Most machines whose row is remembered between commits.
@@ -22,6 +22,8 @@ pub(crate) struct Tx<'a> {
     pub(super) seal: &'a SealKey,
     pub(super) cache: &'a mut Cache,
     pub(super) now: i64,
+    /// Machines that something may have changed about.
+    pub(super) dirty: BTreeSet<i64>,
 }
 
 /// What the writer knows about rows without asking. Holds digests of secrets salted with the process's own randomness, no secrets.
@@ -74,6 +76,13 @@ impl Cache {
 
 impl Tx<'_> {
     pub(super) async fn row_of(&mut self, id: SystemId) -> Result<Option<i64>, Failure> {
+        let row = self.quiet_row_of(id).await?;
+        self.dirty.extend(row);
+        Ok(row)
+    }
+
+    /// The row of a machine about which nothing changes.
+    pub(super) async fn quiet_row_of(&mut self, id: SystemId) -> Result<Option<i64>, Failure> {
         if let Some((row, _)) = self.cache.rows.get(&id) {
             return Ok(Some(*row));
         }
@@ -101,7 +110,7 @@ impl Tx<'_> {
             (_, true) => MachineState::Working,
             (_, false) => MachineState::Parked,
         };
-        sqlx::query(
+        let row = sqlx::query(
             "INSERT INTO machines (uuid, origin, created_at, changed_at, admitted, state) VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
         )
         .bind(id.to_string())
@@ -112,7 +121,9 @@ impl Tx<'_> {
         .execute(&mut *self.connection)
         .await
         .map(|done| done.last_insert_rowid())
-        .map_err(failed("add machine"))
+        .map_err(failed("add machine"))?;
+        self.dirty.insert(row);
+        Ok(row)
     }
 
     /// A line in a machine's diary, together with what it is about.
@@ -405,7 +416,7 @@ impl Change for Diary {
     type Reply = ();
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        let Some(row) = tx.row_of(self.id).await? else { return Ok(()) };
+        let Some(row) = tx.quiet_row_of(self.id).await? else { return Ok(()) };
         sqlx::query("INSERT INTO events (machine, at, kind, message) VALUES (?1, ?2, ?3, ?4)")
             .bind(row)
             .bind(millis(self.at))

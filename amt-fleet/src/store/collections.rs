@@ -9,7 +9,7 @@ use super::change::Tx;
 use super::machine::required;
 use super::select::{MACHINES, known_collections, query};
 use super::writer::Change;
-use super::{Fleet, Machine, failed, from_millis};
+use super::{Fleet, Machine, actions, failed, from_millis};
 use crate::filter::{Bind, Filter, Subject};
 use amt_core::{ErrorCode, Failure, SystemId};
 use sqlx::sqlite::SqliteRow;
@@ -109,15 +109,35 @@ impl Tx<'_> {
         Ok(in_order(kept).unwrap_or_else(|cyclic| cyclic))
     }
 
-    /// Looks anew at which collections the machine in `row` belongs to. Returns those that it joined and those that it left.
-    /// To be called inside the transaction that changed anything about the machine, after the change.
-    #[allow(dead_code, reason = "for the changes of machines and facts, which call it")]
-    pub(super) async fn refresh_members(&mut self, row: i64) -> Result<(Vec<String>, Vec<String>), Failure> {
-        let (mut joined, mut left) = (Vec::new(), Vec::new());
+    /// Looks anew at which collections the machines that this transaction is about belong to, and notes what may follow from that.
+    pub(super) async fn refresh_members(&mut self) -> Result<(), Failure> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty.is_empty() {
+            return Ok(());
+        }
         let collections = self.collections().await?;
         if collections.is_empty() {
-            return Ok((joined, left));
+            return Ok(());
         }
+        for row in dirty {
+            let (joined, left) = self.refresh_machine(row, &collections).await?;
+            for (word, names) in [("joined", joined), ("left", left)] {
+                for name in names {
+                    self.moved(row, word, &name).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A machine joined a collection or left it: a line in its diary, and a cause for actions.
+    async fn moved(&mut self, row: i64, word: &str, collection: &str) -> Result<(), Failure> {
+        self.diary(row, word, &format!("{word} collection {collection}")).await?;
+        actions::event(self, row, &format!("{word}:{collection}")).await
+    }
+
+    async fn refresh_machine(&mut self, row: i64, collections: &[Kept]) -> Result<(Vec<String>, Vec<String>), Failure> {
+        let (mut joined, mut left) = (Vec::new(), Vec::new());
         let machine = self.machine(row).await?;
         let facts = self.facts(machine.id, row).await?;
         let members = sqlx::query("SELECT collection FROM members WHERE machine = ?1")
@@ -148,7 +168,7 @@ impl Tx<'_> {
                 .execute(&mut *self.connection)
                 .await
                 .map_err(failed("write members"))?;
-            if fits { &mut joined } else { &mut left }.push(name);
+            if fits { &mut joined } else { &mut left }.push(name.clone());
         }
         Ok((joined, left))
     }
@@ -178,7 +198,9 @@ impl Tx<'_> {
             let joined = query(join, binds).fetch_all(&mut *self.connection).await.map_err(failed("write members"))?;
             for (rows, joined) in [(left, false), (joined, true)] {
                 for row in &rows {
-                    let id = required::<String>(row, "uuid")?.parse()?;
+                    let id: SystemId = required::<String>(row, "uuid")?.parse()?;
+                    let (row, word) = (self.existing_row(id).await?, if joined { "joined" } else { "left" });
+                    self.moved(row, word, &name).await?;
                     changes.push(Membership { id, collection: name.clone(), joined });
                 }
             }
@@ -455,17 +477,6 @@ mod tests {
     use amt_core::Secret;
     use std::time::Duration;
 
-    struct RefreshOne(SystemId);
-
-    impl Change for RefreshOne {
-        type Reply = (Vec<String>, Vec<String>);
-
-        async fn apply(&self, tx: &mut Tx<'_>) -> Result<Self::Reply, Failure> {
-            let row = tx.existing_row(self.0).await?;
-            tx.refresh_members(row).await
-        }
-    }
-
     async fn fleet(machines: u8) -> (tempfile::TempDir, Fleet) {
         let folder = tempfile::tempdir().unwrap();
         let fleet = Fleet::open(folder.path().join("f.db"), SealKey::new(&Secret::new([1; KEY_LEN]))).await.unwrap();
@@ -507,9 +518,14 @@ mod tests {
         let changes = fleet.new_collection("Not red", &filter("not in red")).await.unwrap();
         assert_eq!(changes.len(), 2);
         label(&fleet, 2, &["red", "blue"]).await;
-        let (join, leave) = fleet.write(RefreshOne(id(2))).await.unwrap();
-        assert_eq!((join, leave), (vec!["Red".to_owned()], vec!["Not red".to_owned()]));
-        assert_eq!(fleet.write(RefreshOne(id(2))).await.unwrap(), (vec![], vec![]), "once is enough");
+        label(&fleet, 2, &["red", "blue"]).await;
+        let actions = fleet.actions(id(2), 10).await.unwrap();
+        let causes: Vec<_> = actions.iter().map(|a| a.cause.as_str()).collect();
+        assert_eq!(
+            causes,
+            ["joined:Not red", "joined:Red", "left:Not red"],
+            "told once, with the change that caused it"
+        );
         assert_eq!(ids(&fleet, "RED").await, [id(1), id(2)]);
         assert_eq!(ids(&fleet, "not red").await, [id(3)]);
         assert_eq!(fleet.collections_of(id(2)).await.unwrap(), ["Red"]);
@@ -576,7 +592,8 @@ mod tests {
         for text in [wide, columns, deep, not] {
             assert!(fleet.select(&filter(&text), None, None).await.unwrap().len() <= 2);
             fleet.new_collection("limit", &filter(&text)).await.unwrap();
-            fleet.write(RefreshOne(id(1))).await.unwrap();
+            label(&fleet, 1, &["x"]).await;
+            fleet.forget_facts(id(1), FactSource::List, None).await.unwrap();
             fleet.remove_collection("limit").await.unwrap();
         }
     }

@@ -7,6 +7,7 @@ use super::{change::Tx, failed};
 use crate::seal::SealKey;
 use amt_core::{ErrorCode, Failure};
 use sqlx::sqlite::SqliteConnection;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -185,7 +186,8 @@ async fn transact(
     group: &mut [Box<dyn Job>],
 ) -> Result<bool, Failure> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map_err(failed("begin"))?;
-    let mut tx = Tx { connection: &mut *connection, seal, cache: &mut *cache, now: super::millis(SystemTime::now()) };
+    let now = super::millis(SystemTime::now());
+    let mut tx = Tx { connection: &mut *connection, seal, cache: &mut *cache, now, dirty: BTreeSet::new() };
     let mut good = true;
     for job in group.iter_mut() {
         good = job.apply(&mut tx).await;
@@ -193,7 +195,10 @@ async fn transact(
             break;
         }
     }
-    let committed = if good {
+    let refreshed = if good { tx.refresh_members().await } else { Ok(()) };
+    let committed = if refreshed.is_err() {
+        refreshed
+    } else if good {
         sqlx::query("COMMIT").execute(&mut *connection).await.map(drop).map_err(failed("commit"))
     } else {
         Ok(())
