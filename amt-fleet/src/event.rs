@@ -74,6 +74,22 @@ pub enum Progress {
         /// How long the attempt took.
         took: Duration,
     },
+    /// An action was carried out.
+    Acted {
+        /// Its name, and what it follows from.
+        action: String,
+        /// What was done.
+        message: String,
+    },
+    /// An action was not carried out.
+    ActionFailed {
+        /// Its name, and what it follows from.
+        action: String,
+        /// Why.
+        failure: Failure,
+        /// When it is tried again; absent: not by itself.
+        retry_in: Option<Duration>,
+    },
     /// The subscriber was too slow: so many events are missing here.
     Missed(u64),
 }
@@ -96,6 +112,8 @@ impl Progress {
             Self::Note(_) => "note",
             Self::Failed { .. } => "failed",
             Self::Verified { .. } => "verified",
+            Self::Acted { .. } => "action",
+            Self::ActionFailed { .. } => "action-failed",
             Self::Missed(_) => "missed",
         }
     }
@@ -125,6 +143,14 @@ impl fmt::Display for Progress {
             Self::Version(version) => write!(f, "firmware {version}"),
             Self::CaPending { request } => write!(f, "the certificate authority has not decided request {request}"),
             Self::Note(text) => f.write_str(text),
+            Self::Acted { action, message } => write!(f, "action {action}: {message}"),
+            Self::ActionFailed { action, failure, retry_in } => {
+                write!(f, "action {action} was not carried out: {failure}; next: {}", failure.hint)?;
+                match retry_in {
+                    Some(wait) => write!(f, "; tried again in {:.1} s", wait.as_secs_f64()),
+                    None => Ok(()),
+                }
+            }
             Self::Failed { failure, retry_in } => {
                 write!(f, "failed: {failure}; next: {}; ", failure.hint)?;
                 match retry_in {

@@ -133,13 +133,18 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// 10 digits derived from a UUID.
+pub(crate) fn short(id: SystemId) -> String {
+    hex(&Sha256::digest(id.to_rfc4122())[..SHORT_BYTES])
+}
+
 fn render(pieces: &[Piece], id: SystemId, suffix: Option<&str>) -> String {
     pieces
         .iter()
         .map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Uuid => hex(&id.to_rfc4122()),
-            Piece::Short => hex(&Sha256::digest(id.to_rfc4122())[..SHORT_BYTES]),
+            Piece::Short => short(id),
             Piece::Suffix => suffix.unwrap_or_default().to_owned(),
         })
         .collect()

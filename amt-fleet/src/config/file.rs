@@ -1,5 +1,6 @@
 //! The configuration file as it is written.
 
+use crate::resolve::Entry;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +31,53 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) guard: Guard,
     pub(super) resolver: Option<Resolver>,
+    #[serde(default)]
+    pub(super) rule: Vec<Rule>,
+    #[serde(default)]
+    pub(super) action: Vec<Action>,
     pub(super) intake: Option<super::intake::Section>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) when: Option<String>,
+    pub(super) entry: Option<Entry>,
+    pub(super) reason: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) dns_suffix: Option<String>,
+    pub(super) profile: Option<String>,
+    #[serde(default)]
+    pub(super) labels: Vec<String>,
+    pub(super) ou: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) boot: Option<bool>,
+    pub(super) rename: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Action {
+    pub(super) name: String,
+    pub(super) on: String,
+    pub(super) when: Option<String>,
+    pub(super) command: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) arguments: Vec<String>,
+    pub(super) webhook: Option<String>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) boot: Option<Boot>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) timeout: Option<Duration>,
+    pub(super) attempts: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Boot {
+    Network,
+    HardDrive,
+    Optical,
 }
 
 #[derive(Debug, Default, Deserialize)]

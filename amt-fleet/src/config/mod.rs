@@ -7,15 +7,17 @@
 mod file;
 mod intake;
 mod profile;
+mod rules;
 
 pub use intake::{INTAKE_PORT, IntakeSettings};
 
 use crate::KnownMachine;
+use crate::action::ActionRule;
 use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
 use crate::guard::GuardPolicy;
 use crate::names::{NameTemplate, parse_known};
 use crate::profiles::Profiles;
-use crate::resolve::{CommandResolver, Resolver};
+use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::Plan;
@@ -150,6 +152,10 @@ pub struct Config {
     pub guard: GuardPolicy,
     /// The program that is asked about machines.
     pub resolver: Option<CommandResolver>,
+    /// Rules, asked before the program.
+    pub rules: Rules,
+    /// What follows when something happened to a machine.
+    pub actions: Vec<ActionRule>,
     /// Where clients report; absent: nowhere.
     pub intake: Option<IntakeSettings>,
     /// What is allowed but worth a warning.
@@ -159,7 +165,14 @@ pub struct Config {
 impl Config {
     /// Whoever decides about machines, in the order in which they are asked.
     pub(crate) fn resolvers(&self) -> Vec<Arc<dyn Resolver>> {
-        self.resolver.iter().map(|resolver| Arc::new(resolver.clone()) as Arc<dyn Resolver>).collect()
+        let mut all: Vec<Arc<dyn Resolver>> = Vec::new();
+        if !self.rules.0.is_empty() {
+            all.push(Arc::new(self.rules.clone()));
+        }
+        if let Some(resolver) = &self.resolver {
+            all.push(Arc::new(resolver.clone()));
+        }
+        all
     }
 
     /// Reads a configuration file and what it refers to.
@@ -280,6 +293,8 @@ impl Reading<'_> {
             profiles: self.profiles(file.profiles),
             guard: self.guard(&file.guard),
             resolver: file.resolver.map(|resolver| self.resolver(resolver)),
+            rules: self.rules(file.rule),
+            actions: self.actions(file.action),
             intake: file.intake.map(|section| section.read(self)),
             warnings: Vec::new(),
         }

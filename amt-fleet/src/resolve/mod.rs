@@ -6,11 +6,16 @@
 
 mod command;
 mod decide;
+mod rules;
+mod template;
 
 pub use command::CommandResolver;
 pub(crate) use decide::{Admit, Decision, Defaults, RESOLVER, decide, has_begun};
+pub use rules::{Rule, Rules};
+pub use template::Template;
 
 use crate::fact::{FactKey, Facts};
+use crate::filter::Subject;
 use crate::guard::{Conflict, Evidence, other_board};
 use crate::store::Name;
 use crate::{Fleet, Machine};
@@ -46,6 +51,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// The machine as filters judge it.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { machine: &self.machine, facts: &self.facts, collections: &self.collections, now: self.now }
+    }
+
     /// The question as a program gets it.
     ///
     /// ```json

@@ -3,6 +3,7 @@
 use super::busy::Busy;
 use super::consider::consider;
 use super::schedule::{Next, after_failure};
+use crate::action::ActionRule;
 use crate::ca::CertificateAuthority;
 use crate::config::{Admission, RetryPolicy};
 use crate::event::{Events, Progress};
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     pub(super) profiles: Profiles,
     pub(super) defaults: Defaults,
     pub(super) resolvers: Vec<Arc<dyn Resolver>>,
+    pub(super) actions: Vec<ActionRule>,
     pub(super) retry: RetryPolicy,
     pub(super) port: u16,
     /// Machines that an attempt or an action is busy with.
@@ -169,6 +171,8 @@ async fn finish(
     let facts = (tls.version.clone(), tls.suite.clone(), tls.engine.clone());
     shared.fleet.write(Finish { id, control_mode: control_mode.clone(), tls: Some(facts) }).await?;
     failpoint::pass("state-after", MachineState::Verified.name());
+    shared.fleet.touch(id);
+    shared.fleet.news().wake_actions();
     host.tell(id, Progress::Verified { control_mode, tls, took });
     Ok(())
 }

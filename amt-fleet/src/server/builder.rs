@@ -4,6 +4,7 @@ use super::attempt::{Proven, Provisioner, Shared};
 use super::busy::Busy;
 use super::{Server, observe};
 use crate::Fleet;
+use crate::action::ActionRule;
 use crate::ca::CertificateAuthority;
 use crate::config::{Admission, Config, RetryPolicy};
 use crate::event::Events;
@@ -34,6 +35,7 @@ pub struct ServerBuilder {
     profiles: Profiles,
     defaults: Defaults,
     resolvers: Vec<Arc<dyn Resolver>>,
+    actions: Vec<ActionRule>,
     retry: RetryPolicy,
     concurrency: usize,
     port: u16,
@@ -60,6 +62,7 @@ impl ServerBuilder {
             profiles: Profiles::default(),
             defaults: Defaults::default(),
             resolvers: Vec::new(),
+            actions: Vec::new(),
             retry: RetryPolicy::default(),
             concurrency: 64,
             port: 16993,
@@ -85,6 +88,7 @@ impl ServerBuilder {
             suffixes: config.dns_suffixes.clone(),
         };
         self.resolvers.extend(config.resolvers());
+        self.actions.extend(config.actions.iter().cloned());
         self.retry = config.retry.clone();
         self.concurrency = config.concurrency;
         Ok(self)
@@ -161,6 +165,13 @@ impl ServerBuilder {
         self
     }
 
+    /// What follows when something happened to a machine.
+    #[must_use]
+    pub fn action(mut self, action: ActionRule) -> Self {
+        self.actions.push(action);
+        self
+    }
+
     /// Profiles by name, beside the [`plan`](Self::plan) of machines that are given none.
     #[must_use]
     pub fn profiles(mut self, profiles: Profiles) -> Self {
@@ -217,6 +228,7 @@ impl ServerBuilder {
             profiles: self.profiles,
             defaults: self.defaults,
             resolvers: self.resolvers,
+            actions: self.actions,
             retry: self.retry,
             port: self.port,
             busy: Busy::default(),

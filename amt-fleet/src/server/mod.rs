@@ -3,6 +3,7 @@
 //! One task decides ([`Server::run`]); what waits for a disk or a machine runs beside it and reports back. All that must survive
 //! is in the [`Fleet`] before it matters: the server may be killed at any instruction, and goes on at the next start.
 
+mod act;
 mod attempt;
 mod builder;
 mod busy;
@@ -98,6 +99,7 @@ impl Server {
         resume(&shared, &mut schedule).await?;
         let watch = tokio::spawn(watch(shared.fleet.clone()));
         let _watch = AbortOnDrop(watch);
+        let _actions = AbortOnDrop(tokio::spawn(act::run(Arc::clone(&shared))));
         let mut shutdown = pin!(shutdown);
         let fleet = shared.fleet.clone();
         let news = fleet.news();

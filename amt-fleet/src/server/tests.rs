@@ -97,6 +97,7 @@ where
         profiles: crate::profiles::Profiles::default(),
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers: Vec::new(),
+        actions: Vec::new(),
         retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
         port: 16993,
         busy: busy::Busy::default(),

@@ -279,19 +279,20 @@ macro_rules! select_actions {
     };
 }
 
-fn place(row: &str) -> Place<'_> {
+pub(super) fn place(row: &str) -> Place<'_> {
     Place { column: "actions.sealed", row }
 }
 
 impl Fleet {
-    /// Actions that are to be done at `now`, oldest first, and when the next one is due.
+    /// Actions that are to be done at `now`, those of jobs behind the others, oldest first, and when the next one is due.
     pub(crate) async fn due_actions(
         &self,
         now: SystemTime,
         limit: i64,
     ) -> Result<(Vec<Action>, Option<SystemTime>), Failure> {
         let rows = sqlx::query(select_actions!(
-            "WHERE a.state IN ('pending', 'running') AND ifnull(a.next_at, 0) <= ?1 ORDER BY a.id LIMIT ?2"
+            "WHERE a.state IN ('pending', 'running') AND ifnull(a.next_at, 0) <= ?1 \
+             ORDER BY a.job IS NOT NULL, a.id LIMIT ?2"
         ))
         .bind(millis(now))
         .bind(limit)
@@ -319,6 +320,19 @@ impl Fleet {
             .await
             .map_err(failed("read"))?;
         rows.iter().rev().map(Action::from_row).collect()
+    }
+
+    /// The actions of a job, in the order of its machines.
+    ///
+    /// # Errors
+    /// `STORE`.
+    pub async fn job_actions(&self, job: i64) -> Result<Vec<Action>, Failure> {
+        let rows = sqlx::query(select_actions!("WHERE a.job = ?1 ORDER BY a.id"))
+            .bind(job)
+            .fetch_all(self.readers())
+            .await
+            .map_err(failed("read"))?;
+        rows.iter().map(Action::from_row).collect()
     }
 
     /// What the procedure of an action kept last.

@@ -140,15 +140,19 @@ async fn free_name(tx: &mut Tx<'_>, row: i64, decision: &Decision) -> Result<(Op
 
 /// The other machine that carries a name.
 async fn owner_of(tx: &mut Tx<'_>, row: i64, name: &Name) -> Result<Option<String>, Failure> {
-    sqlx::query("SELECT uuid FROM machines WHERE host_name = ?1 AND ifnull(domain_name, '') = ?2 AND id <> ?3")
-        .bind(name.host.as_str())
-        .bind(name.domain.as_deref().unwrap_or_default())
-        .bind(row)
-        .fetch_optional(&mut *tx.connection)
-        .await
-        .map_err(failed("read"))?
-        .map(|row| required(&row, "uuid"))
-        .transpose()
+    // A name that another is about to get is its own already.
+    sqlx::query(
+        "SELECT uuid FROM machines WHERE id <> ?3 AND ((host_name = ?1 AND ifnull(domain_name, '') = ?2) \
+         OR (wanted_host = ?1 AND ifnull(wanted_domain, '') = ?2)) LIMIT 1",
+    )
+    .bind(name.host.as_str())
+    .bind(name.domain.as_deref().unwrap_or_default())
+    .bind(row)
+    .fetch_optional(&mut *tx.connection)
+    .await
+    .map_err(failed("read"))?
+    .map(|row| required(&row, "uuid"))
+    .transpose()
 }
 
 async fn tell_decision(tx: &mut Tx<'_>, row: i64, id: SystemId, decision: &Decision) -> Result<(), Failure> {

@@ -10,9 +10,11 @@ mod decide;
 mod enrolment;
 mod facts;
 mod hello;
+mod jobs;
 mod machine;
 mod news;
 mod release;
+mod rename;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -27,9 +29,9 @@ pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membersh
 pub(crate) use decide::{Decide, Decided};
 pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
 pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
-pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
 pub(crate) use hello::{Heard, SawHello};
+pub use jobs::{Job, MAX_JOB_CONCURRENCY, Operation};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
     Release, TlsFacts,

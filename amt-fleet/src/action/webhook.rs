@@ -1,0 +1,130 @@
+//! Webhooks: a signed POST.
+
+use super::message;
+use crate::Action;
+use crate::digest::hex;
+use crate::resolve::Question;
+use amt_core::{ErrorCode, Failure, Secret};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use ring::hmac;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Most bytes of an answer that are read, for what is shown of a refusal.
+pub const MAX_BODY_READ: usize = 4096;
+
+/// A URL that is told of a machine: a JSON object as body of a POST with the headers
+///
+/// | header | |
+/// |---|---|
+/// | `X-AMT-Delivery` | number of the action: the same on every attempt |
+/// | `X-AMT-Timestamp` | seconds since 1970, of this attempt |
+/// | `X-AMT-Signature` | `sha256=` and HMAC-SHA256 (hex) over the timestamp, a full stop and the body, if there is a secret |
+///
+/// An answer 2xx means that it is done. After any other it is told again later.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    url: Uri,
+    secret: Option<Secret<String>>,
+    timeout: Duration,
+}
+
+impl Webhook {
+    /// A webhook, given up for this time if it does not answer within 15 seconds.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let url: Uri = url.parse().map_err(|error| format!("{url:?} is no URL: {error}"))?;
+        match (url.scheme_str(), url.authority()) {
+            (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => {}
+            (Some("http" | "https"), Some(_)) => return Err("a user or password does not belong into the URL".into()),
+            _ => return Err("the URL does not begin with https:// or http:// and a host".into()),
+        }
+        Ok(Self { url, secret: None, timeout: Duration::from_secs(15) })
+    }
+
+    /// The same, signed.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret<String>) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// The same with another limit of time.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) async fn tell(&self, action: &Action, question: &Question) -> Result<(), Failure> {
+        let failed = |why: String| {
+            // What stands behind the host may be a secret of its own.
+            let host = self.url.authority().map_or("", |a| a.as_str());
+            Failure::new(ErrorCode::ACTION, "action", format!("the webhook at {host} {why}"))
+        };
+        let request = self.request(action, question).map_err(|e| failed(format!("cannot be told: {e}")))?;
+        let asked = async {
+            let client = client().map_err(|e| failed(format!("cannot be reached: no root certificates: {e}")))?;
+            let response =
+                client.request(request).await.map_err(|e| failed(format!("was not reached: {}", chain(&e))))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(());
+            }
+            let body = Limited::new(response.into_body(), MAX_BODY_READ).collect().await;
+            let said = body.map(|b| crate::program::readable(&b.to_bytes())).unwrap_or_default();
+            Err(failed(format!("answered {status} {said}").trim_end().to_owned()))
+        };
+        match tokio::time::timeout(self.timeout, asked).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(failed(format!("did not answer within {:.1} s", self.timeout.as_secs_f64()))),
+        }
+    }
+
+    fn request(&self, action: &Action, question: &Question) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let body = message(action, question).to_string();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let mut request = Request::post(self.url.clone())
+            .header("Content-Type", "application/json")
+            .header("User-Agent", concat!("amt/", env!("CARGO_PKG_VERSION")))
+            .header("X-AMT-Delivery", action.id)
+            .header("X-AMT-Timestamp", now);
+        if let Some(secret) = &self.secret {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+            let tag = hmac::sign(&key, format!("{now}.{body}").as_bytes());
+            request = request.header("X-AMT-Signature", format!("sha256={}", hex(tag.as_ref())));
+        }
+        request.body(Full::from(body))
+    }
+}
+
+/// One client for all: connections are kept, and root certificates read once.
+fn client() -> Result<&'static Client<HttpsConnector<HttpConnector>, Full<Bytes>>, std::io::Error> {
+    static CLIENT: OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client);
+    }
+    let builder =
+        HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider())?;
+    let connector = builder.https_or_http().enable_http1().build();
+    Ok(CLIENT.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
+}
+
+/// An error with its causes: the outermost alone says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,142 @@
+//! The kinds of actions.
+
+use super::super::attempt::Shared;
+use super::super::consider::consider;
+use super::host::ActionHost;
+use crate::action::Deed;
+use crate::host::{FleetHost, machine_report};
+use crate::store::{BootFired, Operation, RENAME};
+use crate::{Action, CredentialKind, Machine, ReleaseOrder, resolve};
+use amt::{BootJob, RenameJob, Target};
+use amt_core::tls::PeerIdentity;
+use amt_core::{ErrorCode, Failure};
+use amt_provision::boot::BootSource;
+use amt_provision::{BootRecord, RenameRecord};
+use std::sync::Arc;
+
+/// Does it once. Tells in words what was done.
+pub(super) async fn attempt(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    if action.job.is_some() {
+        return operate(shared, action).await;
+    }
+    if action.name == RENAME {
+        return rename(shared, action).await;
+    }
+    let Some(rule) = shared.actions.iter().find(|rule| rule.name == action.name) else {
+        let text = format!("the configuration has no action named {:?} any more", action.name);
+        return Err(Failure::new(ErrorCode::CONFIG, "action", text).hint("add it again, or forget it"));
+    };
+    match &rule.deed {
+        Deed::Command(command) => {
+            let question = resolve::question(&shared.fleet, action.machine, &shared.defaults).await?;
+            command.run(action, &question).await.map(|()| "the program has run".to_owned())
+        }
+        Deed::Webhook(webhook) => {
+            let question = resolve::question(&shared.fleet, action.machine, &shared.defaults).await?;
+            webhook.tell(action, &question).await.map(|()| "the webhook has taken it".to_owned())
+        }
+        Deed::Boot(source) => boot(shared, action, *source).await,
+    }
+}
+
+/// One machine's part of a job.
+async fn operate(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (fleet, id) = (&shared.fleet, action.machine);
+    match action.name.parse()? {
+        Operation::Rename => {
+            consider(shared, id).await?;
+            rename(shared, action).await
+        }
+        Operation::Reprovision => {
+            fleet.redo(id).await?;
+            Ok("set up again at its next hello".to_owned())
+        }
+        Operation::Release => {
+            fleet.release(id, ReleaseOrder::by(format!("job {}", action.job.unwrap_or_default()))).await?;
+            Ok("let in".to_owned())
+        }
+        Operation::Boot => boot(shared, action, BootSource::Network).await,
+        Operation::Refresh => {
+            let (_, target) = verified(shared, action).await?;
+            let host = FleetHost::with_events(fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
+            let facts = amt::read_facts(target, &host).await?;
+            fleet.report(machine_report(&facts)).await?;
+            Ok("its facts were read".to_owned())
+        }
+    }
+}
+
+/// Boots from `source` once. The guard weighs everything that speaks for the machine being in use, however weak: what is imaged by
+/// mistake is lost.
+async fn boot(shared: &Shared, action: &Action, source: BootSource) -> Result<String, Failure> {
+    let (fleet, id) = (&shared.fleet, action.machine);
+    let question = resolve::question(fleet, id, &shared.defaults).await?;
+    let mut record = match fleet.procedure(action.id).await? {
+        Some(bytes) => BootRecord::decode(&bytes)?,
+        None => BootRecord::new(id, source),
+    };
+    record.id = id;
+    let release = question.machine.boot_released.as_ref();
+    if release.is_none() && record.stage == amt_provision::boot::BootStage::Idle {
+        let evidence = question.evidence.iter().map(|e| e.text.as_str());
+        let against: Vec<&str> = evidence.chain(question.conflicts.iter().map(|c| c.text.as_str())).collect();
+        if !against.is_empty() {
+            let text = format!("not booted from {}, because {}", source.name(), against.join("; "));
+            return Err(Failure::new(ErrorCode::IN_USE, "guard", text)
+                .hint("if it may be booted, `amt fleet release UUID --boot`, or a rule with boot = true"));
+        }
+    }
+    let (_, target) = verified(shared, action).await?;
+    let host = ActionHost::new(shared, action);
+    let job = BootJob::new(target, record);
+    amt::boot_once(job, &host).await?;
+    let by = release.map(|r| format!(", released by {}", r.by)).unwrap_or_default();
+    if release.is_some() {
+        fleet.write(BootFired(id)).await?;
+    }
+    Ok(format!("booted from {} once{by}", source.name()))
+}
+
+/// Gives the machine the name that it shall have.
+async fn rename(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (fleet, id) = (&shared.fleet, action.machine);
+    let kept = fleet.procedure(action.id).await?.map(|bytes| RenameRecord::decode(&bytes)).transpose()?;
+    let (machine, target) = verified(shared, action).await?;
+    let record = match (kept, machine.wanted.clone()) {
+        (None, None) => return Ok(format!("it carries its name {}", machine.name().unwrap_or_default())),
+        (None, Some(name)) => RenameRecord::new(id, name.host, name.domain),
+        (Some(kept), None) => kept,
+        (Some(mut kept), Some(name)) => {
+            kept.retarget(name.host, name.domain);
+            kept
+        }
+    };
+    let names = record.clone();
+    let host = ActionHost::new(shared, action);
+    let mut job = RenameJob::new(target, record);
+    job.proof_timeout = shared.plan.proof_timeout;
+    amt::rename(job, &host).await?;
+    fleet.has_name(&names).await?;
+    Ok(format!("renamed from {} to {}", machine.name().unwrap_or_default(), names.fqdn()))
+}
+
+/// A machine that is provisioned, and how it is reached.
+async fn verified(shared: &Shared, action: &Action) -> Result<(Machine, Target), Failure> {
+    let id = action.machine;
+    // A job ends; what follows from a machine's own doings waits for it.
+    let code = if action.job.is_some() { ErrorCode::WRONG_STATE } else { ErrorCode::ACTION };
+    let not_yet = |text: &str| Failure::new(code, "action", format!("the machine {text}"));
+    let machine = shared.fleet.machine(id).await?;
+    if !machine.is_verified() {
+        return Err(not_yet("is not provisioned now"));
+    }
+    let address = machine.address.ok_or_else(|| not_yet("has no address"))?;
+    let record = shared.fleet.record(id).await?;
+    let certificate = record.and_then(|record| record.certificate).ok_or_else(|| not_yet("has no certificate"))?;
+    let credentials = shared.fleet.credentials(id).await?;
+    let passwords = credentials.into_iter().filter(|c| c.kind == CredentialKind::Admin).map(|c| c.password).collect();
+    let mut target = Target::new(id, address, PeerIdentity::Pinned(certificate), passwords);
+    target.port = shared.port;
+    target.guess_spacing = shared.plan.guess_spacing;
+    Ok((machine, target))
+}

@@ -1,0 +1,54 @@
+//! The server's side of the procedures that actions run: their records stand with the action.
+
+use super::super::attempt::Shared;
+use crate::host::FleetHost;
+use crate::{Action, Fleet};
+use amt::{BootHost, Host, RenameHost, failpoint};
+use amt_core::{Failure, SystemId};
+use amt_provision::{BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord};
+use std::sync::Arc;
+
+pub(super) struct ActionHost {
+    inner: FleetHost,
+    fleet: Fleet,
+    action: i64,
+}
+
+impl ActionHost {
+    pub(super) fn new(shared: &Shared, action: &Action) -> Self {
+        let inner = FleetHost::with_events(shared.fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
+        Self { inner, fleet: shared.fleet.clone(), action: action.id }
+    }
+}
+
+impl Host for ActionHost {
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        self.inner.persist(record).await
+    }
+
+    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
+        self.inner.certify(request).await
+    }
+
+    fn event(&self, id: SystemId, event: &Event) {
+        self.inner.event(id, event);
+    }
+}
+
+impl BootHost for ActionHost {
+    async fn persist_boot(&self, record: &BootRecord) -> Result<(), Failure> {
+        failpoint::pass("boot-persist-before", "");
+        self.fleet.keep_procedure(self.action, &record.encode()).await?;
+        failpoint::pass("boot-persist-after", "");
+        Ok(())
+    }
+}
+
+impl RenameHost for ActionHost {
+    async fn persist_rename(&self, record: &RenameRecord) -> Result<(), Failure> {
+        failpoint::pass("rename-persist-before", "");
+        self.fleet.keep_rename(self.action, record).await?;
+        failpoint::pass("rename-persist-after", "");
+        Ok(())
+    }
+}
