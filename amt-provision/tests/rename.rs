@@ -201,6 +201,42 @@ fn another_aim_in_the_middle_leaves_nothing_of_the_first() {
 }
 
 #[test]
+fn aims_that_change_often_do_not_fill_the_stores() {
+    let bound = |world: &World| {
+        let context = truth(world).requests.contains_key("AMT_TLSCredentialContext.Put");
+        context && world.rename_record().stage == RenameStage::Preparing
+    };
+    let stop = (0..)
+        .find(|output| {
+            let mut world = World::provisioned(|_| {});
+            world.rename(Some(Crash { output: *output, after: true }));
+            bound(&world)
+        })
+        .unwrap();
+    let mut world = World::provisioned(|_| {});
+    for aim in 0..12 {
+        world.rename(Some(Crash { output: stop, after: true }));
+        assert!(truth(&world).certificates.len() <= 4, "{aim}: {:?}", truth(&world).certificates);
+        let mut record = world.rename_record();
+        record.retarget(format!("desk{aim}"), None);
+        assert!(record.superseded.len() <= 4);
+        world.server.rename_disk = Some(record.encode());
+    }
+    assert!(world.rename(None).result.unwrap().is_ok());
+    assert_renamed(&world, "desk11.example.com", "the last aim");
+}
+
+#[test]
+fn an_authority_that_gives_too_much_is_refused() {
+    let mut world = World::provisioned(|_| {});
+    world.server.ca.long_chain = true;
+    let attempt = world.rename(None);
+    assert_eq!(attempt.failure().code, ErrorCode::CA_CERTIFICATE_WRONG);
+    world.server.ca.long_chain = false;
+    finish(&mut world, "a sensible chain");
+}
+
+#[test]
 fn a_fault_at_every_message_ends_in_the_same_machine() {
     let labels: Vec<String> = {
         let mut world = World::provisioned(|_| {});
