@@ -2,7 +2,7 @@
 //! (`spec/wsman.md` §4(e)). What remote configuration and a rename have in common.
 
 use crate::ca::{CaAnswer, CertificateRequest};
-use crate::csr;
+use crate::csr::{self, MAX_DER};
 use crate::event::Event;
 use crate::machine::Cx;
 use crate::names::CertificateNames;
@@ -28,6 +28,9 @@ const KEY_BITS: u32 = 2048;
 const KEY_ATTEMPTS: u32 = 22;
 const KEY_RETRY_FIRST: Duration = Duration::from_secs(2);
 const KEY_RETRY_LONGEST: Duration = Duration::from_secs(10);
+
+/// Most issuers taken from an authority.
+pub(crate) const MAX_ISSUERS: usize = 8;
 
 /// What a record holds of a certificate that is being made.
 pub(crate) struct Draft<'r> {
@@ -218,7 +221,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         request.request_id = draft.ca_request.clone();
         match self.cx.certify(request).await? {
             CaAnswer::Issued { certificate, chain } => {
-                if let Err(wrong) = self.check_issued(&certificate, key) {
+                if let Err(wrong) = self.check_issued(&certificate, &chain, key) {
                     // Asked about again, the authority would give the same.
                     if self.record.draft().ca_request.take().is_some() {
                         self.persist().await?;
@@ -251,10 +254,15 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         }
     }
 
-    fn check_issued(&self, certificate: &[u8], key: &[u8]) -> Result<(), Failure> {
+    fn check_issued(&self, certificate: &[u8], issuers: &[Vec<u8>], key: &[u8]) -> Result<(), Failure> {
         let wrong = |text: String| Err(fail(ErrorCode::CA_CERTIFICATE_WRONG, Step::Certify, text));
         if csr::certificate_key(certificate)? != key {
             return wrong("the authority issued a certificate for another key".to_owned());
+        }
+        if issuers.len() > MAX_ISSUERS || issuers.iter().any(|issuer| issuer.len() > MAX_DER) {
+            return wrong(format!(
+                "the authority gave more than {MAX_ISSUERS} issuers, or one of over {MAX_DER} bytes"
+            ));
         }
         let name = &self.names.common_name;
         if self.name_matters && !csr::is_for(certificate, name) {

@@ -14,6 +14,7 @@ use amt_sim::persona::CommitReply;
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::op::Request;
+use sha2::Digest;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Crash, SUFFIX, World, issue, secret};
@@ -134,18 +135,47 @@ fn a_machine_that_fits_already_is_left_as_it_is() {
     assert_eq!(world.rename_record().stage, RenameStage::Done);
 }
 
-#[test]
-fn a_certificate_that_has_the_name_already_is_kept() {
+/// A machine whose names were changed by hand, and its rename back to what its certificate says.
+fn stray() -> World {
     let mut world = World::provisioned(|_| {});
-    let old = served(&world);
     let mut general = world.call(&GeneralSettings::get()).instance().unwrap().clone();
     general.set("HostName", "stray");
     world.call(&Request::put(&general));
-    let record = RenameRecord::new(world.firmware.id(), "pc1".to_owned(), None);
-    let access = world.access();
-    assert!(world.rename_by(access, record, None).result.unwrap().unwrap().changed);
+    world.server.rename_disk = Some(RenameRecord::new(world.firmware.id(), "pc1".to_owned(), None).encode());
+    world
+}
+
+#[test]
+fn a_certificate_that_has_the_name_already_is_kept() {
+    let mut world = stray();
+    let old = served(&world);
+    let attempt = world.rename(None);
+    assert!(attempt.result.unwrap().unwrap().changed);
     assert_renamed(&world, "pc1.example.com", "names only");
-    assert_eq!((served(&world), count(&truth(&world), KEY)), (old, 1));
+    assert_eq!((served(&world), count(&truth(&world), KEY)), (old.clone(), 1));
+    for output in 0..attempt.outputs {
+        let mut world = stray();
+        world.rename(Some(Crash { output, after: true }));
+        world.wait(Duration::from_secs(30));
+        assert!(world.rename(None).result.unwrap().is_ok(), "{output}");
+        assert_renamed(&world, "pc1.example.com", &format!("names only, after output {output}"));
+        assert_eq!((served(&world), count(&truth(&world), KEY)), (old.clone(), 1), "{output}");
+    }
+}
+
+/// What must hold at every instant: what is on disk knows the certificate that is served, or will be after the restart, and the old
+/// one is on the machine until the disk says that the new one is proven.
+fn assert_known(world: &World, old: &[u8], what: &str) {
+    let record = world.rename_record();
+    let served = served(world);
+    let journal = world.record().unwrap().certificate;
+    let known = journal.iter().chain(&record.certificate).chain(&record.superseded).any(|der| *der == served);
+    assert!(known, "{what}: nobody knows the certificate that is served");
+    if !matches!(record.stage, RenameStage::Proven | RenameStage::Done) {
+        let hash = |der: &[u8]| sha2::Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let stored = truth(world).certificates.iter().any(|c| c.sha256 == hash(old) && c.key.is_some());
+        assert!(stored, "{what}: the old certificate went before the proof");
+    }
 }
 
 #[test]
@@ -158,8 +188,10 @@ fn a_crash_at_any_point_ends_in_the_same_machine() {
             for pause in [0, 3, 600] {
                 let crash = Crash { output, after };
                 let mut world = World::provisioned(|_| {});
+                let old = served(&world);
                 let attempt = world.rename(Some(crash));
                 assert!(attempt.result.is_none() || output + 1 >= total, "{crash:?} was not reached");
+                assert_known(&world, &old, &format!("{crash:?}"));
                 world.assert_reachable("after the crash");
                 world.wait(Duration::from_secs(pause));
                 let what = format!("{crash:?}, back after {pause} s");
@@ -198,6 +230,42 @@ fn another_aim_in_the_middle_leaves_nothing_of_the_first() {
         assert!(result.is_ok(), "{output}: {result:?}");
         assert_renamed(&world, "desk8.example.com", &format!("after output {output}"));
     }
+}
+
+#[test]
+fn aims_that_change_often_do_not_fill_the_stores() {
+    let bound = |world: &World| {
+        let context = truth(world).requests.contains_key("AMT_TLSCredentialContext.Put");
+        context && world.rename_record().stage == RenameStage::Preparing
+    };
+    let stop = (0..)
+        .find(|output| {
+            let mut world = World::provisioned(|_| {});
+            world.rename(Some(Crash { output: *output, after: true }));
+            bound(&world)
+        })
+        .unwrap();
+    let mut world = World::provisioned(|_| {});
+    for aim in 0..12 {
+        world.rename(Some(Crash { output: stop, after: true }));
+        assert!(truth(&world).certificates.len() <= 4, "{aim}: {:?}", truth(&world).certificates);
+        let mut record = world.rename_record();
+        record.retarget(format!("desk{aim}"), None);
+        assert!(record.superseded.len() <= 4);
+        world.server.rename_disk = Some(record.encode());
+    }
+    assert!(world.rename(None).result.unwrap().is_ok());
+    assert_renamed(&world, "desk11.example.com", "the last aim");
+}
+
+#[test]
+fn an_authority_that_gives_too_much_is_refused() {
+    let mut world = World::provisioned(|_| {});
+    world.server.ca.long_chain = true;
+    let attempt = world.rename(None);
+    assert_eq!(attempt.failure().code, ErrorCode::CA_CERTIFICATE_WRONG);
+    world.server.ca.long_chain = false;
+    finish(&mut world, "a sensible chain");
 }
 
 #[test]

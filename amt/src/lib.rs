@@ -13,7 +13,7 @@ pub mod job;
 pub mod listener;
 pub mod managed;
 mod provision;
-pub mod rename;
+mod rename;
 pub mod system;
 pub mod tls;
 

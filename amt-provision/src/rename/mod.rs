@@ -10,6 +10,8 @@
 //! record or on the machine and not made twice. CommitChanges is sent again only to a machine that still serves the old
 //! certificate: there an earlier one did not take place.
 //!
+//! Names count as soon as they are put; where the certificate has the new name already, reading them back is all the proof there is.
+//!
 //! Not done: accounts and service principals of a directory, and the machine's own entry in DNS. Issuers that the old certificate
 //! brought stay on the machine, since something else may rest on them.
 
@@ -192,6 +194,7 @@ impl Run {
         let session = &mut machine.session;
         let switch = !csr::is_for(&served, &self.record.fqdn());
         if switch {
+            self.make_room(session, &served).await?;
             self.record.supersede(served);
         } else {
             self.record.settle_on(served);
@@ -275,29 +278,49 @@ impl Run {
         })
     }
 
-    /// Removes the superseded certificates and their keys. One that the machine uses otherwise stays.
-    async fn tidy(&mut self, session: &mut Session<Renamed, RenameRecord>) -> Result<(), Failure> {
-        if self.record.superseded.is_empty() {
-            return Ok(());
+    /// Removes what was made for names that were given up, so that it does not fill the store.
+    async fn make_room(&mut self, session: &mut Session<Renamed, RenameRecord>, served: &[u8]) -> Result<(), Failure> {
+        let (kept, unused): (Vec<_>, Vec<_>) = self.record.superseded.drain(..).partition(|der| der == served);
+        self.record.superseded = kept;
+        if !unused.is_empty() {
+            let stay = self.remove(session, &unused).await?;
+            self.record.superseded.extend(stay);
         }
+        Ok(())
+    }
+
+    /// Removes the superseded certificates and their keys.
+    async fn tidy(&mut self, session: &mut Session<Renamed, RenameRecord>) -> Result<(), Failure> {
+        let superseded = self.record.superseded.clone();
+        if !superseded.is_empty() {
+            self.remove(session, &superseded).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes certificates and their keys. Returns the certificates that stay, because the machine uses them otherwise.
+    async fn remove(
+        &self,
+        session: &mut Session<Renamed, RenameRecord>,
+        certificates: &[Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, Failure> {
         self.step(Step::Tidy);
         let installed = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
-        for der in &self.record.superseded {
+        for der in certificates {
             if let Some(id) = find_certificate(&installed, der) {
                 self.delete(session, PublicKeyCertificate::NAME, &id).await?;
             }
         }
         let left = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
         let in_use: Vec<Vec<u8>> = left.iter().filter_map(certified_key).collect();
-        let old: Vec<Vec<u8>> =
-            self.record.superseded.iter().filter_map(|der| csr::certificate_key(der).ok()).collect();
+        let old: Vec<Vec<u8>> = certificates.iter().filter_map(|der| csr::certificate_key(der).ok()).collect();
         for pair in enumerate(session, Step::Tidy, PublicPrivateKeyPair::NAME).await? {
             let Some((key, id)) = blob(&pair, "DERKey").zip(pair.text("InstanceID")) else { continue };
             if old.contains(&key) && !in_use.contains(&key) {
                 self.delete(session, PublicPrivateKeyPair::NAME, id).await?;
             }
         }
-        Ok(())
+        Ok(certificates.iter().filter(|der| find_certificate(&left, der).is_some()).cloned().collect())
     }
 
     async fn delete(&self, session: &mut Session<Renamed, RenameRecord>, class: &str, id: &str) -> Result<(), Failure> {
