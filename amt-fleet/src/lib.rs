@@ -36,7 +36,7 @@ pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    CaRequest, Collection, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine,
+    CaRequest, Collection, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, Listed,
     MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState,
     Membership, Name, Origin, Parked, Release, Report, TlsFacts,
 };

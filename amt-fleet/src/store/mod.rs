@@ -22,6 +22,7 @@ pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
     Release, TlsFacts,
 };
+pub use select::Listed;
 
 pub(crate) use machine::{version_of, version_order};
 
