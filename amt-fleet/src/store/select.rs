@@ -98,7 +98,7 @@ impl Fleet {
         // What is not shown is not carried through the sorting.
         let sql = format!(
             "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate \
-             FROM (SELECT m.id, row_number() OVER (ORDER BY {order}) AS place FROM machines m WHERE {text} LIMIT ?) picked \
+             FROM (SELECT m.id, row_number() OVER (ORDER BY {order}) AS place FROM machines m WHERE {text} ORDER BY place LIMIT ?) picked \
              JOIN machines m ON m.id = picked.id LEFT JOIN journal j ON j.machine = m.id ORDER BY picked.place"
         );
         let rows = query(sql, binds).fetch_all(self.readers()).await.map_err(failed("select"))?;
@@ -116,7 +116,7 @@ impl Fleet {
         binds.push(Bind::Integer(limit.map_or(-1, i64::from)));
         // One value instead of a million: handing over rows and columns one by one would take most of the time.
         let sql = format!(
-            "SELECT json_group_array(line) AS lines FROM (SELECT json_array(m.uuid, m.state, \
+            "SELECT '[' || ifnull(group_concat(line, ','), '') || ']' AS lines FROM (SELECT json_array(m.uuid, m.state, \
              iif(m.state = 'verified', NULL, (SELECT j.step FROM journal j WHERE j.machine = m.id)), m.address, m.host_name, \
              m.domain_name, m.failure_code, m.failure_stage, m.failure_message) AS line \
              FROM machines m WHERE {text} ORDER BY {order} LIMIT ?)"
