@@ -64,7 +64,7 @@ impl Test {
 
 impl Field {
     /// What the machine has under this name: several labels, at most one of most others.
-    fn values<'a>(self, subject: &Subject<'a>) -> Vec<Scalar<'a>> {
+    pub(super) fn values<'a>(self, subject: &Subject<'a>) -> Vec<Scalar<'a>> {
         let (source, key) = match self {
             Self::Column(column) => return (column.of)(subject.machine).into_iter().collect(),
             Self::Fact { source, key } => (source, key),

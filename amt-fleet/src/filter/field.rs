@@ -55,16 +55,16 @@ pub(super) enum Scalar<'a> {
 
 /// A field of a machine's own record.
 #[derive(Debug)]
-pub struct Column {
+pub(super) struct Column {
     /// What it is called in an expression.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// How it can be compared.
-    pub kind: FieldKind,
+    pub(super) kind: FieldKind,
     /// What it is.
-    pub about: &'static str,
+    pub(super) about: &'static str,
     /// An expression with it.
-    pub example: &'static str,
-    /// The expression over `machines m` left-joined with `journal j`; NULL where the machine has no such value.
+    pub(super) example: &'static str,
+    /// The expression over `machines m`, to be put in parentheses; NULL where the machine has no such value.
     pub(super) sql: &'static str,
     /// The same out of a record.
     pub(super) of: fn(&Machine) -> Option<Scalar<'_>>,
@@ -94,7 +94,7 @@ fn moment<'a>(value: Option<SystemTime>) -> Option<Scalar<'a>> {
 pub(super) const STATE: &str = "state";
 
 /// Every field of a machine's own record.
-pub static COLUMNS: &[Column] = &[
+pub(super) static COLUMNS: &[Column] = &[
     Column {
         name: "uuid",
         kind: FieldKind::Text,
@@ -284,7 +284,7 @@ pub static COLUMNS: &[Column] = &[
         kind: FieldKind::Text,
         about: "SHA-256 of its TLS certificate, hexadecimal",
         example: "has certificate",
-        sql: "j.certificate",
+        sql: "SELECT j.certificate FROM journal j WHERE j.machine = m.id",
         of: |m| text(m.certificate_sha256.as_ref()),
     },
 ];

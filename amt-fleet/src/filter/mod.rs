@@ -8,12 +8,13 @@
 //! One expression serves the command line, collections and rules. It is judged against a machine in memory
 //! ([`Filter::matches`]) or by the database ([`Filter::to_sql`]), with the same outcome. What a machine does not have is equal to
 //! nothing, less than nothing and like nothing: a comparison with it is false, and `not` of that true. `a != b` is
-//! `not a = b`. `docs/filters.md` is the manual; [`COLUMNS`] is the table it is made from.
+//! `not a = b`. `docs/filters.md` is the manual; [`fields`] is the table it is made from.
 
 mod error;
 mod eval;
 mod field;
 mod lexer;
+mod manual;
 mod parse;
 mod sort;
 mod sql;
@@ -23,7 +24,8 @@ mod tests;
 pub use error::FilterError;
 pub(crate) use error::did_you_mean;
 pub use eval::Subject;
-pub use field::{COLUMNS, Column, FieldKind, MAX_AGE};
+pub use field::{FieldKind, MAX_AGE};
+pub use manual::{FieldInfo, FieldName, FieldValue, fields};
 pub use sort::Sort;
 pub use sql::{Bind, FilterSql};
 

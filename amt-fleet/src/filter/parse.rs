@@ -315,32 +315,38 @@ impl<'a> Parser<'a> {
     }
 
     fn field(&self, at: usize, name: &str) -> Result<Field, FilterError> {
-        Field::named(name).ok_or_else(|| self.no_such_field(at, name))
+        Field::named(name).ok_or_else(|| no_such_field(self.text, at, name))
     }
+}
 
-    fn no_such_field(&self, at: usize, name: &str) -> FilterError {
-        let facts = || FactKey::ALL.iter().map(|key| key.name());
-        let list = "`amt fleet fields` lists what can be asked for";
-        let sources = || FactSource::ALL.iter().map(|source| source.name());
-        let lower = name.to_ascii_lowercase();
-        if let Some(rest) = lower.strip_prefix(FACT).and_then(|rest| rest.strip_prefix('.')) {
-            let (source, key) = rest.split_once('.').map_or((None, rest), |(source, key)| (Some(source), key));
-            if let Some(source) = source
-                && !sources().any(|known| known == source)
-            {
-                let at = at + FACT.len() + 1;
-                let all: Vec<&str> = sources().collect();
-                let message = format!("nobody called {source:?} tells facts, only {}", all.join(", "));
-                return self.error(at, message, did_you_mean(source, sources()));
-            }
-            let near = did_you_mean(key, facts());
-            let at = at + name.len() - key.len();
-            return self.error(at, format!("there is no fact {key:?}"), if near.is_empty() { list } else { &near });
+/// What is wrong with `name`, which stands at byte `at` of `text`.
+pub(super) fn no_such_field(text: &str, at: usize, name: &str) -> FilterError {
+    let facts = || FactKey::ALL.iter().map(|key| key.name());
+    let list = "`amt fleet fields` lists what can be asked for";
+    let sources = || FactSource::ALL.iter().map(|source| source.name());
+    let lower = name.to_ascii_lowercase();
+    if let Some(rest) = lower.strip_prefix(FACT).and_then(|rest| rest.strip_prefix('.')) {
+        let (source, key) = rest.split_once('.').map_or((None, rest), |(source, key)| (Some(source), key));
+        if let Some(source) = source
+            && !sources().any(|known| known == source)
+        {
+            let at = at + FACT.len() + 1;
+            let all: Vec<&str> = sources().collect();
+            let message = format!("nobody called {source:?} tells facts, only {}", all.join(", "));
+            return FilterError::new(text, at, message, did_you_mean(source, sources()));
         }
-        let names = COLUMNS.iter().map(|c| c.name).chain(ALIASES.iter().map(|(alias, _)| *alias)).chain(facts());
-        let near = did_you_mean(name, names.chain(MachineState::ALL.iter().map(|s| s.name())).chain(KEYWORDS));
-        self.error(at, format!("there is no field {name:?}"), if near.is_empty() { list } else { &near })
+        let near = did_you_mean(key, facts());
+        let at = at + name.len() - key.len();
+        return FilterError::new(
+            text,
+            at,
+            format!("there is no fact {key:?}"),
+            if near.is_empty() { list } else { &near },
+        );
     }
+    let names = COLUMNS.iter().map(|c| c.name).chain(ALIASES.iter().map(|(alias, _)| *alias)).chain(facts());
+    let near = did_you_mean(name, names.chain(MachineState::ALL.iter().map(|s| s.name())).chain(KEYWORDS));
+    FilterError::new(text, at, format!("there is no field {name:?}"), if near.is_empty() { list } else { &near })
 }
 
 /// The nodes as one: itself, if it is alone.

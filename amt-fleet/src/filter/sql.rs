@@ -17,7 +17,7 @@ pub enum Bind {
     Integer(i64),
 }
 
-/// A condition over `machines m LEFT JOIN journal j`, in SQLite's dialect.
+/// A condition over `machines m`, in SQLite's dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FilterSql {

@@ -182,6 +182,21 @@ fn globs_are_what_people_think() {
     assert!(!eval::is_like(&"a".repeat(255), &hostile));
 }
 
+#[test]
+fn the_manual_is_about_what_there_is() {
+    let page = include_str!("../../../docs/filters.md");
+    for info in fields() {
+        let filter = Filter::parse(info.example).unwrap_or_else(|error| panic!("{error}"));
+        assert!(filter.to_string().contains(info.name.trim_start_matches("fact.")), "{} in {filter}", info.name);
+        assert_eq!(info.name.parse::<FieldName>().unwrap().to_string(), info.name);
+        assert!(page.contains(&format!("| `{}` |", info.name)), "{} is missing in the manual", info.name);
+    }
+    for line in page.lines().filter_map(|line| line.trim().strip_prefix("amt fleet list --config amt.toml --where '")) {
+        let text = line.split('\'').next().unwrap_or_default();
+        assert!(Filter::parse(text).is_ok(), "{text}");
+    }
+}
+
 /// Atoms that say something about the machines below.
 const ATOMS: &[&str] = &[
     "known",

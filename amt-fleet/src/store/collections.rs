@@ -7,7 +7,7 @@
 
 use super::change::Tx;
 use super::machine::required;
-use super::select::{MACHINES, known_collections, query};
+use super::select::{known_collections, query};
 use super::writer::Change;
 use super::{Fleet, Machine, actions, failed, from_millis};
 use crate::filter::{Bind, Filter, Subject};
@@ -181,7 +181,7 @@ impl Tx<'_> {
             let mut binds = vec![Bind::Text(name.clone())];
             binds.extend(fits.binds.iter().cloned());
             let leave = format!(
-                "DELETE FROM members WHERE collection = ? AND machine NOT IN (SELECT m.id FROM {MACHINES} WHERE {}) \
+                "DELETE FROM members WHERE collection = ? AND machine NOT IN (SELECT m.id FROM machines m WHERE {}) \
                  RETURNING (SELECT uuid FROM machines WHERE id = machine) AS uuid",
                 fits.text
             );
@@ -190,7 +190,7 @@ impl Tx<'_> {
             binds.extend(fits.binds);
             binds.push(Bind::Text(name.clone()));
             let join = format!(
-                "INSERT INTO members (collection, machine, since) SELECT ?, m.id, ? FROM {MACHINES} WHERE {} \
+                "INSERT INTO members (collection, machine, since) SELECT ?, m.id, ? FROM machines m WHERE {} \
                  AND m.id NOT IN (SELECT old.machine FROM members old WHERE old.collection = ?) \
                  RETURNING (SELECT uuid FROM machines WHERE id = machine) AS uuid",
                 fits.text
@@ -606,6 +606,12 @@ mod tests {
             fleet.set_column(id(n), "hello_at", Some(Bind::Integer(hello))).await;
             fleet.set_column(id(n), "version_order", Some(Bind::Integer(version << 48))).await;
         }
+        for (column, value) in
+            [("failure_code", Bind::Integer(7009)), ("failure_message", Bind::Text("\"why\"".into()))]
+        {
+            fleet.set_column(id(2), column, Some(value)).await;
+        }
+        fleet.set_column(id(2), "address", Some(Bind::Text("10.0.0.1".into()))).await;
         for (sort, want) in [
             (None, [1, 2, 3, 4]),
             (Some("host"), [2, 1, 3, 4]),
@@ -617,6 +623,19 @@ mod tests {
             let sort = sort.map(|s| s.parse().unwrap());
             let found = fleet.select(&Filter::every(), sort, None).await.unwrap();
             assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), want.map(id), "{sort:?}");
+            let listed = fleet.list(&Filter::every(), sort, None).await.unwrap();
+            for (machine, listed) in found.iter().zip(&listed) {
+                assert_eq!(
+                    (machine.id, machine.state, machine.name()),
+                    (listed.id, listed.state, listed.name.as_ref().map(ToString::to_string))
+                );
+                assert_eq!(
+                    (machine.address, machine.failure.as_ref().map(ToString::to_string)),
+                    (listed.address, listed.failure.as_ref().map(ToString::to_string))
+                );
+            }
+            assert_eq!(listed.len(), found.len());
+            assert_eq!(fleet.list(&Filter::every(), sort, Some(3)).await.unwrap(), listed.get(..3).unwrap());
             let found = fleet.select(&Filter::every(), sort, Some(2)).await.unwrap();
             assert_eq!(found.len(), 2);
         }

@@ -138,7 +138,7 @@ pub(super) async fn tell(tx: &mut Tx<'_>, row: i64, report: &Report) -> Result<b
     Ok(news)
 }
 
-fn fact(row: &SqliteRow) -> Result<Fact, Failure> {
+pub(super) fn fact(row: &SqliteRow) -> Result<Fact, Failure> {
     let key = required::<String>(row, "key")?.parse()?;
     let source = required::<String>(row, "source")?.parse()?;
     let mut fact = Fact::new(key, required(row, "value")?, source, from_millis(required(row, "at")?));

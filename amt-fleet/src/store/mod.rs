@@ -37,6 +37,7 @@ pub use machine::{
     Release, TlsFacts,
 };
 pub use release::ReleaseOrder;
+pub use select::Listed;
 
 pub(crate) use machine::{version_of, version_order};
 

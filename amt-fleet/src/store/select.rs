@@ -1,16 +1,19 @@
 //! Machines by filter.
 
-use super::machine::{Machine, required};
+use super::facts::fact;
+use super::machine::{Machine, MachineState, Name, required};
 use super::{Fleet, failed};
+use crate::fact::{Fact, Facts};
 use crate::filter::{Bind, Filter, FilterSql, Sort, did_you_mean};
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::Step;
 use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::SystemTime;
-
-/// `machines` and what else a filter and [`Machine::from_row`] read.
-pub(super) const MACHINES: &str = "machines m LEFT JOIN journal j ON j.machine = m.id";
 
 pub(super) type Asking = Query<'static, Sqlite, SqliteArguments>;
 
@@ -20,6 +23,59 @@ pub(super) fn query(text: String, binds: impl IntoIterator<Item = Bind>) -> Aski
         Bind::Text(text) => query.bind(text),
         Bind::Integer(number) => query.bind(number),
     })
+}
+
+/// What a list shows of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// UUID.
+    pub id: SystemId,
+    /// Where it stands.
+    pub state: MachineState,
+    /// Last step in the journal of one that is not verified.
+    pub step: Option<Step>,
+    /// Address last seen.
+    pub address: Option<IpAddr>,
+    /// Name assigned.
+    pub name: Option<Name>,
+    /// Why the last attempt failed.
+    pub failure: Option<Failure>,
+}
+
+/// UUID, state, step, address, host, domain, and the failure's code, stage and message.
+type Line<'a> = (
+    Cow<'a, str>,
+    Cow<'a, str>,
+    Option<Cow<'a, str>>,
+    Option<Cow<'a, str>>,
+    Option<String>,
+    Option<String>,
+    Option<u32>,
+    Option<String>,
+    Option<String>,
+);
+
+impl Listed {
+    /// Whether everything is done and proven.
+    pub fn is_verified(&self) -> bool {
+        self.state == MachineState::Verified
+    }
+
+    fn from_line((id, state, step, address, host, domain, code, stage, message): Line<'_>) -> Result<Self, Failure> {
+        let failure = code.zip(message).map(|(code, message)| {
+            let code = ErrorCode::from_number(code).unwrap_or(ErrorCode::STORE);
+            Failure::new(code, stage.unwrap_or_default(), message)
+        });
+        Ok(Self {
+            id: id.parse()?,
+            state: state.parse()?,
+            step: step.map(|step| step.parse()).transpose()?,
+            address: address.and_then(|address| address.parse().ok()),
+            name: host.map(|host| Name { host, domain }),
+            failure,
+        })
+    }
 }
 
 impl Fleet {
@@ -39,12 +95,54 @@ impl Fleet {
         let FilterSql { text, mut binds, .. } = filter.to_sql(SystemTime::now());
         let order = sort.map_or_else(|| "m.id".to_owned(), Sort::to_sql);
         binds.push(Bind::Integer(limit.map_or(-1, i64::from)));
+        // What is not shown is not carried through the sorting.
         let sql = format!(
-            "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate FROM {MACHINES} \
-             WHERE {text} ORDER BY {order} LIMIT ?"
+            "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate \
+             FROM (SELECT m.id, row_number() OVER (ORDER BY {order}) AS place FROM machines m WHERE {text} ORDER BY place LIMIT ?) picked \
+             JOIN machines m ON m.id = picked.id LEFT JOIN journal j ON j.machine = m.id ORDER BY picked.place"
         );
         let rows = query(sql, binds).fetch_all(self.readers()).await.map_err(failed("select"))?;
         rows.iter().map(Machine::from_row).collect()
+    }
+
+    /// The same as [`select`](Self::select) with only what a list of machines shows: several times faster.
+    ///
+    /// # Errors
+    /// As [`select`](Self::select).
+    pub async fn list(&self, filter: &Filter, sort: Option<Sort>, limit: Option<u32>) -> Result<Vec<Listed>, Failure> {
+        self.check_collections(filter).await?;
+        let FilterSql { text, mut binds, .. } = filter.to_sql(SystemTime::now());
+        let order = sort.map_or_else(|| "m.id".to_owned(), Sort::to_sql);
+        binds.push(Bind::Integer(limit.map_or(-1, i64::from)));
+        // One value instead of a million: handing over rows and columns one by one would take most of the time.
+        let sql = format!(
+            "SELECT '[' || ifnull(group_concat(line, ','), '') || ']' AS lines FROM (SELECT json_array(m.uuid, m.state, \
+             iif(m.state = 'verified', NULL, (SELECT j.step FROM journal j WHERE j.machine = m.id)), m.address, m.host_name, \
+             m.domain_name, m.failure_code, m.failure_stage, m.failure_message) AS line \
+             FROM machines m WHERE {text} ORDER BY {order} LIMIT ?)"
+        );
+        let row = query(sql, binds).fetch_one(self.readers()).await.map_err(failed("list"))?;
+        let lines: String = required(&row, "lines")?;
+        let lines: Vec<Line<'_>> = serde_json::from_str(&lines)
+            .map_err(|error| Failure::new(ErrorCode::STORE, "store", format!("list: {error}")))?;
+        lines.into_iter().map(Listed::from_line).collect()
+    }
+
+    /// What is said now of each of `machines`, in their order.
+    ///
+    /// # Errors
+    /// `STORE`.
+    pub async fn facts_of(&self, machines: &[Machine]) -> Result<Vec<Facts>, Failure> {
+        let ids: Vec<String> = machines.iter().map(|machine| machine.id.to_string()).collect();
+        let ids = Bind::Text(serde_json::json!(ids).to_string());
+        let sql = "SELECT m.uuid, f.* FROM machines m JOIN facts f ON f.machine = m.id AND f.until IS NULL \
+                   WHERE m.uuid IN (SELECT value FROM json_each(?))";
+        let rows = query(sql.to_owned(), [ids]).fetch_all(self.readers()).await.map_err(failed("select"))?;
+        let mut said: HashMap<SystemId, Vec<Fact>> = HashMap::new();
+        for row in &rows {
+            said.entry(required::<String>(row, "uuid")?.parse()?).or_default().push(fact(row)?);
+        }
+        Ok(machines.iter().map(|m| Facts::new(m.id, said.remove(&m.id).unwrap_or_default())).collect())
     }
 
     /// How many machines fit `filter`.
@@ -54,7 +152,7 @@ impl Fleet {
     pub async fn count(&self, filter: &Filter) -> Result<u64, Failure> {
         self.check_collections(filter).await?;
         let FilterSql { text, binds, .. } = filter.to_sql(SystemTime::now());
-        let sql = format!("SELECT count(*) AS n FROM {MACHINES} WHERE {text}");
+        let sql = format!("SELECT count(*) AS n FROM machines m WHERE {text}");
         let row = query(sql, binds).fetch_one(self.readers()).await.map_err(failed("count"))?;
         Ok(u64::try_from(required::<i64>(&row, "n")?).unwrap_or_default())
     }
@@ -125,7 +223,7 @@ mod tests {
         /// Who fits, with ages counted to `now`.
         pub(crate) async fn ids_at(&self, filter: &Filter, now: SystemTime) -> Vec<SystemId> {
             let FilterSql { text, binds, .. } = filter.to_sql(now);
-            let sql = format!("SELECT m.uuid FROM {MACHINES} WHERE {text}");
+            let sql = format!("SELECT m.uuid FROM machines m WHERE {text}");
             let rows = query(sql, binds).fetch_all(self.readers()).await.unwrap();
             rows.iter().map(|row| required::<String>(row, "uuid").unwrap().parse().unwrap()).collect()
         }

@@ -1,6 +1,8 @@
 //! `amt fleet`: the setup server's records.
 
+mod collection;
 mod credentials;
+mod fields;
 mod list;
 mod machine;
 mod show;
@@ -22,11 +24,21 @@ pub(crate) struct Fleet {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Every machine and where it stands
+    /// Every machine and where it stands, or those that fit an expression
+    ///
+    /// An expression compares fields with values: 'version >= 16 and not verified',
+    /// 'fact.os ~ "win*" and hello < 7d', 'suffix in (a.example.com, b.example.com) or in lab'.
+    /// `amt fleet fields` lists what can be asked for, docs/filters.md explains the rest.
     List {
+        #[command(flatten)]
+        listing: list::Listing,
         #[command(flatten)]
         place: Place,
     },
+    /// What an expression can ask about, with examples
+    Fields,
+    #[command(subcommand)]
+    Collection(collection::Collection),
     /// One machine with its diary
     Show {
         /// Its UUID
@@ -94,7 +106,9 @@ impl Fleet {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         block_on(async {
             match self.action {
-                Action::List { place } => list::run(out, place.open().await?).await,
+                Action::List { listing, place } => listing.run(out, place).await,
+                Action::Fields => fields::run(out),
+                Action::Collection(collection) => collection.run(out).await,
                 Action::Show { uuid, place } => show::run(out, place.open().await?, uuid).await,
                 Action::ExportCredentials { machine, output, place } => {
                     credentials::run(out, place.open().await?, machine, output).await
