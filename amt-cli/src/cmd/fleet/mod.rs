@@ -57,6 +57,9 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Tokens that clients enrol with through the intake
+    #[command(subcommand)]
+    Token(super::token::Token),
     /// Have a verified machine provisioned again at its next hello
     Redo {
         /// Its UUID
@@ -69,7 +72,7 @@ enum Action {
 /// Where the database is.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Database")]
-struct Place {
+pub(super) struct Place {
     /// The setup server's configuration
     #[arg(long, value_name = "FILE", required_unless_present = "database", conflicts_with = "database")]
     config: Option<PathBuf>,
@@ -82,7 +85,7 @@ struct Place {
 }
 
 impl Place {
-    async fn open(self) -> Result<Database, Error> {
+    pub(super) async fn open(self) -> Result<Database, Error> {
         let (database, key) = match (self.config, self.database, self.seal_key_file) {
             (Some(config), ..) => {
                 let files = Config::load_files(&config)?;
@@ -113,6 +116,7 @@ impl Fleet {
                 Action::ExportCredentials { machine, output, place } => {
                     credentials::run(out, place.open().await?, machine, output).await
                 }
+                Action::Token(token) => token.run(out).await,
                 Action::Redo { uuid, place } => {
                     let fleet = place.open().await?;
                     fleet.redo(uuid).await?;
