@@ -35,6 +35,7 @@ pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
-    CaRequest, Credential, CredentialKind, DiaryEntry, Fleet, IssuedCertificate, KnownMachine, MAX_DIARY, MAX_HELLOS,
-    MAX_PAST_FACTS, MAX_UNADMITTED, Machine, MachineState, Name, Origin, Parked, Release, Report, TlsFacts,
+    CaRequest, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet, IssuedCertificate, KnownMachine,
+    MAX_DIARY, MAX_HELLOS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachineState, Name,
+    Origin, Parked, Release, Report, TOKENS_KEPT, TlsFacts, TokenTerms,
 };

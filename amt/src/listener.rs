@@ -174,7 +174,11 @@ impl HelloListener {
     }
 }
 
-fn open(address: &SocketAddr) -> Result<TcpListener, Failure> {
+/// Opens one port inside a runtime; `[::]` also takes IPv4, and a restarted server takes its port back at once.
+///
+/// # Errors
+/// `LISTEN` if it cannot be opened.
+pub fn open(address: &SocketAddr) -> Result<TcpListener, Failure> {
     let try_open = || {
         let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {

@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) known: Option<PathBuf>,
     #[serde(default)]
     pub(super) retry: Retry,
+    pub(super) intake: Option<super::intake::Section>,
 }
 
 #[derive(Debug, Deserialize)]

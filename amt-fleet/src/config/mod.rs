@@ -5,6 +5,9 @@
 //! describes every key.
 
 mod file;
+mod intake;
+
+pub use intake::{INTAKE_PORT, IntakeSettings};
 
 use crate::KnownMachine;
 use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
@@ -137,6 +140,8 @@ pub struct Config {
     pub known: Vec<KnownMachine>,
     /// Repetition of failed attempts.
     pub retry: RetryPolicy,
+    /// Where clients report; absent: nowhere.
+    pub intake: Option<IntakeSettings>,
     /// What is allowed but worth a warning.
     pub warnings: Vec<Finding>,
 }
@@ -254,27 +259,35 @@ impl Reading<'_> {
             },
             known,
             retry,
+            intake: file.intake.map(|section| section.read(self)),
             warnings: Vec::new(),
         }
     }
 
     fn listen(&mut self, listen: Option<OneOrMany>) -> Vec<SocketAddr> {
+        // The listener takes IPv4 on it too.
+        self.addresses("listen", listen, SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT)))
+    }
+
+    fn addresses(&mut self, field: &str, listen: Option<OneOrMany>, default: SocketAddr) -> Vec<SocketAddr> {
         let texts = match listen {
-            // The listener takes IPv4 on it too.
-            None => return vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, HELLO_PORT))],
+            None => return vec![default],
             Some(OneOrMany::One(text)) => vec![text],
             Some(OneOrMany::Many(texts)) => texts,
         };
         if texts.is_empty() {
-            self.wrong("listen", "the list is empty");
+            self.wrong(field, "the list is empty");
         }
         let mut addresses = Vec::new();
         for text in &texts {
             match text.parse() {
                 Ok(address) => addresses.push(address),
                 Err(_) => self.wrong(
-                    "listen",
-                    format!("{text:?} is not an address with a port, such as \"0.0.0.0:9971\" or \"[::]:9971\""),
+                    field,
+                    format!(
+                        "{text:?} is not an address with a port, such as \"0.0.0.0:{port}\" or \"[::]:{port}\"",
+                        port = default.port()
+                    ),
                 ),
             }
         }

@@ -4,6 +4,7 @@
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
 mod change;
+mod enrolment;
 mod facts;
 mod machine;
 #[cfg(test)]
@@ -12,6 +13,8 @@ mod writer;
 
 pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, Naming, SawHello, SetState};
+pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
+pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
 pub(crate) use facts::Tell;
 pub use facts::{MAX_PAST_FACTS, Report};
 pub use machine::{
@@ -387,6 +390,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
+        migration(3, "intake", include_str!("../../migrations/0003_intake.sql")),
     ])
 }
 
