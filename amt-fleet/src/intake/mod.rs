@@ -18,8 +18,8 @@
 //! # }
 //! ```
 
-pub mod client;
 mod api;
+pub mod client;
 mod connection;
 mod identity;
 mod limits;
