@@ -177,7 +177,8 @@ impl Verifier {
                 format!("the certificate of the server is for another name than {host}; its SHA-256 is {seen}"),
             )
             .hint("use the name in the certificate as --server, or give --pin after comparing the SHA-256 with what `amt serve` printed"),
-            CertificateError::UnknownIssuer => failure(
+            // A root of the same name with another key is no better than none.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => failure(
                 ErrorCode::TLS_HANDSHAKE,
                 format!("the certificate of {host} is not trusted: no root known here signed it; its SHA-256 is {seen}"),
             )
