@@ -10,7 +10,6 @@ use amt_provision::Step;
 use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -43,12 +42,12 @@ pub struct Listed {
     pub failure: Option<Failure>,
 }
 
-/// UUID, state, step, address, host, domain, and the failure's code, stage and message.
+/// UUID, state, step, address, host, domain, and the failure's code, stage and message. What has no escapes is borrowed.
 type Line<'a> = (
-    Cow<'a, str>,
-    Cow<'a, str>,
-    Option<Cow<'a, str>>,
-    Option<Cow<'a, str>>,
+    &'a str,
+    &'a str,
+    Option<&'a str>,
+    Option<&'a str>,
     Option<String>,
     Option<String>,
     Option<u32>,
