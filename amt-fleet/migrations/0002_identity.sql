@@ -38,7 +38,7 @@ CREATE TABLE facts (
     until   INTEGER                                 -- no longer said since
 ) STRICT;
 CREATE UNIQUE INDEX facts_current ON facts (machine, key, source, value) WHERE until IS NULL;
-CREATE INDEX facts_by_value ON facts (key, value, machine) WHERE until IS NULL;
+CREATE INDEX facts_by_value ON facts (key, value, machine, source) WHERE until IS NULL;
 
 -- Named filters over machines, and who fitted when it was last looked at.
 CREATE TABLE collections (
