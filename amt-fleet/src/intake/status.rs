@@ -88,10 +88,8 @@ fn revision(status: &Status) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::FactSource;
     use crate::seal::{KEY_LEN, SealKey};
-    use crate::store::{Origin, Tell};
-    use crate::{Fleet, Name, Parked, Report};
+    use crate::{Fleet, KnownMachine, Name, Parked};
     use amt_core::{ErrorCode, Failure, Secret, SystemId};
     use amt_provision::Step;
     use std::time::SystemTime;
@@ -101,8 +99,7 @@ mod tests {
         let fleet =
             Fleet::open(folder.path().join("fleet.db"), SealKey::new(&Secret::new([1; KEY_LEN]))).await.unwrap();
         let id = SystemId::from_wire([7; 16]);
-        let report = Report::new(id, FactSource::Agent);
-        fleet.write(Tell { report, origin: Some(Origin::Agent) }).await.unwrap();
+        fleet.import(vec![KnownMachine::new(id)]).await.unwrap();
         let machine = fleet.machine(id).await.unwrap();
         (folder, machine)
     }
