@@ -106,4 +106,6 @@ CREATE TABLE enrolments (
     first_at   INTEGER NOT NULL,
     at         INTEGER NOT NULL
 ) STRICT;
+-- A client is found by its key alone, and a key is one client's.
+CREATE UNIQUE INDEX enrolments_by_key ON enrolments (client_key);
 CREATE INDEX enrolments_of_token ON enrolments (token);

@@ -135,8 +135,9 @@ impl Site {
         panic!("not {state}: {:#?}", self.fleet.actions(self.id(), 10).await)
     }
 
-    fn boots(&self) -> u64 {
-        self.simulator.truth(self.id()).unwrap().boot_total
+    fn boots(&self) -> usize {
+        let boots = self.simulator.truth(self.id()).unwrap().boots;
+        boots.iter().filter(|boot| boot.source.to_string() == "network").count()
     }
 
     /// The guard keeps the boot back and says why; somebody lets it fire, once.
