@@ -301,11 +301,7 @@ fn arguments_that_cannot_be_are_usage_errors() {
             command = Command::new(env!("CARGO_BIN_EXE_amt"));
             command.arg("enroll");
         }
-        let output = command
-            .args(arguments)
-            .args(["--pin", &"ab".repeat(32)][usize::from(arguments[0] == "--pin") * 2..])
-            .output()
-            .unwrap();
+        let output = command.args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
     }
     let placeholder = enroll(folder.path(), "03000200-0400-0500-0006-000700080009", 1)
