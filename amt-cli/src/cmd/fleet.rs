@@ -53,12 +53,15 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Tokens that clients enrol with through the intake
+    #[command(subcommand)]
+    Token(super::token::Token),
 }
 
 /// Where the database is.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Database")]
-struct Place {
+pub(super) struct Place {
     /// The setup server's configuration
     #[arg(long, value_name = "FILE", required_unless_present = "database", conflicts_with = "database")]
     config: Option<PathBuf>,
@@ -71,7 +74,7 @@ struct Place {
 }
 
 impl Place {
-    async fn open(self) -> Result<Database, Error> {
+    pub(super) async fn open(self) -> Result<Database, Error> {
         let (database, key) = match (self.config, self.database, self.seal_key_file) {
             (Some(config), ..) => {
                 let files = Config::load_files(&config)?;
@@ -109,6 +112,7 @@ impl Fleet {
                     })?;
                     Ok(Verdict::Done)
                 }
+                Action::Token(token) => token.run(out).await,
             }
         })
     }

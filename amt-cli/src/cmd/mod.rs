@@ -11,11 +11,13 @@ mod enroll;
 mod explain;
 mod fleet;
 mod hello;
+mod intake;
 mod log;
 mod observe;
 mod preflight;
 mod serve;
 mod sim;
+mod token;
 mod wsman;
 
 use crate::output::Output;

@@ -1,5 +1,6 @@
 //! `amt serve`: the setup server.
 
+use super::intake;
 use super::observe::Looking;
 use super::{Error, Verdict};
 use crate::output::{Output, failure_json, finding_json};
@@ -50,6 +51,7 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
     let fleet = Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await?;
     let server = Server::builder(fleet.clone()).config(config).await?.bind().await?;
     listening(out, &server.addresses(), "provisioning")?;
+    let intake = intake::start(config, &fleet, out).await?;
     let mut events = server.subscribe();
     let (shut_down, wait) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(server.run(async move {
@@ -73,6 +75,9 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
         }
     }
     let ended = server.await;
+    if let Some(intake) = intake {
+        intake.stop().await;
+    }
     fleet.close().await;
     ended.map_err(|e| Failure::new(ErrorCode::PANIC, "serve", format!("the server broke down: {e}")))??;
     Ok(Verdict::Done)

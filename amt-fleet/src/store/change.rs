@@ -367,7 +367,7 @@ async fn unadmitted(tx: &mut Tx<'_>) -> Result<i64, Failure> {
 }
 
 /// Keeps what a machine says over and over from filling the disk.
-pub(super) async fn forget_old(tx: &mut Tx<'_>, row: i64) -> Result<(), Failure> {
+async fn forget_old(tx: &mut Tx<'_>, row: i64) -> Result<(), Failure> {
     for (sql, keep) in [
         (
             "DELETE FROM hellos WHERE machine = ?1 AND id <= \

@@ -6,11 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::change::{Tx, forget_old};
+use super::change::Tx;
 use super::facts::{Report, tell};
 use super::machine::{Origin, optional, required, time};
 use super::writer::Change;
-use super::{Fleet, failed, millis};
+use super::{Fleet, MAX_DIARY, failed, millis};
 use crate::fact::{FactKey, FactSource};
 use crate::intake::wire::{ClientKey, ProblemCode, Token};
 use amt_core::{ErrorCode, Failure, SystemId};
@@ -366,7 +366,14 @@ impl Tx<'_> {
         let news = tell(self, machine, report).await?;
         if news {
             // Each is a line in the diary, and this machine may say no hello that would cut it.
-            forget_old(self, machine).await?;
+            let sql = "DELETE FROM events WHERE machine = ?1 AND id <= \
+                       (SELECT id FROM events WHERE machine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+            sqlx::query(sql)
+                .bind(machine)
+                .bind(MAX_DIARY)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(failed("forget"))?;
         }
         Ok(Taken::Recorded { news })
     }
