@@ -303,7 +303,7 @@ fn arguments_that_cannot_be_are_usage_errors() {
         }
         let output = command
             .args(arguments)
-            .args(["--pin", &"ab".repeat(32)][usize::from(arguments[0] == "--pin") * 2..])
+            .args(&["--pin", &"ab".repeat(32)][usize::from(arguments[0] == "--pin") * 2..])
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

@@ -212,6 +212,16 @@ impl Config {
         let file = parse_file(&text, &path.display().to_string())?;
         Ok(DatabaseFiles { database: folder.join(&file.database), seal_key_file: folder.join(&file.seal_key_file) })
     }
+
+    /// Reads only how evidence is weighed, `[guard]`; the rest of the file must still be well-formed.
+    ///
+    /// # Errors
+    /// As [`load_files`](Self::load_files).
+    pub fn load_guard(path: &Path) -> Result<GuardPolicy, Failure> {
+        let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
+        let file = parse_file(&text, &path.display().to_string())?;
+        Ok(Reading { folder: Path::new("."), findings: Vec::new() }.guard(&file.guard))
+    }
 }
 
 fn parse_file(text: &str, name: &str) -> Result<File, Failure> {

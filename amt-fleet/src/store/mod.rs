@@ -15,6 +15,7 @@ mod machine;
 mod news;
 mod release;
 mod rename;
+mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use collections::collection_name;
 pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
-pub(crate) use decide::{Decide, Decided};
+pub(crate) use decide::{Decide, Decided, Rehearse};
 pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
 pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
 pub use facts::{MAX_PAST_FACTS, Report};
