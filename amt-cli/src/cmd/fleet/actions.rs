@@ -51,10 +51,7 @@ impl Actions {
         let actions = fleet.select_actions(&filter, &self.state, self.limit).await?;
         fleet.close().await;
         out.show(&json!({ "actions": actions.iter().map(action_json).collect::<Vec<_>>() }), |w| {
-            actions.iter().try_for_each(|action| {
-                write!(w, "{}  ", action.machine)?;
-                action_text(w, action)
-            })?;
+            actions.iter().try_for_each(|action| action_text(w, &format!("{}  ", action.machine), action))?;
             writeln!(w, "{}", count(actions.len(), "action", "actions"))
         })?;
         Ok(Verdict::Done)
@@ -119,12 +116,13 @@ pub(super) fn action_json(action: &Action) -> Value {
     })
 }
 
-/// The rest of a line that may have begun with a UUID, and lines with what there is to say.
-pub(super) fn action_text(w: &mut dyn Write, action: &Action) -> io::Result<()> {
+/// A line that begins with `head`, and lines with what there is to say.
+pub(super) fn action_text(w: &mut dyn Write, head: &str, action: &Action) -> io::Result<()> {
     // A cause alone, before the server has looked at what follows from it.
     let name = if action.name == "*" { "(what follows)" } else { &action.name };
     let at = action.ended_at.unwrap_or(action.created_at);
-    writeln!(w, "{:>5}  {:<9}  {}  {name} ({})", action.id, action.state.name(), moment(at), action.cause)?;
+    let head = format!("{head}{:>5}  {:<9}  {}  ", action.id, action.state.name(), moment(at));
+    wrapped(w, &head, &format!("{name} ({})", action.cause))?;
     if let Some(message) = &action.message {
         let tries = if action.attempts > 1 { format!(" ({} attempts)", action.attempts) } else { String::new() };
         wrapped(w, "         ", &format!("{message}{tries}"))?;

@@ -1,7 +1,7 @@
 //! `amt fleet job`: one operation over many machines, and how far it has come.
 
 use super::actions::{action_json, action_text};
-use super::text::{count, moment};
+use super::text::{count, moment, wrapped};
 use super::{Database, Error, Place, Verdict};
 use crate::output::Output;
 use crate::time::rfc3339;
@@ -106,8 +106,7 @@ pub(super) async fn show(out: &mut Output, fleet: &Database, id: i64, machines: 
 }
 
 fn machine_text(w: &mut dyn Write, action: &Action) -> io::Result<()> {
-    write!(w, "{}  ", action.machine)?;
-    action_text(w, action)
+    action_text(w, &format!("{}  ", action.machine), action)
 }
 
 pub(super) fn job_json(job: &Record) -> Value {
@@ -126,7 +125,7 @@ fn job_text(w: &mut dyn Write, job: &Record) -> io::Result<()> {
     let states: Vec<String> = job.states.iter().map(|(state, number)| format!("{number} {state}")).collect();
     let filter = if job.filter.is_empty() { "every machine" } else { &job.filter };
     writeln!(w, "job {}  {}  {}  {}", job.id, job.operation, moment(job.created_at), states.join(", "))?;
-    writeln!(w, "    {filter}")
+    wrapped(w, "    ", filter)
 }
 
 /// Nothing more is to come of it by itself.

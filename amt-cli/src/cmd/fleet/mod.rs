@@ -6,6 +6,7 @@ mod collection;
 mod credentials;
 mod decide;
 mod fields;
+mod import;
 mod job;
 mod list;
 mod machine;
@@ -76,6 +77,13 @@ enum Action {
     ///
     /// What was said stays in the history. A source that says it again is heard again.
     ForgetFacts(decide::ForgetFacts),
+    /// Let machines in by a list, and record what it says of them
+    ///
+    /// Example: amt fleet import machines.csv --config amt.toml
+    ///
+    /// The list is CSV with a heading: uuid, mac, name, host, domain, dns_suffix, profile, ou, labels; each line needs a UUID or an
+    /// interface address. What it says counts more than what machines say of themselves. If anything is wrong, nothing is imported.
+    Import(import::Import),
     /// What the rules and the program of a configuration would say and decide now; nothing is changed
     ///
     /// Example: amt fleet resolve --where parked --config new.toml
@@ -183,6 +191,7 @@ impl Fleet {
                 Action::Release(release) => release.run(out).await,
                 Action::Rebind(rebind) => rebind.run(out).await,
                 Action::ForgetFacts(forget) => forget.run(out).await,
+                Action::Import(import) => import.run(out).await,
                 Action::Resolve(resolve) => resolve.run(out).await,
                 Action::Run(run) => run.run(out).await,
                 Action::Job(job) => job.run(out).await,

@@ -97,7 +97,7 @@ impl Shown {
         }
         if !self.actions.is_empty() {
             writeln!(w, "\nactions")?;
-            self.actions.iter().try_for_each(|action| action_text(w, action))?;
+            self.actions.iter().try_for_each(|action| action_text(w, "  ", action))?;
         }
         if !self.diary.is_empty() {
             writeln!(w, "\ndiary")?;
