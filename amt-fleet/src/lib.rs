@@ -2,7 +2,7 @@
 //!
 //! Layer 4 of the workspace, optional everywhere: `amt` works with a journal of the host's own. [`Fleet`] is the database,
 //! [`Server`] listens for hellos and provisions, [`ca`] holds the certificate authorities that come built in,
-//! [`config::Config`] is the file that an administrator writes. [`report`] tells what an
+//! [`config::Config`] is the file that an administrator writes. [`filter`] says which machines are meant. [`report`] tells what an
 //! [`Observer`] saw, [`doctor`] what is wrong with a set-up, [`logs`] what the logs of other tools mean. A program that provisions single machines by itself uses
 //! [`FleetHost`].
 #![forbid(unsafe_code)]

@@ -415,7 +415,6 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
-        migration(3, "intake", include_str!("../../migrations/0003_intake.sql")),
     ])
 }
 
