@@ -40,6 +40,13 @@ CREATE TABLE facts (
 CREATE UNIQUE INDEX facts_current ON facts (machine, key, source, value) WHERE until IS NULL;
 CREATE INDEX facts_by_value ON facts (key, value, machine, source) WHERE until IS NULL;
 
+-- Lines of lists that name only an interface address, until a machine with it is known.
+CREATE TABLE expected (
+    mac  TEXT    PRIMARY KEY,
+    said TEXT    NOT NULL,                          -- JSON: pairs of key and value
+    at   INTEGER NOT NULL
+) STRICT;
+
 -- Named filters over machines, and who fitted when it was last looked at.
 CREATE TABLE collections (
     name       TEXT    PRIMARY KEY COLLATE NOCASE,

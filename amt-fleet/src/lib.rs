@@ -20,6 +20,7 @@ mod glance;
 mod guard;
 mod host;
 pub mod intake;
+pub mod list;
 pub mod logs;
 pub mod names;
 pub mod profiles;
@@ -40,7 +41,7 @@ pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
     Action, ActionState, CaRequest, Collection, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet,
-    IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_ENDED,
+    Imported, IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_ENDED,
     MAX_HELLOS, MAX_JOB_CONCURRENCY, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine,
     MachineState, Membership, Name, Operation, Origin, Parked, RENAME, Release, ReleaseOrder, Report, TOKENS_KEPT,
     TlsFacts, TokenTerms,

@@ -153,7 +153,7 @@ impl Fleet {
     }
 
     /// A mistyped collection would have no members, and so the answer would be wrong without anybody noticing.
-    async fn check_collections(&self, filter: &Filter) -> Result<(), Failure> {
+    pub(super) async fn check_collections(&self, filter: &Filter) -> Result<(), Failure> {
         let asked = filter.collections();
         if asked.is_empty() {
             return Ok(());

@@ -11,17 +11,17 @@ fn key(byte: u8) -> SealKey {
     SealKey::new(&Secret::new([byte; KEY_LEN]))
 }
 
-async fn fleet() -> (TempDir, Fleet) {
+pub(super) async fn fleet() -> (TempDir, Fleet) {
     let folder = tempfile::tempdir().unwrap();
     let fleet = Fleet::open(folder.path().join("fleet.db"), key(1)).await.unwrap();
     (folder, fleet)
 }
 
-fn id(n: u8) -> SystemId {
+pub(super) fn id(n: u8) -> SystemId {
     SystemId::from_wire([n; 16])
 }
 
-fn hello(n: u8) -> SawHello {
+pub(super) fn hello(n: u8) -> SawHello {
     SawHello {
         id: id(n),
         source: SocketAddr::from(([127, 1, 0, n], 40_000)),
@@ -206,7 +206,7 @@ async fn a_listed_machine_is_admitted_under_its_own_name() {
     assert_eq!(machine.state, MachineState::Working);
     assert_eq!(machine.name().as_deref(), Some("reception.corp.example.com"));
     assert_eq!(machine.dns_suffix.as_deref(), Some("corp.example.com"));
-    (known.id, known.domain_name) = (id(2), Some("corp.example.com".into()));
+    (known.id, known.domain_name) = (Some(id(2)), Some("corp.example.com".into()));
     assert_eq!(fleet.import(vec![known]).await.unwrap_err().code, ErrorCode::CONFIG, "one name, two machines");
     let blank = KnownMachine::new(SystemId::from_wire([0; 16]));
     assert_eq!(fleet.import(vec![blank]).await.unwrap_err().code, ErrorCode::IDENTITY_UNUSABLE);
