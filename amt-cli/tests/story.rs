@@ -212,7 +212,7 @@ impl Story {
         let truth = self.truth();
         assert_eq!((truth.host_name.as_str(), truth.domain_name.as_str()), ("desk7", SUFFIX), "{diary}");
         assert_eq!(truth.boot_total, 1, "booted once and not again\n{diary}");
-        assert_eq!(truth.boots[0].source.to_string(), "network");
+        assert_eq!(truth.boots[0].source, "network");
         let ours: Vec<_> = truth.certificates.iter().filter(|c| !c.trusted_root).collect();
         assert_eq!(ours.len(), 1, "the old certificate is gone: {ours:?}\n{diary}");
         assert!(ours[0].served && ours[0].subject.contains("desk7.example.com"), "{ours:?}");
