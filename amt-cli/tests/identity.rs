@@ -119,7 +119,7 @@ fn a_machine_is_shown_with_all_that_is_said_of_it() {
     for part in [
         "facts, the most trusted source first",
         "sources that disagree\n  fqdn: ",
-        "wsman says old.example.com",
+        "counts, says list; agent says laptop7.example.com",
         "no longer said\n  os ",
         "strong  host-os-fqdn: the firmware knows an operating system named old.example.com on it",
         "collections  lab",
