@@ -396,6 +396,31 @@
 #define AMT_E_IDENTITY_UNUSABLE 7007
 
 /**
+ * What to do: correct the rule, program or callback named in the message; the machine is asked about again.
+ */
+#define AMT_E_RESOLVER 7008
+
+/**
+ * What to do: look at it with `amt fleet show`; `amt fleet release` lets it in.
+ */
+#define AMT_E_IN_USE 7009
+
+/**
+ * What to do: correct the expression where the mark points; `amt fleet fields` lists what can be asked for.
+ */
+#define AMT_E_FILTER 7010
+
+/**
+ * What to do: see the message; the action is repeated, `amt fleet show` tells when.
+ */
+#define AMT_E_ACTION 7011
+
+/**
+ * What to do: see the message; the administrator finds the machine with `amt fleet show UUID`.
+ */
+#define AMT_E_ENROLMENT 7012
+
+/**
  * The device said nothing.
  */
 #define AMT_DEVICE_NONE 0

@@ -224,3 +224,18 @@ pub const AMT_E_MACHINE_UNKNOWN: u32 = 7006;
 
 /// What to do: have the UUID programmed by the maker's tool, or name the machine by its PID.
 pub const AMT_E_IDENTITY_UNUSABLE: u32 = 7007;
+
+/// What to do: correct the rule, program or callback named in the message; the machine is asked about again.
+pub const AMT_E_RESOLVER: u32 = 7008;
+
+/// What to do: look at it with `amt fleet show`; `amt fleet release` lets it in.
+pub const AMT_E_IN_USE: u32 = 7009;
+
+/// What to do: correct the expression where the mark points; `amt fleet fields` lists what can be asked for.
+pub const AMT_E_FILTER: u32 = 7010;
+
+/// What to do: see the message; the action is repeated, `amt fleet show` tells when.
+pub const AMT_E_ACTION: u32 = 7011;
+
+/// What to do: see the message; the administrator finds the machine with `amt fleet show UUID`.
+pub const AMT_E_ENROLMENT: u32 = 7012;
