@@ -119,7 +119,7 @@ fn a_machine_is_shown_with_all_that_is_said_of_it() {
     for part in [
         "facts, the most trusted source first",
         "sources that disagree\n  fqdn: ",
-        "wsman says old.example.com",
+        "counts, says list; agent says laptop7.example.com",
         "no longer said\n  os ",
         "strong  host-os-fqdn: the firmware knows an operating system named old.example.com on it",
         "collections  lab",
@@ -144,7 +144,7 @@ fn a_dry_run_says_what_would_be_decided_and_changes_nothing() {
     assert_eq!(amt(folder, &["resolve", &uuid(1)]).status.code(), Some(1));
     let text_of = String::from_utf8(amt(folder, &["resolve", &uuid(1)]).stdout).unwrap();
     assert!(text_of.contains("decision   let in: released by the resolver: clients are handed out by us"), "{text_of}");
-    assert!(text_of.contains("PROBLEM    CONFIG"), "{text_of}");
+    assert!(text_of.contains("PROBLEM    profile: no profile is named \"desk\""), "{text_of}");
     let parked = json(folder, &["resolve", "--where", "host = pc3"]);
     assert_eq!(parked["machines"][0]["parked"]["code"], "RESOLVER");
     assert_eq!(parked["machines"][0]["parked"]["reason"], "kept for parts");
@@ -184,6 +184,38 @@ fn what_is_decided_by_hand_is_in_the_diary_with_a_name() {
     assert_eq!(parked["machines"][0]["parked"]["code"], "REPLACED", "{parked}");
     assert!(text(folder, &["parked"]).ends_with("1 machine is parked\n"));
     assert_eq!(error(folder, &["rebind", &uuid(3), &uuid(3)]), (Some(1), "PARSE_TEXT".into()));
+}
+
+#[test]
+fn a_list_is_imported_whole_or_not_at_all() {
+    let folder = database();
+    let folder = folder.path();
+    let write = |text: &str| std::fs::write(folder.join("list.csv"), text).unwrap();
+    write(&format!(
+        "uuid,mac,name,profile,labels\n{},,pc9.example.com,desk,red;lab\n,00:1b:21:aa:bb:cc,,lab,\n,00:1b:21:aa:bb:cd,,lab,\n",
+        uuid(9)
+    ));
+    assert_eq!(json(folder, &["import", "list.csv", "--check"])["imported"], false);
+    assert_eq!(error(folder, &["show", &uuid(9)]).0, Some(1), "only looked at");
+    let imported = json(folder, &["import", "list.csv"]);
+    assert_eq!((&imported["lines"], &imported["machines"], &imported["waiting"]), (&3.into(), &2.into(), &1.into()));
+    let listed = json(folder, &["list", "--where", "fact.list.profile = lab", "--columns", "host"]);
+    assert_eq!(listed["machines"][0]["host"], "pc1", "it has that interface, said the agent");
+    assert_eq!(json(folder, &["show", &uuid(9)])["name"], "pc9.example.com");
+    assert_eq!(
+        text(folder, &["import", "list.csv"]),
+        "2 machines are let in\n1 line waits for a machine whose client or firmware tells that interface address\n"
+    );
+
+    write(&format!("uuid,host\n{},pc10\nnonsense,pc11\n{},pc 12\n", uuid(10), uuid(12)));
+    let output = amt(folder, &["import", "list.csv"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("list.csv: line 3, column 1 (uuid): "), "{message}");
+    assert!(message.contains("list.csv: line 4, column 2 (host): \"pc 12\" is not a host name"), "{message}");
+    assert_eq!(error(folder, &["show", &uuid(10)]).0, Some(1), "nothing was imported");
+    std::fs::write(folder.join("list.csv"), b"uuid,host\n\xff").unwrap();
+    assert_eq!(error(folder, &["import", "list.csv"]), (Some(1), "NOT_UTF8".into()));
 }
 
 #[test]

@@ -119,3 +119,98 @@ impl Reading<'_> {
         text.parse().map_err(|why| self.wrong(field, why)).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::resolve::Entry;
+    use amt_core::Failure;
+
+    fn parse(text: &str) -> Result<Config, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "shared\n").unwrap();
+        let text = format!("database = \"d\"\nseal_key_file = \"k\"\n{text}");
+        Config::parse(&text, folder.path(), "fleet.toml")
+    }
+
+    #[test]
+    fn rules_and_actions_are_read_in_their_order() {
+        let digest = "AB:".repeat(31) + "AB";
+        let config = parse(&format!(
+            "[[rule]]\nwhen = \"host = pc1\"\nentry = \"release\"\nname = \"{{serial}}.x.example\"\nlabels = [\"a\", \"{{mac}}\"]\n\
+             certificate = \"{digest}\"\ndns_suffix = \"X.Example\"\nboot = true\nrename = false\n\
+             [[rule]]\nentry = \"park\"\nreason = \"all others\"\n\
+             [[action]]\nname = \"a\"\non = \"joined:lab\"\ncommand = \"./tell\"\narguments = [\"x\"]\nattempts = 0\n\
+             [[action]]\nname = \"b\"\non = \"provisioned\"\nwebhook = \"https://x.example/\"\nsecret_file = \"secret\"\n\
+             [[action]]\nname = \"c\"\non = \"left:lab\"\nboot = \"hard-drive\"\nwhen = \"temporary\"\n"
+        ))
+        .unwrap();
+        let [first, second] = config.rules.0.as_slice() else { panic!("{:?}", config.rules) };
+        assert_eq!((first.entry.clone(), first.boot, first.rename), (Some(Entry::Release), Some(true), Some(false)));
+        assert_eq!(first.certificate.as_deref(), Some("ab".repeat(32).as_str()));
+        assert_eq!(first.dns_suffix.as_deref(), Some("x.example"));
+        assert_eq!(first.name.as_ref().map(ToString::to_string).as_deref(), Some("{serial}.x.example"));
+        assert_eq!((first.labels.len(), first.when.to_string().as_str()), (2, "host = pc1"));
+        assert_eq!((second.when.to_string().as_str(), second.reason.as_deref()), ("", Some("all others")));
+        let [a, b, c] = config.actions.as_slice() else { panic!("{:?}", config.actions) };
+        assert_eq!((a.on.clone(), a.attempts), (Trigger::Joined("lab".into()), 0));
+        assert!(matches!(a.deed, Deed::Command(_)) && matches!(b.deed, Deed::Webhook(_)));
+        assert_eq!((b.on.clone(), b.attempts), (Trigger::Provisioned, crate::action::ATTEMPTS));
+        assert!(matches!(c.deed, Deed::Boot(BootSource::HardDrive)) && c.when.to_string() == "temporary");
+        assert!(!format!("{config:?}").contains("shared"), "no secret in Debug");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_rule_or_action_and_key() {
+        for (text, want) in [
+            ("[[rule]]\nwhen = \"verson > 1\"\n", "rule[0].when: column 1: there is no field \"verson\""),
+            ("[[rule]]\n[[rule]]\nname = \"{serail}\"\n", "rule[1].name: {serail} is not known"),
+            ("[[rule]]\nlabels = [\"{\"]\n", "rule[0].labels: a { is not closed"),
+            ("[[rule]]\nou = \"\"\n", "rule[0].ou: is empty"),
+            ("[[rule]]\ncertificate = \"ab\"\n", "rule[0].certificate: is not the SHA-256"),
+            ("[[rule]]\ndns_suffix = \"a b\"\n", "rule[0]: the resolver's dns_suffix is not a DNS name"),
+            ("[[rule]]\nentry = \"let in\"\n", "unknown variant `let in`"),
+            ("[[rule]]\nif = \"x\"\n", "unknown field `if`"),
+            ("[[action]]\nname = \"a\"\non = \"hello\"\nboot = \"network\"\n", "action[0].on: \"hello\" is none of"),
+            ("[[action]]\nname = \"a\"\non = \"joined:\"\nboot = \"network\"\n", "action[0].on: \"joined:\" is none of"),
+            ("[[action]]\nname = \"a\"\non = \"provisioned\"\n", "action[0]: give one of command, webhook and boot"),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\ncommand = \"x\"\n",
+                "action[0]: give one of command, webhook and boot",
+            ),
+            ("[[action]]\nname = \" \"\non = \"provisioned\"\nboot = \"network\"\n", "action[0].name: each action needs a name"),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\n\
+                 [[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\n",
+                "action[1].name: each action needs a name of its own",
+            ),
+            ("[[action]]\nname = \"rename\"\non = \"provisioned\"\nboot = \"network\"\n", "action[0].name: is the name of"),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\narguments = [\"x\"]\n",
+                "action[0].arguments: only a command has arguments",
+            ),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\nsecret_file = \"secret\"\n",
+                "action[0].secret_file: only a webhook is signed",
+            ),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nwebhook = \"https://x/\"\nsecret_file = \"gone\"\n",
+                "action[0].secret_file: ",
+            ),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nwebhook = \"ftp://x/\"\n",
+                "action[0].webhook: the URL does not begin with",
+            ),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nwebhook = \"https://u:p@x/\"\n",
+                "action[0].webhook: a user or password",
+            ),
+            ("[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"floppy\"\n", "unknown variant `floppy`"),
+            ("[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\nwhen = \"(\"\n", "action[0].when: "),
+        ] {
+            let message = parse(text).unwrap_err().message;
+            assert!(message.contains(want), "{text}\n{message}");
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! From facts, evidence and the resolver's answer to what happens.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Answer, Entry, Question, split_name};
 use crate::Machine;
 use crate::config::Admission;

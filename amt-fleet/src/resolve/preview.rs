@@ -1,6 +1,6 @@
 //! What would be decided about a machine, without deciding it.
 
-use super::{Answer, Defaults, Question, ask, decide, question};
+use super::{Admit, Answer, Decision, Defaults, Question, ask, decide, question};
 use crate::config::{Admission, Config};
 use crate::guard::GuardPolicy;
 use crate::names::NameTemplate;
@@ -20,7 +20,7 @@ pub struct Preview {
     pub answer: Answer,
     /// The machine's record as the decision would leave it. `parked` says why it would be kept out.
     pub machine: Machine,
-    /// Why it would be let in, where that is worth a line in its diary.
+    /// Why it would be let in, where there is more to it than the list or the configuration's `admit`.
     pub admitted: Option<String>,
     /// The name that it would be renamed to, if it would be.
     pub rename: Option<Name>,
@@ -50,18 +50,22 @@ pub async fn dry_run(fleet: &Fleet, config: &Config, id: SystemId) -> Result<Pre
     let (answer, decision) = match ask(&config.resolvers(), &question).await {
         Ok(answer) => (answer.clone(), decide(&question, answer, &defaults)),
         Err(failure) => {
-            let decision = super::Decision::undecided(&question.machine, &failure);
+            let decision = Decision::undecided(&question.machine, &failure);
             problems.push(failure);
             (Answer::default(), decision)
         }
     };
     problems.extend(decision.profile.as_deref().and_then(|name| config.profiles.find(name).err()));
+    let why = match &decision.admit {
+        Admit::Yes { note } => note.clone(),
+        Admit::Park(_) => None,
+    };
     let decided = fleet.write(Rehearse { id, decision }).await?;
     Ok(Preview {
         rules,
         answer,
+        admitted: why.filter(|_| decided.machine.parked.is_none()),
         machine: decided.machine,
-        admitted: decided.admitted,
         rename: decided.rename,
         begins: decided.begins,
         problems,

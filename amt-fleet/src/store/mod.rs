@@ -48,6 +48,8 @@ use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::{Record, Step};
 use machine::{optional, required, select_machines, time};
 pub(crate) use news::{News, Watch};
+#[cfg(test)]
+pub(crate) use tests::hello_of;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,

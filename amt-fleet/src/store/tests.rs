@@ -22,12 +22,17 @@ pub(super) fn id(n: u8) -> SystemId {
 }
 
 pub(super) fn hello(n: u8) -> SawHello {
+    SawHello { source: SocketAddr::from(([127, 1, 0, n], 40_000)), bytes: vec![3, n], ..hello_of(id(n)) }
+}
+
+/// The first hello of a machine.
+pub(crate) fn hello_of(id: SystemId) -> SawHello {
     SawHello {
-        id: id(n),
-        source: SocketAddr::from(([127, 1, 0, n], 40_000)),
+        id,
+        source: SocketAddr::from(([127, 1, 0, 1], 40_000)),
         at: SystemTime::now(),
         retry: 0,
-        bytes: vec![3, n],
+        bytes: vec![3],
         credentials_set: false,
         reverse: None,
         twin: None,

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 /// Diary lines and actions shown of one machine.
 const LINES: u32 = 200;
 /// Columns for the value of a fact; longer ones are folded.
-const VALUE: usize = 40;
+const VALUE: usize = 38;
 
 #[derive(clap::Args)]
 pub(super) struct Show {
