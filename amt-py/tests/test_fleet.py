@@ -255,7 +255,7 @@ def test_mistakes_are_told_before_anything_happens(fleet: amtpy.Fleet, tmp_path:
 def test_a_server_is_stopped_and_started_again_and_holds_its_database(fleet: amtpy.Fleet, tmp_path: Path) -> None:
     server = setup_server(fleet, tmp_path)
     assert not server.running and server.addresses == [] and server.pin is None
-    pins = set()
+    pins: set[str | None] = set()
     for _ in range(2):
         server.start()
         assert server.running and len(server.addresses) == len(server.intake_addresses) == 1
