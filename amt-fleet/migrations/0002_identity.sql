@@ -38,7 +38,14 @@ CREATE TABLE facts (
     until   INTEGER                                 -- no longer said since
 ) STRICT;
 CREATE UNIQUE INDEX facts_current ON facts (machine, key, source, value) WHERE until IS NULL;
-CREATE INDEX facts_by_value ON facts (key, value, machine) WHERE until IS NULL;
+CREATE INDEX facts_by_value ON facts (key, value, machine, source) WHERE until IS NULL;
+
+-- Lines of lists that name only an interface address, until a machine with it is known.
+CREATE TABLE expected (
+    mac  TEXT    PRIMARY KEY,
+    said TEXT    NOT NULL,                          -- JSON: pairs of key and value
+    at   INTEGER NOT NULL
+) STRICT;
 
 -- Named filters over machines, and who fitted when it was last looked at.
 CREATE TABLE collections (
@@ -106,4 +113,6 @@ CREATE TABLE enrolments (
     first_at   INTEGER NOT NULL,
     at         INTEGER NOT NULL
 ) STRICT;
+-- A client is found by its key alone, and a key is one client's.
+CREATE UNIQUE INDEX enrolments_by_key ON enrolments (client_key);
 CREATE INDEX enrolments_of_token ON enrolments (token);

@@ -111,13 +111,14 @@ mod tests {
         assert!(Glance::read(&path).await.unwrap().is_none());
         assert!(!path.exists());
         let fleet = Fleet::open_with_key_file(&path, &key).await.unwrap();
-        let mut known = KnownMachine::new("4c4c4544-0042-3510-8052-b4c04f564433".parse().unwrap());
+        let id = "4c4c4544-0042-3510-8052-b4c04f564433".parse().unwrap();
+        let mut known = KnownMachine::new(id);
         known.dns_suffix = Some("lab.example.com".to_owned());
         fleet.import(vec![known.clone()]).await.unwrap();
         // Beside the open database, as beside a running server.
         let glance = Glance::read(&path).await.unwrap().unwrap();
-        assert_eq!(glance.machines[&known.id].dns_suffix.as_deref(), Some("lab.example.com"));
-        assert!(!glance.machines[&known.id].verified && glance.newest.unwrap() <= SystemTime::now());
+        assert_eq!(glance.machines[&id].dns_suffix.as_deref(), Some("lab.example.com"));
+        assert!(!glance.machines[&id].verified && glance.newest.unwrap() <= SystemTime::now());
         assert_eq!(glance.opens_with(&SealKey::read(&key).unwrap()), Some(true));
         assert_eq!(glance.opens_with(&SealKey::new(&amt_core::Secret::new([1; 32]))), Some(false));
         fleet.close().await;

@@ -2,7 +2,7 @@
 //!
 //! Layer 4 of the workspace, optional everywhere: `amt` works with a journal of the host's own. [`Fleet`] is the database,
 //! [`Server`] listens for hellos and provisions, [`ca`] holds the certificate authorities that come built in,
-//! [`config::Config`] is the file that an administrator writes. [`report`] tells what an
+//! [`config::Config`] is the file that an administrator writes. [`filter`] says which machines are meant. [`report`] tells what an
 //! [`Observer`] saw, [`doctor`] what is wrong with a set-up, [`logs`] what the logs of other tools mean. A program that provisions single machines by itself uses
 //! [`FleetHost`].
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ mod guard;
 mod host;
 pub mod intake;
 pub mod json;
+pub mod list;
 pub mod logs;
 pub mod names;
 pub mod profiles;
@@ -41,7 +42,7 @@ pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use store::{
     Action, ActionState, CaRequest, Collection, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet,
-    IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_ENDED,
+    Imported, IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_DIARY, MAX_ENDED,
     MAX_HELLOS, MAX_JOB_CONCURRENCY, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine,
     MachineState, Membership, Name, Operation, Origin, Parked, RENAME, Release, ReleaseOrder, Report, TOKENS_KEPT,
     TlsFacts, TokenTerms,

@@ -1,14 +1,10 @@
-//! Names for machines that have none yet, and the list of machines that are expected.
+//! Names for machines that have none yet.
 
-use crate::KnownMachine;
 use crate::digest::hex;
 use amt_core::SystemId;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
-
-/// Most machines in one list.
-pub const MAX_KNOWN: usize = 1_000_000;
 
 const SHORT_BYTES: usize = 5;
 
@@ -150,58 +146,6 @@ fn render(pieces: &[Piece], id: SystemId, suffix: Option<&str>) -> String {
         .collect()
 }
 
-/// Reads a list of machines: one a line, `uuid[,host_name[,domain_name[,dns_suffix]]]`; a heading that begins with `uuid`, empty
-/// lines and lines that begin with `#` are passed over.
-///
-/// # Errors
-/// Every line that is wrong, with its number.
-pub fn parse_known(text: &str) -> Result<Vec<KnownMachine>, Vec<String>> {
-    let mut machines: Vec<KnownMachine> = Vec::new();
-    let mut lines_of = std::collections::HashMap::new();
-    let mut wrong = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim().trim_start_matches('\u{feff}');
-        let heading = machines.is_empty() && line.to_ascii_lowercase().starts_with("uuid");
-        if line.is_empty() || line.starts_with('#') || heading {
-            continue;
-        }
-        match parse_line(line) {
-            Ok(machine) => match lines_of.insert(machine.id, at + 1) {
-                Some(earlier) => {
-                    wrong.push(format!("line {}: {} stands in line {earlier} already", at + 1, machine.id))
-                }
-                None => machines.push(machine),
-            },
-            Err(why) => wrong.push(format!("line {}: {why}", at + 1)),
-        }
-        if machines.len() > MAX_KNOWN {
-            wrong.push(format!("more than {MAX_KNOWN} machines"));
-            break;
-        }
-    }
-    if wrong.is_empty() { Ok(machines) } else { Err(wrong) }
-}
-
-fn parse_line(line: &str) -> Result<KnownMachine, String> {
-    let mut fields = line.split([',', ';']).map(|f| f.trim().trim_matches('"'));
-    let id: SystemId = fields.next().unwrap_or_default().parse().map_err(|e: amt_core::Failure| e.message)?;
-    if !id.is_usable_as_key() {
-        return Err(format!("{id} is a placeholder that many machines share"));
-    }
-    let mut next = || fields.next().filter(|f| !f.is_empty()).map(str::to_owned);
-    let mut machine = KnownMachine::new(id);
-    (machine.host_name, machine.domain_name, machine.dns_suffix) = (next(), next(), next());
-    if fields.next().is_some() {
-        return Err("more than four fields".to_owned());
-    }
-    let mut plan = amt_provision::Plan::new();
-    (plan.host_name, plan.domain_name) = (machine.host_name.clone(), machine.domain_name.clone());
-    match plan.validate().into_iter().next() {
-        Some(finding) => Err(finding.message),
-        None => Ok(machine),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,22 +201,5 @@ mod tests {
         for text in ["amt-{uuid_short}", "a{uuid}.b.{suffix}"] {
             assert_eq!(text.parse::<NameTemplate>().unwrap().to_string(), text);
         }
-    }
-
-    #[test]
-    fn a_list_is_read_with_every_mistake_at_once() {
-        let good = "\u{feff}UUID,Host,Domain,Suffix\r\n# reception\r\n\r\n\
-            4c4c4544-0034-5210-8036-b3c04f4e3333, reception, example.com, corp.example.com\r\n\
-            {4C4C4544-0034-5210-8036-B3C04F4E3334}\r\n";
-        let list = parse_known(good).unwrap();
-        assert_eq!(list.len(), 2);
-        assert_eq!(list[0].dns_suffix.as_deref(), Some("corp.example.com"));
-        assert_eq!(list[1], KnownMachine::new(id("4c4c4544-0034-5210-8036-b3c04f4e3334")));
-        let bad = "4c4c4544-0034-5210-8036-b3c04f4e3333\nnonsense\n00000000-0000-0000-0000-000000000000\n\
-            4c4c4544-0034-5210-8036-b3c04f4e3333\n4c4c4544-0034-5210-8036-b3c04f4e3335,a.b\n\
-            4c4c4544-0034-5210-8036-b3c04f4e3336,a,b,c,d\n";
-        let wrong = parse_known(bad).unwrap_err();
-        let numbers: Vec<_> = wrong.iter().map(|w| w.split(':').next().unwrap()).collect();
-        assert_eq!(numbers, ["line 2", "line 3", "line 4", "line 5", "line 6"], "{wrong:#?}");
     }
 }

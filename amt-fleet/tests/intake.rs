@@ -1,4 +1,5 @@
 //! Clients that enrol, over real sockets: who may, what they may, and how their machine fares.
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! What is sent by those who mean no good, or know no better: refused, with memory flat. A process of its own, so that its memory
 //! is that of nothing else.
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 mod support;
 
@@ -224,6 +225,32 @@ async fn slow_handshakes_heads_and_bodies_are_cut_while_others_are_served() {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: intake\r\n\r\n").await.unwrap();
     let reply = timeout(Duration::from_secs(10), read_reply(&mut stream)).await.expect("closed when idle");
     assert_eq!(reply.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_are_few_and_end_and_others_wait_their_turn() {
+    let _alone = ALONE.lock().await;
+    let mut config = quick();
+    (config.max_connections, config.lifetime) = (4, Duration::from_millis(1500));
+    config.head = Duration::from_secs(30);
+    let running = Running::start(|builder| builder.config(config)).await;
+    let began = Instant::now();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(running.client.connect().await.unwrap());
+    }
+    let (fifth, least) = tokio::join!(running.client.get("/healthz", None), async {
+        let mut ends = Vec::new();
+        for stream in &mut held {
+            let mut one = [0];
+            assert_eq!(timeout(PATIENCE, stream.read(&mut one)).await.unwrap().unwrap_or(0), 0, "nothing was asked");
+            ends.push(began.elapsed());
+        }
+        ends.into_iter().min().unwrap()
+    });
+    assert_eq!(fifth.status, 200);
+    assert!(least >= Duration::from_millis(1000), "a connection lives as long as it may: {least:?}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 /// Sends `first`, then one byte again and again until the other side has enough.

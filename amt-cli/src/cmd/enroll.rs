@@ -30,7 +30,7 @@ const MAX_CA_FILE: usize = 4 * 1024 * 1024;
 /// a live stick or WinPE give --live, and --ask for the machine's name; docs/enroll.md has both recipes.
 #[derive(clap::Args)]
 pub(crate) struct Enroll {
-    /// Address of the intake, for example https://intake.example.com:8443
+    /// Address of the intake, for example https://intake.example.com:9972
     #[arg(long, value_name = "URL")]
     server: String,
 

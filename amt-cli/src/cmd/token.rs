@@ -7,7 +7,6 @@ use crate::time::rfc3339;
 use amt_core::SystemId;
 use amt_fleet::{EnrolmentToken, MAX_TOKEN_USES, TokenTerms};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 

@@ -15,7 +15,8 @@ use crate::KnownMachine;
 use crate::action::ActionRule;
 use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
 use crate::guard::GuardPolicy;
-use crate::names::{NameTemplate, parse_known};
+use crate::list::parse_known;
+use crate::names::NameTemplate;
 use crate::profiles::Profiles;
 use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
@@ -211,6 +212,16 @@ impl Config {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = parse_file(&text, &path.display().to_string())?;
         Ok(DatabaseFiles { database: folder.join(&file.database), seal_key_file: folder.join(&file.seal_key_file) })
+    }
+
+    /// Reads only how evidence is weighed, `[guard]`; the rest of the file must still be well-formed.
+    ///
+    /// # Errors
+    /// As [`load_files`](Self::load_files).
+    pub fn load_guard(path: &Path) -> Result<GuardPolicy, Failure> {
+        let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
+        let file = parse_file(&text, &path.display().to_string())?;
+        Ok(Reading { folder: Path::new("."), findings: Vec::new() }.guard(&file.guard))
     }
 }
 

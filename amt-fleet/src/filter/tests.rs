@@ -395,12 +395,12 @@ fn made() -> impl Strategy<Value = Made> {
 async fn build(fleet: &Fleet, n: u8, made: &Made, now: SystemTime) {
     let id = SystemId::from_wire([n; 16]);
     let mut known = KnownMachine::new(id);
-    known.host_name = (n % 3 > 0).then(|| format!("pc{n}"));
+    known.host_name = (!n.is_multiple_of(3)).then(|| format!("pc{n}"));
     fleet.import(vec![known]).await.unwrap();
     if let Some(version) = made.version {
         let mut record = Record::new(id);
         record.version = Some(version.parse().unwrap());
-        record.certificate = (n % 2 == 0).then(|| vec![n]);
+        record.certificate = n.is_multiple_of(2).then(|| vec![n]);
         fleet.persist(&record).await.unwrap();
     }
     let mut sources: Vec<FactSource> = made.facts.iter().map(|f| f.2).collect();

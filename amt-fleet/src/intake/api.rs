@@ -294,7 +294,7 @@ fn refused(refusal: &Refusal) -> Answer {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(wait) = refusal.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
     }
     if matches!(refusal.code, ProblemCode::Slow | ProblemCode::TooLarge) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

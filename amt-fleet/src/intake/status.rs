@@ -84,3 +84,73 @@ fn revision(status: &Status) -> u64 {
     let bytes = digest.first_chunk::<8>().copied().unwrap_or_default();
     u64::from_be_bytes(bytes) >> (u64::BITS - REVISION_BITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::{KEY_LEN, SealKey};
+    use crate::{Fleet, KnownMachine, Name, Parked};
+    use amt_core::{ErrorCode, Failure, Secret, SystemId};
+    use amt_provision::Step;
+    use std::time::SystemTime;
+
+    async fn machine() -> (tempfile::TempDir, Machine) {
+        let folder = tempfile::tempdir().unwrap();
+        let fleet =
+            Fleet::open(folder.path().join("fleet.db"), SealKey::new(&Secret::new([1; KEY_LEN]))).await.unwrap();
+        let id = SystemId::from_wire([7; 16]);
+        fleet.import(vec![KnownMachine::new(id)]).await.unwrap();
+        let machine = fleet.machine(id).await.unwrap();
+        (folder, machine)
+    }
+
+    #[tokio::test]
+    async fn every_state_has_its_stage_and_only_a_proof_is_done() {
+        let (_folder, mut machine) = machine().await;
+        let mut revisions = std::collections::BTreeSet::new();
+        let mut is = |machine: &Machine, stage, done| {
+            let status = of(machine);
+            assert_eq!((status.stage, status.done), (stage, done), "{status:?}");
+            assert!(revisions.insert(status.revision) && status.revision < 1 << REVISION_BITS);
+            assert_eq!(of(machine), status);
+        };
+        is(&machine, Stage::Reported, false);
+        machine.hello_at = Some(SystemTime::now());
+        is(&machine, Stage::Heard, false);
+        machine.state = MachineState::Parked;
+        is(&machine, Stage::Parked, false);
+        machine.state = MachineState::Working;
+        is(&machine, Stage::Heard, false);
+        machine.step = Some(Step::SetAdminPassword);
+        is(&machine, Stage::Working, false);
+        machine.state = MachineState::Waiting;
+        is(&machine, Stage::Waiting, false);
+        machine.state = MachineState::Failed;
+        is(&machine, Stage::Failed, false);
+        machine.state = MachineState::Verified;
+        is(&machine, Stage::Verified, true);
+        machine.wanted = Some(Name { host: "pc1".into(), domain: None });
+        is(&machine, Stage::Verified, false);
+        (machine.wanted, machine.redo) = (None, true);
+        is(&machine, Stage::Verified, false);
+    }
+
+    #[tokio::test]
+    async fn texts_for_the_administrator_are_not_told() {
+        let (_folder, mut machine) = machine().await;
+        let other = "00112233-4455-6677-8899-aabbccddeeff at 10.9.8.7";
+        machine.state = MachineState::Parked;
+        machine.parked = Some(Parked { code: "MAC-ELSEWHERE".into(), reason: other.into(), hint: other.into() });
+        let parked = of(&machine);
+        machine.state = MachineState::Failed;
+        machine.failure = Some(Failure::new(ErrorCode::WRONG_MACHINE, "connect", other).hint(other));
+        let failed = of(&machine);
+        machine.state = MachineState::Waiting;
+        for status in [parked, failed, of(&machine)] {
+            let text = serde_json::to_string(&status).unwrap();
+            assert!(!text.contains("00112233") && !text.contains("10.9.8.7"), "{text}");
+            assert!(text.contains("MAC-ELSEWHERE") || text.contains("WRONG_MACHINE"), "{text}");
+            assert!(!status.hint.is_empty());
+        }
+    }
+}

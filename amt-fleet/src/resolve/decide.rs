@@ -127,7 +127,7 @@ fn told(question: &Question, key: FactKey) -> Option<String> {
 }
 
 /// The name that the machine shall keep, if one is known. Only the host part of a full name counts where its domain is
-/// none of the site's: the machine's network and its operating system disagree about the domain.
+/// none of the site's: the machine's network and its operating system disagree about the domain. What somebody wrote stands as it is.
 fn final_name(question: &Question, answer: &Answer, suffix: Option<&str>, site: &[String]) -> Option<Name> {
     let with_suffix = |host: String| Name { host, domain: suffix.map(str::to_owned) };
     if let Some(name) = answer.split_name() {
@@ -141,8 +141,11 @@ fn final_name(question: &Question, answer: &Answer, suffix: Option<&str>, site: 
     {
         return Some(with_suffix(host.value.clone()));
     }
-    let name = split_name(&full?.value);
-    let agrees = |domain: &str| Some(domain) == suffix || site.is_empty() || site.iter().any(|s| s == domain);
+    let full = full?;
+    let name = split_name(&full.value);
+    let written = full.source >= FactSource::List;
+    let agrees =
+        |domain: &str| written || Some(domain) == suffix || site.is_empty() || site.iter().any(|s| s == domain);
     Some(match &name.domain {
         Some(domain) if agrees(domain) => name,
         _ => with_suffix(name.host),

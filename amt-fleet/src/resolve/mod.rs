@@ -6,11 +6,13 @@
 
 mod command;
 mod decide;
+mod preview;
 mod rules;
 mod template;
 
 pub use command::CommandResolver;
 pub(crate) use decide::{Admit, Decision, Defaults, RESOLVER, decide, has_begun};
+pub use preview::{Foreseen, Preview, dry_run, foresee, look};
 pub use rules::{Rule, Rules};
 pub use template::Template;
 
@@ -20,7 +22,7 @@ use crate::guard::{Conflict, Evidence, other_board};
 use crate::store::Name;
 use crate::{Fleet, Machine};
 use amt_core::{ErrorCode, Failure, SystemId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +56,11 @@ impl Question {
     /// The machine as filters judge it.
     pub fn subject(&self) -> Subject<'_> {
         Subject { machine: &self.machine, facts: &self.facts, collections: &self.collections, now: self.now }
+    }
+
+    /// All that keeps a boot action from firing, in words: any evidence, weak too, and every contradiction.
+    pub fn against_boot(&self) -> Vec<&str> {
+        self.evidence.iter().map(|e| e.text.as_str()).chain(self.conflicts.iter().map(|c| c.text.as_str())).collect()
     }
 
     /// The question as a program gets it.
@@ -114,7 +121,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 /// Whether a machine is let in, as far as a resolver says.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Entry {
     /// Let it in, unless the guard has something against it.
@@ -126,7 +133,7 @@ pub enum Entry {
 }
 
 /// What a resolver says. What it leaves out is decided by others or by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Answer {

@@ -70,7 +70,7 @@ impl Observer {
     /// `LISTEN`, or what is wrong with a certificate file.
     pub async fn bind(config: &Config) -> Result<Self, Failure> {
         let certificates = load_certificates(&config.certificates)?;
-        let of_list = config.known.iter().filter_map(|m| Some((m.id, m.dns_suffix.clone()?)));
+        let of_list = config.known.iter().filter_map(|m| Some((m.id?, m.dns_suffix.clone()?)));
         Ok(Self::new(&config.listen, certificates, config.dns_suffixes.clone()).await?.machine_suffixes(of_list))
     }
 

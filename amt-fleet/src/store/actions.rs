@@ -70,7 +70,7 @@ pub struct Action {
 }
 
 impl Action {
-    fn from_row(row: &SqliteRow) -> Result<Self, Failure> {
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, Failure> {
         let message = optional::<String>(row, "message")?;
         let code = optional::<i64>(row, "code")?.and_then(|c| u32::try_from(c).ok()).and_then(ErrorCode::from_number);
         let hint = optional::<String>(row, "hint")?.unwrap_or_default();

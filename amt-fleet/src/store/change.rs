@@ -5,7 +5,7 @@ use super::writer::Change;
 use super::{actions, failed, millis};
 use crate::digest::sha256_hex;
 use crate::seal::{Place, SealKey};
-use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use amt_core::{Failure, Secret, SystemId};
 use amt_provision::Record;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
@@ -458,64 +458,6 @@ impl Change for CaAnswered {
         .await
         .map(drop)
         .map_err(failed("write request"))
-    }
-}
-
-/// A machine that is expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KnownMachine {
-    /// UUID.
-    pub id: SystemId,
-    /// Host name to give it; absent: by the template.
-    pub host_name: Option<String>,
-    /// Domain to give it; absent: by the configuration.
-    pub domain_name: Option<String>,
-    /// DNS suffix its firmware has; absent: by the configuration.
-    pub dns_suffix: Option<String>,
-}
-
-impl KnownMachine {
-    /// A machine of which only the UUID is known.
-    pub const fn new(id: SystemId) -> Self {
-        Self { id, host_name: None, domain_name: None, dns_suffix: None }
-    }
-}
-
-/// Machines of a list: admitted, and named as the list says.
-pub(crate) struct Import(pub(crate) Vec<KnownMachine>);
-
-impl Change for Import {
-    type Reply = ();
-
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        for known in &self.0 {
-            let row = match tx.row_of(known.id).await? {
-                Some(row) => row,
-                None => tx.insert_machine(known.id, Origin::List, true).await?,
-            };
-            // A name that the machine already carries is kept: changing it takes a new certificate.
-            sqlx::query(
-                "UPDATE machines SET admitted = 1, host_name = ifnull(host_name, ?2), domain_name = ifnull(domain_name, ?3), \
-                 dns_suffix = ifnull(?4, dns_suffix), changed_at = ?5 WHERE id = ?1",
-            )
-            .bind(row)
-            .bind(known.host_name.as_deref())
-            .bind(known.domain_name.as_deref())
-            .bind(known.dns_suffix.as_deref())
-            .bind(tx.now)
-            .execute(&mut *tx.connection)
-            .await
-            .map_err(|error| match error.as_database_error() {
-                Some(e) if e.is_unique_violation() => Failure::new(
-                    ErrorCode::CONFIG,
-                    "import",
-                    format!("{}: the name belongs to another machine already", known.id),
-                ),
-                _ => failed("import")(error),
-            })?;
-        }
-        Ok(())
     }
 }
 

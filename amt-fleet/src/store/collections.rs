@@ -148,7 +148,7 @@ impl Tx<'_> {
         let mut member_of: Vec<String> = members.iter().map(|r| required(r, "collection")).collect::<Result<_, _>>()?;
         let now = from_millis(self.now);
         for Kept { name, filter } in collections {
-            let place = member_of.iter().position(|member| member.eq_ignore_ascii_case(&name));
+            let place = member_of.iter().position(|member| member.eq_ignore_ascii_case(name));
             let fits = filter.matches(&Subject { machine: &machine, facts: &facts, collections: &member_of, now });
             let sql = match (place, fits) {
                 (None, true) => {

@@ -2,7 +2,7 @@
 
 use super::change::Tx;
 use super::facts::tell;
-use super::machine::{Machine, MachineState, Name, Parked, Release, required};
+use super::machine::{Machine, MachineState, Name, Parked, Release, required, time};
 use super::writer::Change;
 use super::{Fleet, Report, actions, failed, millis};
 use crate::fact::{FactKey, FactSource};
@@ -10,6 +10,7 @@ use crate::guard::{Conflict, ConflictKind};
 use crate::resolve::{Admit, Decision, RESOLVER, has_begun};
 use amt_core::{Failure, SystemId};
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 /// Most other machines that are named in a conflict.
 const MAX_OTHERS: i64 = 4;
@@ -112,6 +113,30 @@ impl Change for Decide {
             rename,
             machine,
         })
+    }
+}
+
+/// The same decision, taken back before it is written: what would come of it.
+pub(crate) struct Rehearse {
+    pub(crate) id: SystemId,
+    pub(crate) decision: Decision,
+}
+
+impl Change for Rehearse {
+    type Reply = Decided;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<Decided, Failure> {
+        let step = async |tx: &mut Tx<'_>, sql: &'static str| {
+            sqlx::query(sql).execute(&mut *tx.connection).await.map(drop).map_err(failed("rehearse"))
+        };
+        let dirty = tx.dirty.clone();
+        step(tx, "SAVEPOINT rehearsal").await?;
+        let decided = Decide { id: self.id, decision: self.decision.clone() }.apply(tx).await;
+        step(tx, "ROLLBACK TO rehearsal").await?;
+        step(tx, "RELEASE rehearsal").await?;
+        // Nothing has changed about it.
+        tx.dirty = dirty;
+        decided
     }
 }
 
@@ -227,6 +252,23 @@ impl Fleet {
             conflicts.push(Conflict { kind: ConflictKind::MacElsewhere, other: Some(uuid.parse()?), text });
         }
         Ok(conflicts)
+    }
+
+    /// When a machine was first told to be parked for the reason that it is parked for now, as far as its diary goes back.
+    ///
+    /// # Errors
+    /// `STORE`.
+    pub async fn parked_since(&self, id: SystemId) -> Result<Option<SystemTime>, Failure> {
+        let row = sqlx::query(
+            "SELECT min(at) AS at FROM events WHERE kind = 'parked' AND machine = (SELECT id FROM machines WHERE uuid = ?1) \
+             AND message = (SELECT message FROM events WHERE kind = 'parked' \
+             AND machine = (SELECT id FROM machines WHERE uuid = ?1) ORDER BY id DESC LIMIT 1)",
+        )
+        .bind(id.to_string())
+        .fetch_one(self.readers())
+        .await
+        .map_err(failed("read"))?;
+        time(&row, "at")
     }
 
     /// Whether another machine was seen at `address` after this one.

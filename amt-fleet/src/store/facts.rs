@@ -1,6 +1,7 @@
 //! Facts in the database.
 
 use super::change::Tx;
+use super::known::claim;
 use super::machine::{Origin, required, time};
 use super::writer::Change;
 use super::{Fleet, failed, from_millis};
@@ -76,8 +77,14 @@ impl Change for Tell {
     }
 }
 
-/// Adds what is new, renews what is said again, ends what the same source no longer says.
+/// Records what is said of a machine, and what a list says of a machine with such an interface.
 pub(super) async fn tell(tx: &mut Tx<'_>, row: i64, report: &Report) -> Result<bool, Failure> {
+    let news = say(tx, row, report).await?;
+    Ok(claim(tx, row, report).await? || news)
+}
+
+/// Adds what is new, renews what is said again, ends what the same source no longer says.
+pub(super) async fn say(tx: &mut Tx<'_>, row: i64, report: &Report) -> Result<bool, Failure> {
     let source = report.source.name();
     let mut news = false;
     let mut keys: Vec<FactKey> = report.facts.iter().map(|(key, _)| *key).collect();

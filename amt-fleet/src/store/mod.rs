@@ -11,10 +11,12 @@ mod enrolment;
 mod facts;
 mod hello;
 mod jobs;
+mod known;
 mod machine;
 mod news;
 mod release;
 mod rename;
+mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -22,16 +24,16 @@ mod writer;
 
 pub use actions::{Action, ActionState, MAX_ENDED, RENAME};
 pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction, Expand};
-pub use change::KnownMachine;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use collections::collection_name;
 pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
-pub(crate) use decide::{Decide, Decided};
+pub(crate) use decide::{Decide, Decided, Rehearse};
 pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
 pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};
 pub use facts::{MAX_PAST_FACTS, Report};
 pub(crate) use hello::{Heard, SawHello};
 pub use jobs::{Job, MAX_JOB_CONCURRENCY, Operation};
+pub use known::{Imported, KnownMachine};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
     Release, TlsFacts,
@@ -367,21 +369,6 @@ impl Fleet {
             .collect()
     }
 
-    /// Admits machines by a list, all or none. Names already given are kept.
-    ///
-    /// # Errors
-    /// `IDENTITY_UNUSABLE` if a UUID is one that many machines share; `CONFIG` if a name is taken; `STORE`.
-    pub async fn import(&self, machines: Vec<KnownMachine>) -> Result<(), Failure> {
-        if let Some(bad) = machines.iter().find(|m| !m.id.is_usable_as_key()) {
-            let text = format!("{} is a placeholder that many machines share", bad.id);
-            return Err(Failure::new(ErrorCode::IDENTITY_UNUSABLE, "import", text));
-        }
-        let ids: Vec<SystemId> = machines.iter().map(|m| m.id).collect();
-        self.0.writer.submit(change::Import(machines)).await?;
-        ids.into_iter().for_each(|id| self.touch(id));
-        Ok(())
-    }
-
     /// Has a verified machine provisioned again when it says hello next. Its known credentials are kept.
     ///
     /// # Errors
@@ -428,7 +415,6 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
-        migration(3, "intake", include_str!("../../migrations/0003_intake.sql")),
     ])
 }
 

@@ -10,7 +10,6 @@ use amt_provision::Step;
 use sqlx::AssertSqlSafe;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -43,12 +42,12 @@ pub struct Listed {
     pub failure: Option<Failure>,
 }
 
-/// UUID, state, step, address, host, domain, and the failure's code, stage and message.
+/// UUID, state, step, address, host, domain, and the failure's code, stage and message. What has no escapes is borrowed.
 type Line<'a> = (
-    Cow<'a, str>,
-    Cow<'a, str>,
-    Option<Cow<'a, str>>,
-    Option<Cow<'a, str>>,
+    &'a str,
+    &'a str,
+    Option<&'a str>,
+    Option<&'a str>,
     Option<String>,
     Option<String>,
     Option<u32>,
@@ -92,14 +91,10 @@ impl Fleet {
         limit: Option<u32>,
     ) -> Result<Vec<Machine>, Failure> {
         self.check_collections(filter).await?;
-        let FilterSql { text, mut binds, .. } = filter.to_sql(SystemTime::now());
-        let order = sort.map_or_else(|| "m.id".to_owned(), Sort::to_sql);
-        binds.push(Bind::Integer(limit.map_or(-1, i64::from)));
-        // What is not shown is not carried through the sorting.
+        let Picking { machines, condition, order, binds } = Picking::new(filter, sort, limit);
         let sql = format!(
-            "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate \
-             FROM (SELECT m.id, row_number() OVER (ORDER BY {order}) AS place FROM machines m WHERE {text} ORDER BY place LIMIT ?) picked \
-             JOIN machines m ON m.id = picked.id LEFT JOIN journal j ON j.machine = m.id ORDER BY picked.place"
+            "SELECT m.*, j.step, j.commit_sent, j.realm, j.firmware, j.certificate FROM {machines} \
+             LEFT JOIN journal j ON j.machine = m.id {condition} ORDER BY {order}"
         );
         let rows = query(sql, binds).fetch_all(self.readers()).await.map_err(failed("select"))?;
         rows.iter().map(Machine::from_row).collect()
@@ -111,15 +106,15 @@ impl Fleet {
     /// As [`select`](Self::select).
     pub async fn list(&self, filter: &Filter, sort: Option<Sort>, limit: Option<u32>) -> Result<Vec<Listed>, Failure> {
         self.check_collections(filter).await?;
-        let FilterSql { text, mut binds, .. } = filter.to_sql(SystemTime::now());
-        let order = sort.map_or_else(|| "m.id".to_owned(), Sort::to_sql);
-        binds.push(Bind::Integer(limit.map_or(-1, i64::from)));
+        let Picking { machines, condition, order, mut binds } = Picking::new(filter, sort, limit);
+        // A limit that is none: SQLite keeps the order of what is put together only of a part with one.
+        binds.push(Bind::Integer(-1));
         // One value instead of a million: handing over rows and columns one by one would take most of the time.
         let sql = format!(
             "SELECT '[' || ifnull(group_concat(line, ','), '') || ']' AS lines FROM (SELECT json_array(m.uuid, m.state, \
              iif(m.state = 'verified', NULL, (SELECT j.step FROM journal j WHERE j.machine = m.id)), m.address, m.host_name, \
              m.domain_name, m.failure_code, m.failure_stage, m.failure_message) AS line \
-             FROM machines m WHERE {text} ORDER BY {order} LIMIT ?)"
+             FROM {machines} {condition} ORDER BY {order} LIMIT ?)"
         );
         let row = query(sql, binds).fetch_one(self.readers()).await.map_err(failed("list"))?;
         let lines: String = required(&row, "lines")?;
@@ -158,7 +153,7 @@ impl Fleet {
     }
 
     /// A mistyped collection would have no members, and so the answer would be wrong without anybody noticing.
-    async fn check_collections(&self, filter: &Filter) -> Result<(), Failure> {
+    pub(super) async fn check_collections(&self, filter: &Filter) -> Result<(), Failure> {
         let asked = filter.collections();
         if asked.is_empty() {
             return Ok(());
@@ -167,6 +162,30 @@ impl Fleet {
         let rows = rows.map_err(failed("read"))?;
         let names: Vec<String> = rows.iter().map(|row| required(row, "name")).collect::<Result<_, _>>()?;
         known_collections(&asked, &names)
+    }
+}
+
+/// Parts of a query about the machines that fit: put together, they have the marks for `binds` in their order.
+struct Picking {
+    machines: String,
+    condition: String,
+    order: String,
+    binds: Vec<Bind>,
+}
+
+impl Picking {
+    fn new(filter: &Filter, sort: Option<Sort>, limit: Option<u32>) -> Self {
+        let FilterSql { text, mut binds, .. } = filter.to_sql(SystemTime::now());
+        let order = sort.map_or_else(|| "m.id".to_owned(), Sort::to_sql);
+        let Some(limit) = limit else {
+            return Self { machines: "machines m".to_owned(), condition: format!("WHERE {text}"), order, binds };
+        };
+        binds.push(Bind::Integer(i64::from(limit)));
+        // What will not be shown is not carried through the sorting.
+        let machines = format!(
+            "(SELECT m.id FROM machines m WHERE {text} ORDER BY {order} LIMIT ?) picked JOIN machines m ON m.id = picked.id"
+        );
+        Self { machines, condition: String::new(), order, binds }
     }
 }
 

@@ -11,17 +11,17 @@ fn key(byte: u8) -> SealKey {
     SealKey::new(&Secret::new([byte; KEY_LEN]))
 }
 
-async fn fleet() -> (TempDir, Fleet) {
+pub(super) async fn fleet() -> (TempDir, Fleet) {
     let folder = tempfile::tempdir().unwrap();
     let fleet = Fleet::open(folder.path().join("fleet.db"), key(1)).await.unwrap();
     (folder, fleet)
 }
 
-fn id(n: u8) -> SystemId {
+pub(super) fn id(n: u8) -> SystemId {
     SystemId::from_wire([n; 16])
 }
 
-fn hello(n: u8) -> SawHello {
+pub(super) fn hello(n: u8) -> SawHello {
     SawHello {
         id: id(n),
         source: SocketAddr::from(([127, 1, 0, n], 40_000)),
@@ -206,7 +206,7 @@ async fn a_listed_machine_is_admitted_under_its_own_name() {
     assert_eq!(machine.state, MachineState::Working);
     assert_eq!(machine.name().as_deref(), Some("reception.corp.example.com"));
     assert_eq!(machine.dns_suffix.as_deref(), Some("corp.example.com"));
-    (known.id, known.domain_name) = (id(2), Some("corp.example.com".into()));
+    (known.id, known.domain_name) = (Some(id(2)), Some("corp.example.com".into()));
     assert_eq!(fleet.import(vec![known]).await.unwrap_err().code, ErrorCode::CONFIG, "one name, two machines");
     let blank = KnownMachine::new(SystemId::from_wire([0; 16]));
     assert_eq!(fleet.import(vec![blank]).await.unwrap_err().code, ErrorCode::IDENTITY_UNUSABLE);
@@ -314,4 +314,31 @@ async fn many_records_share_few_commits() {
     assert_eq!(fleet.machines().await.unwrap().len(), 200);
     // Commits since the database was made, by the writer's own count.
     assert!(fleet.commits() < 60, "{} commits", fleet.commits());
+}
+
+#[tokio::test]
+async fn versions_in_an_older_database_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let first: Vec<Migration> = migrator().iter().filter(|m| m.version == 1).cloned().collect();
+    Migrator::with_migrations(first).run(&mut connection).await.unwrap();
+    for (n, firmware) in [(1, Some("16.1.25.2124")), (2, Some("9.5.0")), (3, None)] {
+        let sql = "INSERT INTO machines (id, uuid, origin, created_at, changed_at, state) VALUES (?1, ?2, 'hello', 0, 0, 'known')";
+        sqlx::query(sql).bind(i64::from(n)).bind(id(n).to_string()).execute(&mut connection).await.unwrap();
+        let sql = "INSERT INTO journal (machine, step, commit_sent, verified, firmware, written_at, sealed) \
+                   VALUES (?1, 'connect', 0, 0, ?2, 0, x'00')";
+        sqlx::query(sql).bind(i64::from(n)).bind(firmware).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let fleet = Fleet::open(&path, key(1)).await.unwrap();
+    let found = |text: &str| {
+        let filter = crate::filter::Filter::parse(text).unwrap();
+        let fleet = fleet.clone();
+        async move { fleet.select(&filter, None, None).await.unwrap().iter().map(|m| m.id).collect::<Vec<_>>() }
+    };
+    assert_eq!(found("version = 16.1.25.2124").await, [id(1)]);
+    assert_eq!(found("version < 16").await, [id(2)]);
+    assert_eq!(found("not has version").await, [id(3)]);
 }

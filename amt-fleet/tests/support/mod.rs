@@ -1,5 +1,5 @@
 //! An intake that runs, and a client of it on bare sockets: what is sent is exactly what a test says.
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use amt_core::{Secret, SystemId};
 use amt_fleet::Fleet;

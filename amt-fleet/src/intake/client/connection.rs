@@ -48,7 +48,7 @@ impl FromStr for ServerUrl {
     fn from_str(text: &str) -> Result<Self, Failure> {
         let bad = |why: &str| {
             Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("the server's address {why}"))
-                .hint("write it like https://intake.example.com:8443")
+                .hint("write it like https://intake.example.com:9972")
         };
         let text = text.trim();
         if text.len() > MAX_URL {
@@ -375,7 +375,7 @@ mod tests {
             (&format!("https://{}", "x".repeat(MAX_URL)), "longer"),
         ] {
             let failure = text.parse::<ServerUrl>().unwrap_err();
-            assert!(failure.message.contains(why) && failure.hint.contains("8443"), "{text}: {failure:?}");
+            assert!(failure.message.contains(why) && failure.hint.contains("9972"), "{text}: {failure:?}");
         }
     }
 

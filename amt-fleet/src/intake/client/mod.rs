@@ -8,7 +8,7 @@
 //! use amt_fleet::intake::client::{Client, ClientState, Enrolment, Trust, agent_facts};
 //!
 //! let system = amt::System::read()?;
-//! let client = Client::new("https://intake.example.com:8443".parse()?, &Trust::system())?;
+//! let client = Client::new("https://intake.example.com:9972".parse()?, &Trust::system())?;
 //! let state = ClientState::open(&ClientState::default_folder(), system.id)?;
 //! let facts = agent_facts(&system, Some("pc1.example.com"))?;
 //! let token = amt_fleet::intake::wire::Token::parse("amt_…")?;

@@ -78,8 +78,7 @@ async fn boot(shared: &Shared, action: &Action, source: BootSource) -> Result<St
     record.id = id;
     let release = question.machine.boot_released.as_ref();
     if release.is_none() && record.stage == amt_provision::boot::BootStage::Idle {
-        let evidence = question.evidence.iter().map(|e| e.text.as_str());
-        let against: Vec<&str> = evidence.chain(question.conflicts.iter().map(|c| c.text.as_str())).collect();
+        let against = question.against_boot();
         if !against.is_empty() {
             let text = format!("not booted from {}, because {}", source.name(), against.join("; "));
             return Err(Failure::new(ErrorCode::IN_USE, "guard", text)
