@@ -2,7 +2,7 @@
 //!
 //! Times are RFC 3339, UTC, with milliseconds. Nothing secret is in any of them.
 
-use crate::{DiaryEntry, Fact, FleetEvent, Machine, Progress, Release, TlsFacts};
+use crate::{DiaryEntry, Fact, FleetEvent, Machine, Parked, Progress, Release, TlsFacts};
 use amt_core::{DeviceStatus, Failure};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -121,7 +121,8 @@ impl Machine {
             "dns_suffix": self.dns_suffix,
             "profile": self.profile,
             "ou": self.ou,
-            "parked": self.parked.as_ref().map(|p| json!({ "code": p.code, "reason": p.reason, "hint": p.hint })),
+            "present": self.present,
+            "parked": self.parked.as_ref().map(Parked::to_json),
             "released": self.released.as_ref().map(release),
             "boot_released": self.boot_released.as_ref().map(release),
             "bound_address": self.bound_address,
@@ -139,6 +140,13 @@ impl Machine {
             "first_verified_at": self.first_verified_at.map(time),
             "error": self.failure.as_ref().map(failure),
         })
+    }
+}
+
+impl Parked {
+    /// `code`, `reason`, `hint`.
+    pub fn to_json(&self) -> Value {
+        json!({ "code": self.code, "reason": self.reason, "hint": self.hint })
     }
 }
 

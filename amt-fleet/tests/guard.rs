@@ -137,7 +137,7 @@ impl Site {
 
     fn boots(&self) -> usize {
         let boots = self.simulator.truth(self.id()).unwrap().boots;
-        boots.iter().filter(|boot| boot.source.to_string() == "network").count()
+        boots.iter().filter(|boot| boot.source == "network").count()
     }
 
     /// The guard keeps the boot back and says why; somebody lets it fire, once.

@@ -9,7 +9,7 @@ use crate::time::rfc3339;
 use amt_core::hello::HelloKind;
 use amt_core::{ErrorCode, Failure, Severity};
 use amt_fleet::config::Config;
-use amt_fleet::{Fleet, FleetEvent, Observation, Server, TlsFacts, Verdict as Chances};
+use amt_fleet::{Fleet, FleetEvent, Observation, Server, Verdict as Chances};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -94,10 +94,6 @@ pub(super) fn listening(out: &mut Output, addresses: &[SocketAddr], what: &str) 
 fn tell(out: &mut Output, event: &FleetEvent) -> Result<(), Failure> {
     out.json_line(&event.to_json())?;
     out.line(&format!("{} {event}", rfc3339(event.at)))
-}
-
-pub(super) fn tls_json(tls: &TlsFacts) -> Value {
-    tls.to_json()
 }
 
 pub(super) fn observation_json(seen: &Observation) -> Value {
