@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
 
 use crate::cmd::{Error, Verdict};
-use amt_core::{DeviceStatus, ErrorCode, Failure, Finding, Severity};
+use amt_core::{ErrorCode, Failure, Finding, Severity};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -150,36 +150,7 @@ impl Output {
 
 /// The error object of the command line: `code`, `name`, `stage`, `message`, `hint`, and `device` if it said anything.
 pub(crate) fn failure_json(failure: &Failure) -> Value {
-    let mut object = json!({
-        "code": failure.code.number(),
-        "name": failure.code.name(),
-        "stage": failure.stage,
-        "message": failure.message,
-        "hint": failure.hint,
-    });
-    if let Some(status) = &failure.device {
-        object["device"] = device_json(status);
-    }
-    object
-}
-
-fn device_json(status: &DeviceStatus) -> Value {
-    let mut object = match status {
-        DeviceStatus::ReturnValue { method, value, name } => {
-            json!({"kind": "return_value", "method": method, "value": value, "name": name})
-        }
-        DeviceStatus::Fault { code, subcode, status, reason } => {
-            json!({
-                "kind": "fault", "code": code, "subcode": subcode, "reason": reason,
-                "status": status.map(|s| s.0), "status_name": status.and_then(|s| s.name()),
-            })
-        }
-        DeviceStatus::Http(status) => json!({"kind": "http", "status": status}),
-        DeviceStatus::TlsAlert(alert) => json!({"kind": "tls_alert", "alert": alert}),
-        _ => json!({"kind": "other"}),
-    };
-    object["text"] = status.to_string().into();
-    object
+    amt_fleet::json::failure(failure)
 }
 
 /// One finding, as `findings` lists them.
@@ -237,6 +208,7 @@ fn replace(target: &Path, content: &[u8], private: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amt_core::DeviceStatus;
 
     #[test]
     fn an_error_document_carries_what_the_device_said() {

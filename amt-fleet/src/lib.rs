@@ -20,6 +20,7 @@ mod glance;
 mod guard;
 mod host;
 pub mod intake;
+pub mod json;
 pub mod list;
 pub mod logs;
 pub mod names;

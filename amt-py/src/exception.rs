@@ -19,7 +19,7 @@ mod python {
 /// The exception for `failure`, with all its parts.
 pub(crate) fn raise(failure: Failure) -> PyErr {
     let new = match failure.code {
-        ErrorCode::INVALID_ARGUMENT | ErrorCode::NOT_UTF8 => python::ArgumentError::new_err,
+        ErrorCode::INVALID_ARGUMENT | ErrorCode::NOT_UTF8 | ErrorCode::FILTER => python::ArgumentError::new_err,
         ErrorCode::SOAP_FAULT | ErrorCode::RETURN_VALUE => python::WsmanFault::new_err,
         ErrorCode::WRONG_OR_LOCKED | ErrorCode::ADMIN_PASSWORD_UNKNOWN | ErrorCode::OTP_MISMATCH => {
             python::CredentialError::new_err
@@ -34,12 +34,23 @@ pub(crate) fn raise(failure: Failure) -> PyErr {
             _ => python::AmtError::new_err,
         },
     };
-    new((
+    new(parts(failure))
+}
+
+/// The same as a time that is over, whatever its code says.
+pub(crate) fn raise_timeout(failure: Failure) -> PyErr {
+    python::AmtTimeout::new_err(parts(failure))
+}
+
+type Parts = (String, u32, &'static str, String, String, Option<String>);
+
+fn parts(failure: Failure) -> Parts {
+    (
         failure.message,
         failure.code.number(),
         failure.code.name(),
         failure.stage.into_owned(),
         failure.hint.into_owned(),
         failure.device.map(|device| device.to_string()),
-    ))
+    )
 }

@@ -30,6 +30,18 @@ pub(crate) struct Finding {
     hint: String,
 }
 
+impl From<amt_core::Finding> for Finding {
+    fn from(found: amt_core::Finding) -> Self {
+        Self {
+            code: found.code,
+            severity: found.severity.as_str(),
+            field: found.field,
+            message: found.message,
+            hint: found.hint,
+        }
+    }
+}
+
 #[pymethods]
 impl Finding {
     fn __repr__(&self) -> String {
@@ -66,15 +78,7 @@ pub(crate) fn preflight(
     };
     input.firmware = firmware.map(str::parse).transpose().map_err(raise)?;
     let findings = amt_core::pki::preflight(&input).into_iter();
-    Ok(findings
-        .map(|found| Finding {
-            code: found.code,
-            severity: found.severity.as_str(),
-            field: found.field,
-            message: found.message,
-            hint: found.hint,
-        })
-        .collect())
+    Ok(findings.map(Finding::from).collect())
 }
 
 /// Seconds since 1970.

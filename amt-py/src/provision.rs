@@ -3,6 +3,7 @@
 use crate::certificate;
 use crate::exception::raise;
 use crate::hello::Hello;
+use crate::wait::ATTENTION;
 use ::amt_provision::{Event, PasswordPolicy, Plan};
 use amt::blocking::{Provisioning, Turn};
 use amt::{Job, ProvisioningCertificate};
@@ -13,9 +14,6 @@ use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Longest time in which an interrupt (Ctrl-C) is not noticed.
-const ATTENTION: Duration = Duration::from_millis(100);
 
 /// A provisioning certificate with its chain and private key.
 #[pyclass(frozen, module = "amtpy")]
@@ -148,7 +146,7 @@ pub(crate) fn provision(
 }
 
 /// One certificate, or a sequence of them.
-fn certificates(given: &Bound<'_, PyAny>) -> PyResult<Arc<[ProvisioningCertificate]>> {
+pub(crate) fn certificates(given: &Bound<'_, PyAny>) -> PyResult<Arc<[ProvisioningCertificate]>> {
     if let Ok(one) = given.cast::<Certificate>() {
         return Ok(Arc::new([one.get().0.clone()]));
     }

@@ -1,5 +1,6 @@
 """Virtual machines for the tests: `amt sim` in a process of its own."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -15,6 +16,9 @@ import pytest
 TESTDATA = Path(__file__).resolve().parents[2] / "testdata" / "provisioning"
 SUFFIX = "example.com"
 PASSWORD = "Provision.1"
+
+#: The program whose virtual machines are provisioned.
+AMT = os.environ.get("AMT_BIN", str(Path(__file__).resolve().parents[2] / "target" / "debug" / "amt"))
 
 #: Networks of their own for tests that run one after another; a machine that has just ended may still hold its ports.
 _networks = itertools.count(1)
@@ -47,12 +51,11 @@ def testdata() -> Path:
     return TESTDATA
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    """A factory-fresh machine that trusts the test root and is in example.com."""
-    amt = os.environ.get("AMT_BIN", str(Path(__file__).resolve().parents[2] / "target" / "debug" / "amt"))
-    command = [amt, "sim", "--root", str(TESTDATA / "root.pem"), "--suffix", SUFFIX, "--time-scale", "20"]
-    command += ["--base-address", f"127.72.{next(_networks)}.1", "--control", "127.0.0.1:0"]
+@contextlib.contextmanager
+def simulate(*options: str) -> Iterator[Machine]:
+    """A factory-fresh machine that trusts the test root and is in example.com, with more options of `amt sim`."""
+    command = [AMT, "sim", "--root", str(TESTDATA / "root.pem"), "--suffix", SUFFIX, "--time-scale", "20"]
+    command += ["--base-address", f"127.72.{next(_networks)}.1", "--control", "127.0.0.1:0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -61,3 +64,10 @@ def machine() -> Iterator[Machine]:
             yield Machine(address, uuid, (host, int(port)))
         finally:
             process.terminate()
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A machine that nobody hears of."""
+    with simulate() as machine:
+        yield machine

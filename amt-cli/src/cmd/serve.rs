@@ -9,7 +9,7 @@ use crate::time::rfc3339;
 use amt_core::hello::HelloKind;
 use amt_core::{ErrorCode, Failure, Severity};
 use amt_fleet::config::Config;
-use amt_fleet::{Fleet, FleetEvent, Observation, Progress, Server, TlsFacts, Verdict as Chances};
+use amt_fleet::{Fleet, FleetEvent, Observation, Server, Verdict as Chances};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -92,49 +92,8 @@ pub(super) fn listening(out: &mut Output, addresses: &[SocketAddr], what: &str) 
 }
 
 fn tell(out: &mut Output, event: &FleetEvent) -> Result<(), Failure> {
-    out.json_line(&event_json(event))?;
+    out.json_line(&event.to_json())?;
     out.line(&format!("{} {event}", rfc3339(event.at)))
-}
-
-fn event_json(event: &FleetEvent) -> Value {
-    let mut object = json!({
-        "at": rfc3339(event.at),
-        "event": event.progress.kind(),
-        "uuid": event.id.map(|id| id.to_string()),
-        "address": event.address,
-        "message": event.progress.to_string(),
-    });
-    match &event.progress {
-        Progress::Hello { retry, credentials_set } => {
-            object["retry"] = (*retry).into();
-            object["admin_credentials_set"] = (*credentials_set).into();
-        }
-        Progress::Refused(failure) | Progress::Parked(failure) => object["error"] = failure_json(failure),
-        Progress::Started { attempt, resumed } => {
-            object["attempt"] = (*attempt).into();
-            object["resumed"] = (*resumed).into();
-        }
-        Progress::Step(step) => object["step"] = step.name().into(),
-        Progress::Connected(tls) => object["tls"] = tls_json(tls),
-        Progress::CertificateRefused { index, .. } => object["certificate"] = (*index).into(),
-        Progress::Version(version) => object["firmware"] = version.to_string().into(),
-        Progress::CaPending { request } => object["request"] = request.as_str().into(),
-        Progress::Failed { failure, retry_in } => {
-            object["error"] = failure_json(failure);
-            object["retry_in"] = retry_in.map(|wait| wait.as_secs_f64()).into();
-        }
-        Progress::Verified { control_mode, tls, took } => {
-            object["control_mode"] = control_mode.as_str().into();
-            object["tls"] = tls_json(tls);
-            object["seconds"] = took.as_secs_f64().into();
-        }
-        _ => {}
-    }
-    object
-}
-
-pub(super) fn tls_json(tls: &TlsFacts) -> Value {
-    json!({ "version": tls.version, "suite": tls.suite, "engine": tls.engine })
 }
 
 pub(super) fn observation_json(seen: &Observation) -> Value {

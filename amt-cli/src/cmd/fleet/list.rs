@@ -1,6 +1,5 @@
 //! `amt fleet list`, and lists of machines wherever else they are shown.
 
-use super::machine::machine_json;
 use super::{Database, Error, Verdict};
 use crate::output::Output;
 use crate::time::rfc3339;
@@ -77,7 +76,7 @@ impl Order {
         }
         let machines = fleet.select(filter, self.sort, self.limit).await?;
         if self.columns.is_empty() {
-            let document = json!({ "machines": machines.iter().map(machine_json).collect::<Vec<_>>() });
+            let document = json!({ "machines": machines.iter().map(Machine::to_json).collect::<Vec<_>>() });
             out.show(&document, |_| Ok(()))?;
             return Ok(());
         }

@@ -9,7 +9,6 @@ mod fields;
 mod import;
 mod job;
 mod list;
-mod machine;
 mod parked;
 mod resolve;
 mod run;

@@ -1,7 +1,6 @@
 //! `amt fleet parked`: who is kept out, and why.
 
 use super::list::read_filter;
-use super::machine::parked_json;
 use super::show::evidence_json;
 use super::text::{count, moment, wrapped};
 use super::{Error, Place, Verdict};
@@ -54,7 +53,7 @@ fn machine_json(question: &Question, since: Option<SystemTime>) -> Value {
         "name": machine.name(),
         "address": machine.address,
         "state": machine.state.name(),
-        "parked": machine.parked.as_ref().map(parked_json),
+        "parked": machine.parked.as_ref().map(amt_fleet::Parked::to_json),
         "since": since.map(rfc3339),
         "hello_at": machine.hello_at.map(rfc3339),
         "evidence": question.evidence.iter().map(evidence_json).collect::<Vec<_>>(),

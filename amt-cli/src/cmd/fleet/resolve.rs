@@ -1,12 +1,12 @@
 //! `amt fleet resolve`: what would be decided, without deciding it.
 
 use super::list::read_filter;
-use super::machine::parked_json;
 use super::show::evidence_json;
 use super::text::{field, wrapped};
 use super::{Error, Place, Verdict};
 use crate::output::{Output, failure_json};
 use amt_core::SystemId;
+use amt_fleet::Parked;
 use amt_fleet::config::Config;
 use amt_fleet::resolve::{Preview, dry_run};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn preview_json(preview: &Preview) -> Value {
         "asked": preview.question.to_json(),
         "rules": preview.rules,
         "answer": preview.answer,
-        "parked": after.parked.as_ref().map(parked_json),
+        "parked": after.parked.as_ref().map(Parked::to_json),
         "admitted": after.may_be_provisioned(),
         "why": preview.admitted,
         "begins": preview.begins,

@@ -1,7 +1,6 @@
 //! `amt fleet show`: all that is known of one machine, what is done about it, and its diary.
 
 use super::actions::{action_json, action_text};
-use super::machine::machine_json;
 use super::text::{field, moment, wrapped};
 use super::{Error, Place, Verdict};
 use crate::output::Output;
@@ -56,16 +55,15 @@ impl Show {
 
 impl Shown {
     fn json(&self) -> Value {
-        let mut document = machine_json(&self.question.machine);
+        let mut document = self.question.machine.to_json();
         let mut add = |name: &str, list: Vec<Value>| document[name] = list.into();
-        add("facts", self.history.iter().map(fact_json).collect());
+        add("facts", self.history.iter().map(Fact::to_json).collect());
         add("disagreements", self.question.facts.disagreements().iter().map(disagreement_json).collect());
         add("evidence", self.question.evidence.iter().map(evidence_json).collect());
         add("conflicts", self.question.conflicts.iter().map(conflict_json).collect());
         add("collections", self.question.collections.iter().map(|name| json!(name)).collect());
         add("actions", self.actions.iter().map(action_json).collect());
-        let line = |e: &DiaryEntry| json!({ "at": rfc3339(e.at), "event": e.kind, "message": e.message });
-        add("diary", self.diary.iter().map(line).collect());
+        add("diary", self.diary.iter().map(DiaryEntry::to_json).collect());
         let certificate = |c: &IssuedCertificate| json!({ "sha256": c.sha256, "issued_at": rfc3339(c.issued_at) });
         add("certificates", self.certificates.iter().map(certificate).collect());
         add("ca_requests", self.requests.iter().map(request_json).collect());
@@ -178,17 +176,6 @@ fn record(w: &mut dyn Write, machine: &Machine) -> io::Result<()> {
         field(w, label, value)?;
     }
     Ok(())
-}
-
-fn fact_json(fact: &Fact) -> Value {
-    json!({
-        "key": fact.key.name(),
-        "value": fact.value,
-        "source": fact.source.name(),
-        "since": rfc3339(fact.since),
-        "at": rfc3339(fact.at),
-        "until": fact.until.map(rfc3339),
-    })
 }
 
 fn disagreement_json(disagreement: &Disagreement) -> Value {

@@ -1,0 +1,31 @@
+"""Dictionaries whose keys are fixed."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class Answer(TypedDict, total=False):
+    """What a resolver says of a machine. What it leaves out is decided by others or by default."""
+
+    #: ``"admit"`` lets it in unless the guard has something against it, ``"release"`` whatever the guard says,
+    #: ``"park"`` keeps it out.
+    entry: Literal["admit", "release", "park"] | None
+    #: Why, for the diary and for whoever reads of a parked machine.
+    reason: str | None
+    #: ``host.domain``, or a host name alone, whose domain is then the DNS suffix.
+    name: str | None
+    #: DNS suffix that its firmware has.
+    dns_suffix: str | None
+    #: Profile, by name or alias.
+    profile: str | None
+    #: Labels, beside those that others give it.
+    labels: list[str]
+    #: Organisational unit.
+    ou: str | None
+    #: SHA-256 (hex) of the only provisioning certificate to present.
+    certificate: str | None
+    #: Whether boot actions may fire whatever the guard says.
+    boot: bool | None
+    #: Whether a provisioned machine is renamed when its final name becomes known; by default it is.
+    rename: bool | None
