@@ -98,12 +98,15 @@ impl Webhook {
             .header("X-AMT-Delivery", action.id)
             .header("X-AMT-Timestamp", now);
         if let Some(secret) = &self.secret {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-            let tag = hmac::sign(&key, format!("{now}.{body}").as_bytes());
-            request = request.header("X-AMT-Signature", format!("sha256={}", hex(tag.as_ref())));
+            request = request.header("X-AMT-Signature", signature(secret, now, &body));
         }
         request.body(Full::from(body))
     }
+}
+
+fn signature(secret: &Secret<String>, timestamp: u64, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+    format!("sha256={}", hex(hmac::sign(&key, format!("{timestamp}.{body}").as_bytes()).as_ref()))
 }
 
 /// One client for all: connections are kept, and root certificates read once.
@@ -127,4 +130,33 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked_and_secrets_in_them_refused() {
+        for good in ["https://cmdb.example.com/hooks/amt?x=1", "http://127.0.0.1:8080/"] {
+            Webhook::new(good).unwrap();
+        }
+        for (bad, why) in [
+            ("", "no URL"),
+            ("cmdb.example.com/hook", "does not begin"),
+            ("ftp://cmdb.example.com/", "does not begin"),
+            ("/hook", "does not begin"),
+            ("https://user:password@cmdb.example.com/", "a user or password"),
+        ] {
+            let error = Webhook::new(bad).unwrap_err();
+            assert!(error.contains(why) && !error.contains("password@"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_signature_is_over_timestamp_and_body() {
+        // As Python's hmac module computes it.
+        let expected = "sha256=0b11ad78b35f6df0c6fda0d5984cf18662017d814e983fbf6b2d001d928ad5b3";
+        assert_eq!(signature(&"shared with the webhook".into(), 1_700_000_000, "{\"id\":7}"), expected);
+    }
 }

@@ -33,9 +33,11 @@ pub(super) struct Proven {
 
 /// Whoever carries out a job: the library over the network, or a test.
 pub(super) trait Provisioner: Send + Sync {
+    /// `present` is the SHA-256 (hex) of the only provisioning certificate to present, if that was decided.
     fn provision<'a>(
         &'a self,
         job: Job,
+        present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>>;
 }
@@ -89,12 +91,12 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     let mut attempt = 1;
     let result = match prepare(shared, id, &mut attempt).await {
         Ok(None) => return Ended { id, retry_in: None, rest: None },
-        Ok(Some(job)) => {
+        Ok(Some((job, present))) => {
             host.tell(
                 id,
                 Progress::Started { attempt, resumed: job.record.as_ref().is_some_and(|r| r.realm.is_some()) },
             );
-            match shared.provisioner.provision(job, &host).await {
+            match shared.provisioner.provision(job, present, &host).await {
                 Ok(proven) => finish(shared, &host, id, proven, started.elapsed()).await,
                 Err(failure) => Err(failure),
             }
@@ -108,8 +110,13 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     }
 }
 
-/// The job for a machine, and its state in the database set to "working". `None` if there is nothing to do.
-async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<Job>, Failure> {
+/// The job for a machine with the certificate decided for it, and its state in the database set to "working". `None` if there is
+/// nothing to do.
+async fn prepare(
+    shared: &Shared,
+    id: SystemId,
+    attempt: &mut u32,
+) -> Result<Option<(Job, Option<String>)>, Failure> {
     let mut machine = shared.fleet.machine(id).await?;
     *attempt = machine.attempts.saturating_add(1);
     let Some(address) = machine.address.filter(|_| machine.may_be_provisioned()) else { return Ok(None) };
@@ -140,7 +147,7 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
         [only] => Some(only.clone()),
         _ => None,
     });
-    Ok(Some(job))
+    Ok(Some((job, machine.present)))
 }
 
 fn plan(shared: &Shared, machine: &Machine) -> Result<Plan, Failure> {

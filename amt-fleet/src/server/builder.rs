@@ -242,14 +242,28 @@ struct Network {
     certificates: Arc<[ProvisioningCertificate]>,
 }
 
+impl Network {
+    /// All certificates, or the one that was decided.
+    fn certificates(&self, present: Option<&str>) -> Result<Arc<[ProvisioningCertificate]>, Failure> {
+        let Some(present) = present else { return Ok(Arc::clone(&self.certificates)) };
+        let only = self.certificates.iter().find(|certificate| certificate.leaf_sha256_hex() == present);
+        only.map(|only| Arc::from([only.clone()])).ok_or_else(|| {
+            let text = format!("the provisioning certificate decided for this machine, {present}, is none of this server's");
+            Failure::new(ErrorCode::NO_CERTIFICATE_FITS, "admit", text)
+                .hint("correct the rule or resolver that decides it, or add the certificate to the configuration")
+        })
+    }
+}
+
 impl Provisioner for Network {
     fn provision<'a>(
         &'a self,
         mut job: Job,
+        present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
-        job.certificates = Arc::clone(&self.certificates);
         Box::pin(async move {
+            job.certificates = self.certificates(present.as_deref())?;
             let outcome = amt::provision(job, host).await?;
             Ok(Proven { control_mode: outcome.control_mode.as_str().to_owned(), tls: tls_facts(&outcome.tls) })
         })

@@ -40,6 +40,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 const MAX_INTAKE: usize = 256;
 /// How often other processes' changes are looked for.
 const WATCH: Duration = Duration::from_secs(1);
+/// How often it is looked who belongs to collections because time has passed.
+const REFRESH: Duration = Duration::from_secs(60);
 /// How long running attempts may take to end when the server is asked to stop. What is cut short is resumed at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -191,12 +193,21 @@ async fn resume(shared: &Shared, schedule: &mut Schedule) -> Result<(), Failure>
     Ok(())
 }
 
-/// Sees what other processes change in the database.
+/// Sees what other processes change in the database, and what time alone changes: who belongs to collections that ask about ages.
 async fn watch(fleet: Fleet) {
     let mut watch = Watch::default();
+    let mut refresh = Instant::now();
     loop {
         if let Err(failure) = watch.look(&fleet).await {
             tracing::warn!(%failure, "changes by other programs were not looked for");
+        }
+        if Instant::now() >= refresh {
+            refresh = Instant::now() + REFRESH;
+            match fleet.refresh_all_members().await {
+                Ok(moved) if moved.is_empty() => {}
+                Ok(_) => fleet.news().wake_actions(),
+                Err(failure) => tracing::warn!(%failure, "collections were not looked at again"),
+            }
         }
         tokio::time::sleep(WATCH).await;
     }

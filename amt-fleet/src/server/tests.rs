@@ -36,6 +36,7 @@ impl<F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync> Provisioner for Pretend<
     fn provision<'a>(
         &'a self,
         job: Job,
+        _present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
         Box::pin(async move {
