@@ -100,7 +100,10 @@ impl Story {
         let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
         file("chain.pem", &chain.pem());
         file("secret", "shared with the webhook\n");
-        file("joined.sh", "#!/bin/sh\ncat > /dev/null\necho \"$AMT_ACTION_ID $AMT_NAME\" >> \"$(dirname \"$0\")/joined\"\n");
+        file(
+            "joined.sh",
+            "#!/bin/sh\ncat > /dev/null\necho \"$AMT_ACTION_ID $AMT_NAME\" >> \"$(dirname \"$0\")/joined\"\n",
+        );
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(folder.join("joined.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
         file(

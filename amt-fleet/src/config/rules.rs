@@ -173,19 +173,28 @@ mod tests {
             ("[[rule]]\nentry = \"let in\"\n", "unknown variant `let in`"),
             ("[[rule]]\nif = \"x\"\n", "unknown field `if`"),
             ("[[action]]\nname = \"a\"\non = \"hello\"\nboot = \"network\"\n", "action[0].on: \"hello\" is none of"),
-            ("[[action]]\nname = \"a\"\non = \"joined:\"\nboot = \"network\"\n", "action[0].on: \"joined:\" is none of"),
+            (
+                "[[action]]\nname = \"a\"\non = \"joined:\"\nboot = \"network\"\n",
+                "action[0].on: \"joined:\" is none of",
+            ),
             ("[[action]]\nname = \"a\"\non = \"provisioned\"\n", "action[0]: give one of command, webhook and boot"),
             (
                 "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\ncommand = \"x\"\n",
                 "action[0]: give one of command, webhook and boot",
             ),
-            ("[[action]]\nname = \" \"\non = \"provisioned\"\nboot = \"network\"\n", "action[0].name: each action needs a name"),
+            (
+                "[[action]]\nname = \" \"\non = \"provisioned\"\nboot = \"network\"\n",
+                "action[0].name: each action needs a name",
+            ),
             (
                 "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\n\
                  [[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\n",
                 "action[1].name: each action needs a name of its own",
             ),
-            ("[[action]]\nname = \"rename\"\non = \"provisioned\"\nboot = \"network\"\n", "action[0].name: is the name of"),
+            (
+                "[[action]]\nname = \"rename\"\non = \"provisioned\"\nboot = \"network\"\n",
+                "action[0].name: is the name of",
+            ),
             (
                 "[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\narguments = [\"x\"]\n",
                 "action[0].arguments: only a command has arguments",

@@ -48,8 +48,6 @@ use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::{Record, Step};
 use machine::{optional, required, select_machines, time};
 pub(crate) use news::{News, Watch};
-#[cfg(test)]
-pub(crate) use tests::hello_of;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -60,6 +58,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+#[cfg(test)]
+pub(crate) use tests::hello_of;
 use tokio::task::JoinHandle;
 use writer::Writer;
 

@@ -109,7 +109,9 @@ async fn what_keeps_a_machine_out_is_looked_at_in_one_order() {
     }
     let lenient = Defaults { guard: GuardPolicy { park: false, ..GuardPolicy::default() }, ..auto.clone() };
     let decision = decided(&fleet, with(None), &lenient).await;
-    assert!(note(&decision).starts_with("let in although the firmware knows an operating system named old.example.com"));
+    assert!(
+        note(&decision).starts_with("let in although the firmware knows an operating system named old.example.com")
+    );
     // Who keeps it out by a rule is named before the evidence, a contradiction before both.
     assert_eq!(parked(&decided(&fleet, with(Some(Entry::Park)), &auto).await), "RESOLVER");
     said(&fleet, FactSource::Wsman, FactKey::Mac, "00:1b:21:00:00:01").await;
