@@ -269,7 +269,8 @@ fn actions_are_listed_by_state_and_tried_again() {
     assert!(text(folder, &["actions", &uuid(1)]).contains("the webhook at x answered 500 (3 attempts)"));
     assert_eq!(json(folder, &["retry", "--action", &number])["actions"][0].to_string(), number);
     let again = json(folder, &["actions", "--where", "host = pc1", "--state", "pending"]);
-    let again = again["actions"].as_array().unwrap().iter().find(|a| a["id"].to_string() == number).unwrap().clone();
+    let again =
+        again["actions"].as_array().unwrap().iter().find(|a| a["id"].as_i64() == number.parse().ok()).unwrap().clone();
     assert_eq!((&again["attempts"], &again["ended_at"]), (&0.into(), &Value::Null));
     assert_eq!(
         error(folder, &["retry", "--action", &number]),
