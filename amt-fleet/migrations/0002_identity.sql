@@ -39,6 +39,8 @@ CREATE TABLE facts (
 ) STRICT;
 CREATE UNIQUE INDEX facts_current ON facts (machine, key, source, value) WHERE until IS NULL;
 CREATE INDEX facts_by_value ON facts (key, value, machine, source) WHERE until IS NULL;
+-- History of one machine, and what of it is too old: without this every fact of every machine is looked at.
+CREATE INDEX facts_of_machine ON facts (machine, id);
 
 -- Lines of lists that name only an interface address, until a machine with it is known.
 CREATE TABLE expected (
