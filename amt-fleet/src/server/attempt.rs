@@ -112,11 +112,7 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
 
 /// The job for a machine with the certificate decided for it, and its state in the database set to "working". `None` if there is
 /// nothing to do.
-async fn prepare(
-    shared: &Shared,
-    id: SystemId,
-    attempt: &mut u32,
-) -> Result<Option<(Job, Option<String>)>, Failure> {
+async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<(Job, Option<String>)>, Failure> {
     let mut machine = shared.fleet.machine(id).await?;
     *attempt = machine.attempts.saturating_add(1);
     let Some(address) = machine.address.filter(|_| machine.may_be_provisioned()) else { return Ok(None) };

@@ -248,7 +248,8 @@ impl Network {
         let Some(present) = present else { return Ok(Arc::clone(&self.certificates)) };
         let only = self.certificates.iter().find(|certificate| certificate.leaf_sha256_hex() == present);
         only.map(|only| Arc::from([only.clone()])).ok_or_else(|| {
-            let text = format!("the provisioning certificate decided for this machine, {present}, is none of this server's");
+            let text =
+                format!("the provisioning certificate decided for this machine, {present}, is none of this server's");
             Failure::new(ErrorCode::NO_CERTIFICATE_FITS, "admit", text)
                 .hint("correct the rule or resolver that decides it, or add the certificate to the configuration")
         })
