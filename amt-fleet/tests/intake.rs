@@ -9,7 +9,7 @@ use amt_core::{ErrorCode, SystemId};
 use amt_fleet::ca::{LocalCa, LocalCaFiles};
 use amt_fleet::intake::wire::ClientKey;
 use amt_fleet::intake::{IntakeConfig, Rate};
-use amt_fleet::{FactKey, Fleet, MachineState, Origin, Server, TokenTerms};
+use amt_fleet::{FactKey, Fleet, Machine, MachineState, Origin, Server, TokenTerms};
 use amt_sim::authority::ProvisioningChain;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -97,7 +97,9 @@ async fn five_hundred_clients_enrol_while_five_hundred_machines_say_hello() {
     let heard = async {
         loop {
             let machines = running.fleet.machines().await.unwrap();
-            if machines.iter().filter(|m| m.hello_at.is_some()).count() == usize::from(MACHINES) {
+            // Heard, and decided about.
+            let decided = |m: &&Machine| m.hello_at.is_some() && m.state == MachineState::Parked;
+            if machines.iter().filter(decided).count() == usize::from(MACHINES) {
                 return machines;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -56,7 +56,8 @@ fuzz_target!(|text: &str| {
     let subject = Subject { machine, facts, collections: &["lab".to_owned()], now };
     let fits = filter.matches(&subject);
     if written.len() + 6 <= MAX_FILTER
-        && let Ok(opposite) = Filter::parse(&format!("not ({})", if written.is_empty() { "redo or not redo" } else { &written }))
+        && let Ok(opposite) =
+            Filter::parse(&format!("not ({})", if written.is_empty() { "redo or not redo" } else { &written }))
     {
         assert_eq!(opposite.matches(&subject), !fits, "{written}");
     }

@@ -143,7 +143,7 @@ mod tests {
         }
         for (bad, why) in [
             ("", "no URL"),
-            ("cmdb.example.com/hook", "does not begin"),
+            ("cmdb.example.com/hook", "no URL"),
             ("ftp://cmdb.example.com/", "does not begin"),
             ("/hook", "does not begin"),
             ("https://user:password@cmdb.example.com/", "a user or password"),

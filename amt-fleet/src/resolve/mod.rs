@@ -2,7 +2,7 @@
 //!
 //! The server asks a [`Resolver`] about a machine whenever it says hello or something new is told of it. Built in are rules of the
 //! configuration, a program ([`CommandResolver`]) and a callback (any function from [`Question`] to [`Answer`]). What the
-//! resolver leaves open is decided by the defaults of [`decide`].
+//! resolver leaves open is decided by the defaults of the configuration.
 
 mod command;
 mod decide;
