@@ -1,6 +1,6 @@
 //! One attempt on one machine, from the database's point of view.
 
-use super::busy::Busy;
+use super::busy::{Busy, Turns};
 use super::consider::consider;
 use super::schedule::{Next, after_failure};
 use crate::action::ActionRule;
@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub(super) port: u16,
     /// Machines that an attempt or an action is busy with.
     pub(super) busy: Busy,
+    /// Who decides about a machine next.
+    pub(super) turns: Turns,
 }
 
 impl std::fmt::Debug for Shared {

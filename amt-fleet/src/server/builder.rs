@@ -1,7 +1,7 @@
 //! How a setup server is put together.
 
 use super::attempt::{Proven, Provisioner, Shared};
-use super::busy::Busy;
+use super::busy::{Busy, Turns};
 use super::{Server, observe};
 use crate::Fleet;
 use crate::action::ActionRule;
@@ -232,6 +232,7 @@ impl ServerBuilder {
             retry: self.retry,
             port: self.port,
             busy: Busy::default(),
+            turns: Turns::default(),
         };
         Ok(Server { listener, shared: Arc::new(shared), concurrency: self.concurrency, _lock: lock })
     }

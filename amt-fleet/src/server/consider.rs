@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 /// Decides about a machine, and tells what is new.
 pub(super) async fn consider(shared: &Shared, id: SystemId) -> Result<Decided, Failure> {
+    let _turn = shared.turns.wait(id).await;
     let question = resolve::question(&shared.fleet, id, &shared.defaults).await?;
     let decision = match resolve::ask(&shared.resolvers, &question).await {
         Ok(answer) => decide(&question, answer, &shared.defaults),

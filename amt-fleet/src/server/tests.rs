@@ -4,8 +4,9 @@ use super::attempt::{Proven, Provisioner};
 use super::*;
 use crate::ca::{Asked, CertificateAuthority};
 use crate::config::{Admission, RetryPolicy};
+use crate::fact::{FactKey, FactSource};
 use crate::host::FleetHost;
-use crate::resolve::Defaults;
+use crate::resolve::{Answer, Defaults, Question, Resolver, Resolving};
 use crate::seal::{KEY_LEN, SealKey};
 use crate::{KnownMachine, TlsFacts};
 use amt::{Host as _, Job};
@@ -86,6 +87,13 @@ async fn start<F>(fleet: Fleet, admit: Admission, body: F) -> Running
 where
     F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
 {
+    start_with(fleet, admit, Vec::new(), body).await
+}
+
+async fn start_with<F>(fleet: Fleet, admit: Admission, resolvers: Vec<Arc<dyn Resolver>>, body: F) -> Running
+where
+    F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
+{
     let calls: Arc<Mutex<BTreeMap<SystemId, u32>>> = Arc::default();
     let peak: Arc<AtomicUsize> = Arc::default();
     let provisioner = Pretend { body, calls: calls.clone(), now: AtomicUsize::new(0), peak: peak.clone() };
@@ -97,11 +105,12 @@ where
         plan: Plan::new(),
         profiles: crate::profiles::Profiles::default(),
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
-        resolvers: Vec::new(),
+        resolvers,
         actions: Vec::new(),
         retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
         port: 16993,
         busy: busy::Busy::default(),
+        turns: busy::Turns::default(),
     };
     let listen = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     let server = Server {
@@ -429,4 +438,44 @@ async fn a_request_that_was_put_off_is_never_submitted_again() {
     let other = CertificateRequest::new(id(1), vec![0x31], "pc".into(), vec![]);
     host.certify(&other).await;
     assert_eq!(ca.0.lock().unwrap().last().unwrap(), &None);
+}
+
+/// Takes its time over the first question only.
+struct SlowAtFirst(AtomicUsize);
+
+impl Resolver for SlowAtFirst {
+    fn resolve<'a>(&'a self, _question: &'a Question) -> Resolving<'a> {
+        let wait = if self.0.fetch_add(1, Ordering::SeqCst) == 0 { 400 } else { 0 };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            Ok(Answer::default())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_while_it_is_being_decided_is_not_overlooked() {
+    let folder = tempfile::tempdir().unwrap();
+    let resolver = Arc::new(SlowAtFirst(AtomicUsize::new(0)));
+    let asked = Arc::clone(&resolver);
+    let persist = |_, job: Job, host: FleetHost| -> Doing {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let mut record = Record::new(job.id);
+            record.step = Step::RecordCredentials;
+            host.persist(&record).await
+        })
+    };
+    let mut server = start_with(fleet(folder.path()).await, Admission::Auto, vec![resolver], persist).await;
+    server.hello(id(1)).await;
+    while asked.0.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let agent = crate::Report::new(id(1), FactSource::Agent).with(FactKey::Fqdn, "desk7.example.com");
+    server.fleet.report(agent).await.unwrap();
+    server.until("parked").await;
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let machine = server.fleet.machine(id(1)).await.unwrap();
+    assert_eq!((machine.state, machine.step), (MachineState::Parked, None), "no password was made for it");
+    assert_eq!(machine.parked.unwrap().code, "IN-USE");
 }
