@@ -161,7 +161,10 @@ async fn a_machine_is_shown_from_parked_to_verified() {
     assert_eq!(told[..2], ["system", "reported"]);
     assert_eq!(told.last().unwrap(), "ended");
     let at = |stage: &str| seen.iter().position(|s| s == stage).unwrap_or_else(|| panic!("{stage}: {seen:?}"));
-    assert!(at("parked") < at("working") && at("working") < at("verified"), "{seen:?}");
+    assert!(at("parked") < at("verified"), "{seen:?}");
+    // A virtual machine may be through with it before the client asks again.
+    let between = seen.iter().filter(|stage| !["reported", "heard", "parked", "verified"].contains(&stage.as_str()));
+    assert!(between.clone().all(|stage| stage == "working"), "{seen:?}");
     assert_eq!(seen.last().unwrap(), "verified");
     assert!(site.fleet.machine(id).await.unwrap().is_verified());
     let facts = site.fleet.facts(id).await.unwrap();

@@ -86,8 +86,13 @@ async fn a_job_is_done_by_the_server_that_runs_and_gone_on_with_by_the_next() {
 
     until(folder, "parked_code = UNKNOWN", 3).await;
     // The diary, from which the time comes, is written a moment later.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (_, parked) = fleet(folder, &["parked"]).await;
+    let parked = loop {
+        let (_, parked) = fleet(folder, &["parked"]).await;
+        if parked["machines"][0]["since"].is_string() || begun.elapsed() > PATIENCE {
+            break parked;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     assert!(parked["machines"][0]["since"].is_string() && parked["machines"][0]["hello_at"].is_string(), "{parked:#}");
     let release = ["run", "release", "--where", "parked", "--wait", "--timeout", "90s"];
     let (status, job) = fleet(folder, &release).await;
