@@ -21,6 +21,8 @@ use tempfile::TempDir;
 
 const SUFFIX: &str = "example.com";
 const OLD_PASSWORD: &str = "Old-P4ssword";
+/// Looks at the database before a test gives up, 20 ms apart: a busy computer takes its time.
+const PATIENCE: u32 = 5000;
 
 /// A server that boots from the network whatever it has provisioned, and machines.
 struct Site {
@@ -108,7 +110,7 @@ impl Site {
 
     /// Waits until the machine's record is as wanted.
     async fn until(&self, what: &str, wanted: impl Fn(&Machine) -> bool) -> Machine {
-        for _ in 0..1500 {
+        for _ in 0..PATIENCE {
             if let Ok(machine) = self.fleet.machine(self.id()).await
                 && wanted(&machine)
             {
@@ -125,7 +127,7 @@ impl Site {
     }
 
     async fn boot_is(&self, state: ActionState) -> String {
-        for _ in 0..1500 {
+        for _ in 0..PATIENCE {
             let actions = self.fleet.actions(self.id(), 10).await.unwrap();
             if let Some(action) = actions.iter().find(|a| a.name == "image" && a.state == state) {
                 return action.message.clone().unwrap_or_default();
