@@ -60,6 +60,10 @@ codes! {
     DECODE_TOO_LARGE = 1004, "no genuine message is this large: check what is sending it";
     /// Text that cannot be read as what it should be.
     PARSE_TEXT = 1005, "correct the text named in the message";
+    /// A PID or PPS that no firmware accepts.
+    PSK_INVALID = 1006, "type it again as printed: 8 or 32 letters and digits; the message names the group that is wrong";
+    /// A setup.bin that cannot be read, or could not be carried by the version of the file.
+    SETUP_BIN = 1007, "see the message for record and field; `amt setupbin lint` lists everything that is wrong with a file";
     // WS-Man.
     /// Bytes that are not HTTP.
     HTTP_MALFORMED = 2001, "check that the address is an AMT machine and that nothing in between rewrites HTTP";
@@ -104,6 +108,10 @@ codes! {
     TLS_PIN_MISMATCH = 4005, "another machine answers here, or its certificate was replaced: check before trusting it";
     /// The device closed the connection during the handshake without saying why.
     TLS_CLOSED = 4006, "AMT refuses a chain this way too: run `amt preflight`; or the setup window has just closed";
+    /// The machine speaks only old TLS, and its profile does not consent to that.
+    TLS_LEGACY_NOT_ALLOWED = 4007, "set legacy_tls = \"allow\" in the machine's profile if TLS before 1.2 is acceptable on this network";
+    /// The machine speaks only old TLS, and this build has no engine for it.
+    TLS_LEGACY_MISSING = 4008, "use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only";
     /// A certificate could not be read.
     CERTIFICATE_PARSE = 4010, "check that the file is a certificate in PEM or DER";
     /// A PFX or key file could not be opened.
@@ -120,6 +128,10 @@ codes! {
     CSR_INVALID = 4023, "the machine's key is unusable: it is made anew on the next attempt";
     /// The certificate authority has not decided yet.
     CA_PENDING = 4024, "approve the request at the authority; the machine is finished after that";
+    /// The pre-shared key is not the machine's.
+    PSK_WRONG = 4030, "the PPS does not belong to this PID in this machine: check the pair list, or enter a new pair in MEBx or by USB key";
+    /// The machine does not know the identity that it gave in its hello.
+    PSK_IDENTITY = 4031, "the machine's pair was replaced meanwhile: wait for its next hello";
     // Provisioning.
     /// The one-time password of the machine is not the one demanded.
     OTP_MISMATCH = 5001, "start configuration on the machine again with the right one-time password";
@@ -145,6 +157,12 @@ codes! {
     STEP_REFUSED = 5011, "see what the device said";
     /// The clock of the machine could not be set.
     CLOCK_REFUSED = 5012, "see what the device said; a clock before 2004 is never accepted";
+    /// There is no pair for the PID of a hello.
+    PSK_UNKNOWN = 5013, "import the pair with `amt psk import`, or enter a known pair in the machine's MEBx";
+    /// The firmware has no pre-shared keys.
+    PSK_UNSUPPORTED = 5014, "AMT 11 and later are provisioned with a certificate: enter no PID and PPS";
+    /// The firmware is too old for this operation.
+    FIRMWARE_UNSUPPORTED = 5015, "see the message; `amt capabilities VERSION` lists what this firmware can do";
     // I/O.
     /// Nothing listens at the port.
     CONNECT_REFUSED = 6001, "the port is closed: the setup window ended, AMT is disabled, or the address is another machine's";

@@ -6,12 +6,12 @@
 mod decoder;
 mod root;
 
+pub use crate::psk::Pid;
 pub use decoder::HelloDecoder;
 pub use root::{HashAlgorithm, Iter, RootHash, Roots};
 
 use crate::codec::{DecodeError, Reader};
 use crate::{FirmwareVersion, SystemId};
-use std::fmt;
 
 /// TCP port on which setup servers await hellos unless told otherwise.
 pub const DEFAULT_PORT: u16 = 9971;
@@ -61,10 +61,6 @@ pub enum HelloKind {
         roots: Roots,
     },
 }
-
-/// The eight characters that name a pre-shared key. Kept as sent; not checked against the alphabet or the checksum.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pid(pub [u8; 8]);
 
 /// What a hello lets one guess about the firmware that sent it (`spec/hello-tls.md` §1.3 rule 10): inferred, never certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,20 +144,6 @@ impl Hello {
             HelloKind::Pki { .. } if has(HashAlgorithm::SHA256) => guess(6, 0, None, "SHA-256 roots are listed"),
             HelloKind::Pki { .. } => guess(2, 2, None, "only SHA-1 roots are listed"),
         }
-    }
-}
-
-impl fmt::Display for Pid {
-    /// As people write it, `XXXX-XXXX`; bytes that are no printable ASCII are escaped.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (first, second) = self.0.split_at(4);
-        write!(f, "{}-{}", first.escape_ascii(), second.escape_ascii())
-    }
-}
-
-impl fmt::Debug for Pid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod finding;
 pub mod hello;
 pub mod id;
 pub mod pki;
+pub mod psk;
 pub mod secret;
 pub mod status;
 pub mod time;

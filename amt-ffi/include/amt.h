@@ -106,6 +106,16 @@
 #define AMT_E_PARSE_TEXT 1005
 
 /**
+ * What to do: type it again as printed: 8 or 32 letters and digits; the message names the group that is wrong.
+ */
+#define AMT_E_PSK_INVALID 1006
+
+/**
+ * What to do: see the message for record and field; `amt setupbin lint` lists everything that is wrong with a file.
+ */
+#define AMT_E_SETUP_BIN 1007
+
+/**
  * What to do: check that the address is an AMT machine and that nothing in between rewrites HTTP.
  */
 #define AMT_E_HTTP_MALFORMED 2001
@@ -211,6 +221,16 @@
 #define AMT_E_TLS_CLOSED 4006
 
 /**
+ * What to do: set legacy_tls = "allow" in the machine's profile if TLS before 1.2 is acceptable on this network.
+ */
+#define AMT_E_TLS_LEGACY_NOT_ALLOWED 4007
+
+/**
+ * What to do: use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only.
+ */
+#define AMT_E_TLS_LEGACY_MISSING 4008
+
+/**
  * What to do: check that the file is a certificate in PEM or DER.
  */
 #define AMT_E_CERTIFICATE_PARSE 4010
@@ -249,6 +269,16 @@
  * What to do: approve the request at the authority; the machine is finished after that.
  */
 #define AMT_E_CA_PENDING 4024
+
+/**
+ * What to do: the PPS does not belong to this PID in this machine: check the pair list, or enter a new pair in MEBx or by USB key.
+ */
+#define AMT_E_PSK_WRONG 4030
+
+/**
+ * What to do: the machine's pair was replaced meanwhile: wait for its next hello.
+ */
+#define AMT_E_PSK_IDENTITY 4031
 
 /**
  * What to do: start configuration on the machine again with the right one-time password.
@@ -309,6 +339,21 @@
  * What to do: see what the device said; a clock before 2004 is never accepted.
  */
 #define AMT_E_CLOCK_REFUSED 5012
+
+/**
+ * What to do: import the pair with `amt psk import`, or enter a known pair in the machine's MEBx.
+ */
+#define AMT_E_PSK_UNKNOWN 5013
+
+/**
+ * What to do: AMT 11 and later are provisioned with a certificate: enter no PID and PPS.
+ */
+#define AMT_E_PSK_UNSUPPORTED 5014
+
+/**
+ * What to do: see the message; `amt capabilities VERSION` lists what this firmware can do.
+ */
+#define AMT_E_FIRMWARE_UNSUPPORTED 5015
 
 /**
  * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.

@@ -51,6 +51,12 @@ pub const AMT_E_DECODE_TOO_LARGE: u32 = 1004;
 /// What to do: correct the text named in the message.
 pub const AMT_E_PARSE_TEXT: u32 = 1005;
 
+/// What to do: type it again as printed: 8 or 32 letters and digits; the message names the group that is wrong.
+pub const AMT_E_PSK_INVALID: u32 = 1006;
+
+/// What to do: see the message for record and field; `amt setupbin lint` lists everything that is wrong with a file.
+pub const AMT_E_SETUP_BIN: u32 = 1007;
+
 /// What to do: check that the address is an AMT machine and that nothing in between rewrites HTTP.
 pub const AMT_E_HTTP_MALFORMED: u32 = 2001;
 
@@ -114,6 +120,12 @@ pub const AMT_E_TLS_PIN_MISMATCH: u32 = 4005;
 /// What to do: AMT refuses a chain this way too: run `amt preflight`; or the setup window has just closed.
 pub const AMT_E_TLS_CLOSED: u32 = 4006;
 
+/// What to do: set legacy_tls = "allow" in the machine's profile if TLS before 1.2 is acceptable on this network.
+pub const AMT_E_TLS_LEGACY_NOT_ALLOWED: u32 = 4007;
+
+/// What to do: use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only.
+pub const AMT_E_TLS_LEGACY_MISSING: u32 = 4008;
+
 /// What to do: check that the file is a certificate in PEM or DER.
 pub const AMT_E_CERTIFICATE_PARSE: u32 = 4010;
 
@@ -137,6 +149,12 @@ pub const AMT_E_CSR_INVALID: u32 = 4023;
 
 /// What to do: approve the request at the authority; the machine is finished after that.
 pub const AMT_E_CA_PENDING: u32 = 4024;
+
+/// What to do: the PPS does not belong to this PID in this machine: check the pair list, or enter a new pair in MEBx or by USB key.
+pub const AMT_E_PSK_WRONG: u32 = 4030;
+
+/// What to do: the machine's pair was replaced meanwhile: wait for its next hello.
+pub const AMT_E_PSK_IDENTITY: u32 = 4031;
 
 /// What to do: start configuration on the machine again with the right one-time password.
 pub const AMT_E_OTP_MISMATCH: u32 = 5001;
@@ -173,6 +191,15 @@ pub const AMT_E_STEP_REFUSED: u32 = 5011;
 
 /// What to do: see what the device said; a clock before 2004 is never accepted.
 pub const AMT_E_CLOCK_REFUSED: u32 = 5012;
+
+/// What to do: import the pair with `amt psk import`, or enter a known pair in the machine's MEBx.
+pub const AMT_E_PSK_UNKNOWN: u32 = 5013;
+
+/// What to do: AMT 11 and later are provisioned with a certificate: enter no PID and PPS.
+pub const AMT_E_PSK_UNSUPPORTED: u32 = 5014;
+
+/// What to do: see the message; `amt capabilities VERSION` lists what this firmware can do.
+pub const AMT_E_FIRMWARE_UNSUPPORTED: u32 = 5015;
 
 /// What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
 pub const AMT_E_CONNECT_REFUSED: u32 = 6001;

@@ -60,8 +60,8 @@ pub fn explain(handshake: &Handshake) -> Option<Failure> {
         Ending::Alert(alert) => alert,
     };
     let (code, text) = match alert {
-        20 | 51 if psk => (ErrorCode::TLS_HANDSHAKE, "the PPS does not match this PID"),
-        115 => (ErrorCode::TLS_HANDSHAKE, "the machine does not know this PID"),
+        20 | 51 if psk => (ErrorCode::PSK_WRONG, "the PPS does not match this PID"),
+        115 => (ErrorCode::PSK_IDENTITY, "the machine does not know this PID"),
         20 => (ErrorCode::TLS_VERSION, "the machine could not decrypt: old firmware may need TLS 1.0"),
         // With nothing in common to sign with, the certificate list was empty, and that is what was refused.
         40 | 42 | 116 if certificate_requested && !chain_sent && !psk => {
