@@ -1,5 +1,10 @@
 //! TLS policy in and facts out; the engines live above.
 
+mod ladder;
+
+pub use ladder::{Ladder, LegacyTls, Rung};
+
+use crate::psk::PskPair;
 use crate::version::TlsVersion;
 
 /// Whom to accept as the peer.
@@ -20,10 +25,13 @@ pub enum PeerIdentity {
         /// Host name that the certificate must carry.
         name: String,
     },
+    /// Whoever holds the key of this pair; there are no certificates.
+    Psk(PskPair),
 }
 
 /// What to do in one TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsPlan {
     /// Whom to accept.
     pub identity: PeerIdentity,
@@ -31,6 +39,25 @@ pub struct TlsPlan {
     pub present: Option<usize>,
     /// Newest version to offer. 1.2 while provisioning: some firmware completes 1.3 and then drops the first request.
     pub max: TlsVersion,
+    /// Engine and oldest version.
+    pub rung: Rung,
+    /// Whether RC4 and 3DES may be offered, by an engine that has them.
+    pub weak_ciphers: bool,
+}
+
+impl TlsPlan {
+    /// A handshake on the modern rung of the ladder, up to TLS 1.3, that presents nothing.
+    pub const fn new(identity: PeerIdentity) -> Self {
+        Self { identity, present: None, max: TlsVersion::V1_3, rung: Rung::Modern, weak_ciphers: false }
+    }
+
+    /// A handshake with a machine in setup mode: up to TLS 1.2.
+    #[must_use]
+    pub const fn setting_up(mut self, present: Option<usize>) -> Self {
+        self.present = present;
+        self.max = TlsVersion::V1_2;
+        self
+    }
 }
 
 /// What a handshake brought.
@@ -42,7 +69,7 @@ pub struct TlsOutcome {
     pub suite: String,
     /// Engine that made the connection: `rustls` or `openssl`.
     pub engine: &'static str,
-    /// The peer's certificates, leaf first, DER.
+    /// The peer's certificates, leaf first, DER; none with a pre-shared key.
     pub peer: Vec<Vec<u8>>,
     /// Whether the peer asked for our certificate.
     pub certificate_requested: bool,

@@ -96,7 +96,9 @@ async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
     let present = access.candidates.iter().map(|candidate| Some(candidate.index));
     let nothing = access.candidates.is_empty().then_some(None);
     for present in present.chain(nothing) {
-        let plan = TlsPlan { identity: access.identity.clone(), present, max };
+        let mut plan = TlsPlan::new(access.identity.clone());
+        plan.present = present;
+        plan.max = max;
         match Session::open(cx, &access.authority, access.port, plan, random.fork()).await {
             Err(failure)
                 if present.is_some()

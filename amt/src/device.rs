@@ -2,7 +2,6 @@
 
 use crate::tls::{self, ClientChain, Endpoint, io_failure};
 use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
-use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
 use amt_wsman::client::{Client, ClientConfig, Credentials, Input, Output};
 use amt_wsman::op::{Reply, Request};
@@ -107,7 +106,7 @@ impl Device {
                 Box::new(tcp)
             }
             Transport::Tls(identity) => {
-                let plan = TlsPlan { identity: identity.clone(), present: None, max: TlsVersion::V1_3 };
+                let plan = TlsPlan::new(identity.clone());
                 let chains: &[ClientChain] = &[];
                 let (stream, outcome) = tls::connect(&Endpoint::new(self.address, &plan), chains).await?;
                 self.outcome = Some(outcome);

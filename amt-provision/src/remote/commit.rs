@@ -5,7 +5,6 @@ use crate::commit::{self, Comeback, is_restart};
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
-use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::SetupAndConfigurationService;
@@ -34,7 +33,7 @@ impl Run {
     pub(super) async fn prove(&mut self) -> Result<Outcome, Failure> {
         self.step(Step::Prove);
         let certificate = self.record.certificate.clone().unwrap_or_default();
-        let plan = TlsPlan { identity: PeerIdentity::Pinned(certificate), present: None, max: TlsVersion::V1_3 };
+        let plan = TlsPlan::new(PeerIdentity::Pinned(certificate));
         let mut comeback = Comeback::within(self.cx.now(), self.plan.proof_timeout);
         loop {
             comeback.wait(&self.cx).await?;

@@ -7,7 +7,6 @@ use crate::password::FACTORY;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::tls::{PeerIdentity, TlsPlan};
-use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::op::{Reply, Request};
 
@@ -26,7 +25,7 @@ impl Run {
         self.candidates.sort_by_key(|c| Some(&c.leaf_sha256) != winner.as_ref());
         let mut refusals: Vec<Failure> = Vec::new();
         for candidate in self.candidates.clone() {
-            let plan = TlsPlan { identity: PeerIdentity::Any, present: Some(candidate.index), max: TlsVersion::V1_2 };
+            let plan = TlsPlan::new(PeerIdentity::Any).setting_up(Some(candidate.index));
             let seed = self.random.fork();
             match Session::open(&self.cx, &self.authority, self.port, plan, seed).await {
                 Ok(session) => return self.entered(session, candidate.leaf_sha256),

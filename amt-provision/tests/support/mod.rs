@@ -268,7 +268,7 @@ impl World {
         let password = access.admin_passwords[0].clone();
         client.set_credentials(Some(Credentials { user: "admin".to_owned(), password }));
         client.start(self.now, request).unwrap();
-        let plan = TlsPlan { identity: access.identity, present: None, max: TlsVersion::V1_3 };
+        let plan = TlsPlan::new(access.identity);
         let mut inputs = VecDeque::new();
         for _ in 0..100 {
             while let Some(output) = client.poll() {
