@@ -1,14 +1,31 @@
 //! TLS to a machine: one connection as a [`TlsPlan`] says, and what it brought.
+//!
+//! Two engines: rustls, and with the feature `legacy-tls` OpenSSL for firmware that speaks nothing that rustls does. Which one is
+//! used is policy, and comes with the plan ([`Rung`]).
 
+#[cfg(feature = "legacy-tls")]
+mod legacy;
 mod rustls;
+mod stream;
 mod verify;
 
-pub(crate) use self::rustls::io_failure;
-pub use self::rustls::{ClientChain, TlsStream, connect};
+pub use stream::TlsStream;
 
-use amt_core::tls::TlsPlan;
+use ::rustls::sign::CertifiedKey;
+use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
+use amt_core::{ErrorCode, Failure, Secret};
+use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const STAGE: &str = "connect";
+
+/// Whether this build has the engine for firmware before AMT 14.
+pub const HAS_LEGACY: bool = cfg!(feature = "legacy-tls");
 
 /// Where and how long to try.
 #[derive(Clone, Debug)]
@@ -28,4 +45,112 @@ impl<'a> Endpoint<'a> {
     pub const fn new(address: SocketAddr, plan: &'a TlsPlan) -> Self {
         Self { address, plan, connect_timeout: Duration::from_secs(10), handshake_timeout: Duration::from_secs(30) }
     }
+}
+
+/// A certificate chain to present, leaf first and root last, with its key ready to sign.
+#[derive(Clone)]
+pub struct ClientChain(Arc<Chain>);
+
+struct Chain {
+    modern: Arc<CertifiedKey>,
+    #[cfg(feature = "legacy-tls")]
+    legacy: legacy::Chain,
+}
+
+impl fmt::Debug for ClientChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientChain({} certificates)", self.0.modern.cert.len())
+    }
+}
+
+impl ClientChain {
+    /// Prepares `chain` (DER, leaf to root) with `key` (PKCS#8 DER). All of it is sent: firmware holds only the hash of the root,
+    /// so it must receive the root itself.
+    ///
+    /// # Errors
+    /// `PFX_OPEN` if the engine cannot use the key.
+    pub fn new(chain: &[Vec<u8>], key: &Secret<Vec<u8>>) -> Result<Self, Failure> {
+        Ok(Self(Arc::new(Chain {
+            modern: rustls::certified_key(chain, key)?,
+            #[cfg(feature = "legacy-tls")]
+            legacy: legacy::Chain::new(chain, key)?,
+        })))
+    }
+}
+
+/// Begins the engines, which their first use does otherwise. A program that uses OpenSSL for something else too calls this before:
+/// OpenSSL then reads no configuration file.
+pub fn prepare() {
+    #[cfg(feature = "legacy-tls")]
+    legacy::prepare();
+}
+
+/// Connects and shakes hands. `chains` are what [`TlsPlan::present`] points into.
+///
+/// # Errors
+/// 6xxx if there is no TCP connection, 4xxx if TLS failed, with the alert as device status; `TLS_LEGACY_MISSING` if the plan needs the
+/// engine that this build lacks.
+pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<(TlsStream, TlsOutcome), Failure> {
+    let plan = endpoint.plan;
+    let modern = plan.rung == Rung::Modern && !matches!(plan.identity, PeerIdentity::Psk(_));
+    if !modern && !HAS_LEGACY {
+        return Err(legacy_missing(plan));
+    }
+    let chain = match plan.present {
+        Some(index) => Some(chains.get(index).ok_or_else(|| unusable(format!("there is no certificate {index}")))?),
+        None => None,
+    };
+    let tcp = dial(endpoint).await?;
+    let handshake = async {
+        #[cfg(feature = "legacy-tls")]
+        if !modern {
+            return legacy::handshake(tcp, endpoint, chain).await;
+        }
+        rustls::handshake(tcp, endpoint, chain).await
+    };
+    timeout(endpoint.handshake_timeout, handshake).await.map_err(|_| {
+        let limit = endpoint.handshake_timeout.as_secs();
+        Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, format!("the TLS handshake was not finished within {limit} s"))
+            .hint("the machine accepted the connection but stopped talking: check its power state and try again")
+    })?
+}
+
+async fn dial(endpoint: &Endpoint<'_>) -> Result<TcpStream, Failure> {
+    let tcp = timeout(endpoint.connect_timeout, TcpStream::connect(endpoint.address))
+        .await
+        .map_err(|_| {
+            let limit = endpoint.connect_timeout.as_secs();
+            let text = format!("{} did not answer within {limit} s", endpoint.address);
+            Failure::new(ErrorCode::CONNECT_TIMEOUT, STAGE, text)
+        })?
+        .map_err(|e| io_failure(&e, &endpoint.address.to_string()))?;
+    tcp.set_nodelay(true).map_err(|e| io_failure(&e, "socket"))?;
+    Ok(tcp)
+}
+
+fn legacy_missing(plan: &TlsPlan) -> Failure {
+    let what = match plan.identity {
+        PeerIdentity::Psk(_) => "TLS with a pre-shared key (AMT 2 to 10)",
+        _ => "TLS before 1.2 or without forward secrecy (AMT before 14)",
+    };
+    let text = format!("the machine needs {what}, and this build has no engine for that");
+    Failure::new(ErrorCode::TLS_LEGACY_MISSING, STAGE, text)
+}
+
+fn unusable(text: String) -> Failure {
+    Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, text)
+}
+
+/// A failure of the operating system's, in the registry's terms.
+pub(crate) fn io_failure(error: &io::Error, what: &str) -> Failure {
+    use io::ErrorKind as Kind;
+    let code = match error.kind() {
+        Kind::ConnectionRefused => ErrorCode::CONNECT_REFUSED,
+        Kind::TimedOut => ErrorCode::CONNECT_TIMEOUT,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => ErrorCode::CONNECTION_RESET,
+        Kind::UnexpectedEof => ErrorCode::CONNECTION_CLOSED,
+        Kind::HostUnreachable | Kind::NetworkUnreachable => ErrorCode::UNREACHABLE,
+        _ => ErrorCode::IO,
+    };
+    Failure::new(code, STAGE, format!("{what}: {error}"))
 }
