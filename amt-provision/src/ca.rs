@@ -1,6 +1,6 @@
 //! The seam to certificate authorities: a request goes out, an answer comes back, now or much later.
 
-use amt_core::{Failure, SystemId};
+use amt_core::{Failure, Secret, SystemId};
 use std::time::Duration;
 
 /// A certificate wanted for a machine's TLS server.
@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct CertificateRequest {
     /// The machine.
     pub id: SystemId,
-    /// PKCS#10 request (DER), signed inside the machine with a key that never leaves it.
+    /// PKCS#10 request (DER), signed inside the machine with a key that never leaves it, or with the key that was made for it
+    /// (firmware before AMT 6).
     pub csr: Vec<u8>,
     /// Subject common name wanted.
     pub common_name: String,
@@ -24,6 +25,29 @@ impl CertificateRequest {
     pub fn new(id: SystemId, csr: Vec<u8>, common_name: String, dns_names: Vec<String>) -> Self {
         Self { id, csr, common_name, dns_names, request_id: None }
     }
+}
+
+/// A key pair wanted for a machine that makes none itself, and a certification request signed with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyRequest {
+    /// Bits of the RSA modulus.
+    pub bits: u32,
+    /// Subject common name of the request.
+    pub common_name: String,
+    /// DNS names in its subject alternative name.
+    pub dns_names: Vec<String>,
+}
+
+/// The answer to a [`KeyRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// Private key, PKCS#1 DER.
+    pub private_key: Secret<Vec<u8>>,
+    /// Its public half, PKCS#1 DER.
+    pub public_key: Vec<u8>,
+    /// PKCS#10 request, DER, signed with SHA-256.
+    pub csr: Vec<u8>,
 }
 
 /// What an authority says.

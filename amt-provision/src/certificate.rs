@@ -1,7 +1,7 @@
 //! A certificate for the machine's TLS server: a key made on the machine, a request signed by it, a certificate from our authority
 //! (`spec/wsman.md` §4(e)). What remote configuration and a rename have in common.
 
-use crate::ca::{CaAnswer, CertificateRequest};
+use crate::ca::{CaAnswer, CertificateRequest, KeyRequest};
 use crate::csr::{self, MAX_DER};
 use crate::event::Event;
 use crate::machine::Cx;
@@ -9,7 +9,7 @@ use crate::names::CertificateNames;
 use crate::session::{Session, try_call};
 use crate::step::Step;
 use amt_core::status::PtStatus;
-use amt_core::{ErrorCode, Failure, SystemId};
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::{
     PublicKeyCertificate, PublicKeyManagementService, PublicPrivateKeyPair, TlsCredentialContext,
@@ -46,6 +46,8 @@ pub(crate) struct Draft<'r> {
     pub(crate) certificate_chain: &'r mut Vec<Vec<u8>>,
     /// Its handle on the machine.
     pub(crate) certificate_handle: &'r mut Option<String>,
+    /// The private key, for firmware that makes none itself; absent in a record that must not hold one.
+    pub(crate) private_key: Option<&'r mut Option<Secret<Vec<u8>>>>,
 }
 
 /// A record that a certificate is made in.
@@ -67,6 +69,8 @@ pub(crate) struct Maker<'a, T, R> {
     pub(crate) names: CertificateNames,
     /// Whether a certificate without the common name that was asked for is refused.
     pub(crate) name_matters: bool,
+    /// Whether the firmware makes key pairs itself, as it does from AMT 6 on.
+    pub(crate) makes_keys: bool,
 }
 
 impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
@@ -111,7 +115,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
     async fn make(&mut self, installed: &[Instance]) -> Result<String, Failure> {
         let mut second_try = false;
         loop {
-            let key = self.key(installed).await?;
+            let key = if self.makes_keys { self.key(installed).await? } else { self.own_key().await? };
             self.certificate_for(&key).await?;
             self.add_issuers().await?;
             self.step(Step::AddCertificate);
@@ -137,6 +141,9 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
                     *draft.key_handle = None;
                     *draft.csr = None;
                     *draft.certificate = None;
+                    if let Some(private_key) = draft.private_key {
+                        *private_key = None;
+                    }
                     second_try = true;
                 }
                 _ => return Err(error.into()),
@@ -166,6 +173,51 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         let reply = self.session.call(Step::GenerateKey, &request).await?;
         let pair = reply.instance().map_err(|e| e.failure(Step::GenerateKey.name()))?;
         blob(pair, "DERKey").ok_or_else(|| missing(Step::GenerateKey, "AMT_PublicPrivateKeyPair.DERKey"))
+    }
+
+    /// The public half (PKCS#1) of a key made here and put on the machine, durable in the record before it is sent.
+    async fn own_key(&mut self) -> Result<Vec<u8>, Failure> {
+        let Some(kept) = self.record.draft().private_key.map(|key| key.clone()) else {
+            let text = "this firmware makes no key pairs, and a new key can be given to it during setup only";
+            return Err(fail(ErrorCode::FIRMWARE_UNSUPPORTED, Step::AddKey, text));
+        };
+        let csr = self.record.draft().csr.clone();
+        let (private_key, public_key) = match (kept, csr.as_deref().map(csr::request_key)) {
+            (Some(private_key), Some(Ok(public_key))) => (private_key, public_key),
+            _ => self.make_key().await?,
+        };
+        let keys = enumerate(self.session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
+        let there = keys.iter().find(|key| blob(key, "DERKey").as_ref() == Some(&public_key));
+        let handle = match there.and_then(|key| key.text("InstanceID")) {
+            Some(id) => id.to_owned(),
+            None => {
+                self.step(Step::AddKey);
+                let request = PublicKeyManagementService::add_key(&private_key);
+                let reply = self.session.call(Step::AddKey, &request).await?;
+                handle(reply.output().map_err(|e| e.failure(Step::AddKey.name()))?, "CreatedKey", Step::AddKey)?
+            }
+        };
+        if self.record.draft().key_handle.as_ref() != Some(&handle) {
+            *self.record.draft().key_handle = Some(handle);
+            self.persist().await?;
+        }
+        Ok(public_key)
+    }
+
+    async fn make_key(&mut self) -> Result<(Secret<Vec<u8>>, Vec<u8>), Failure> {
+        self.step(Step::GenerateKey);
+        let CertificateNames { common_name, dns_names } = self.names.clone();
+        let made = self.cx.make_key(KeyRequest { bits: KEY_BITS, common_name, dns_names }).await?;
+        csr::check_key(&made.csr, &made.public_key)?;
+        let draft = self.record.draft();
+        if let Some(private_key) = draft.private_key {
+            *private_key = Some(made.private_key.clone());
+        }
+        *draft.csr = Some(made.csr);
+        *draft.ca_request = None;
+        *draft.certificate = None;
+        self.persist().await?;
+        Ok((made.private_key, made.public_key))
     }
 
     async fn generate_key(&mut self) -> Result<String, Failure> {

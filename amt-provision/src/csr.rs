@@ -80,6 +80,19 @@ pub fn check_key(csr: &[u8], pkcs1: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The PKCS#1 public key that `csr` asks for.
+///
+/// # Errors
+/// `CSR_INVALID` if it is not a request.
+pub fn request_key(csr: &[u8]) -> Result<Vec<u8>, Failure> {
+    if csr.len() > MAX_DER {
+        return Err(bad("the request is too large"));
+    }
+    let request = CertReq::from_der(csr).map_err(|_| bad("this is not a PKCS#10 request"))?;
+    let key = request.info.public_key.subject_public_key.as_bytes();
+    Ok(key.ok_or_else(|| bad("the key of the request is damaged"))?.to_vec())
+}
+
 /// The PKCS#1 public key that `certificate` was issued for.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use crate::facts::MachineFacts;
 use crate::step::Step;
 use amt_core::FirmwareVersion;
-use amt_core::tls::TlsOutcome;
+use amt_core::tls::{Rung, TlsOutcome};
 
 /// Progress of one machine. Carries no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum Event {
     Step(Step),
     /// A TLS connection stands.
     Connected(TlsOutcome),
+    /// The machine has nothing in common with an engine; the next one is tried.
+    SteppedDown {
+        /// What was tried.
+        from: Rung,
+        /// What is tried now.
+        to: Rung,
+        /// What the device said or did.
+        reason: String,
+    },
     /// The firmware refused a provisioning certificate; the next candidate is tried.
     CertificateRefused {
         /// Which of the caller's certificates.

@@ -1,6 +1,8 @@
 //! What a crash must not lose: the record that is durable before anything is sent that depends on it.
 
 use crate::step::Step;
+use amt_core::psk::{Form, PskPair};
+use amt_core::tls::Rung;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,6 +49,14 @@ pub struct Record {
     pub verified: bool,
     /// Firmware version, once known.
     pub version: Option<FirmwareVersion>,
+    /// The rung of the TLS ladder on which the machine was reached last.
+    pub rung: Option<Rung>,
+    /// Pre-shared pairs that the machine may hold, likeliest first.
+    pub psk: Vec<PskPair>,
+    /// The pair chosen for the machine's next setup, until it is proven; one of `psk`.
+    pub fresh_psk: Option<PskPair>,
+    /// Key that was made for a machine that makes none itself, PKCS#1 DER; kept until the machine was seen using it.
+    pub private_key: Option<Secret<Vec<u8>>>,
 }
 
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -68,6 +78,14 @@ struct Stored {
     commit_sent: bool,
     verified: bool,
     version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rung: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    psk: Vec<[String; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fresh_psk: Option<[String; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    private_key: Option<String>,
 }
 
 impl Record {
@@ -90,12 +108,17 @@ impl Record {
             commit_sent: false,
             verified: false,
             version: None,
+            rung: None,
+            psk: Vec::new(),
+            fresh_psk: None,
+            private_key: None,
         }
     }
 
     /// JSON **with the secrets in clear**, to be sealed before it is stored.
     pub fn encode(&self) -> Secret<Vec<u8>> {
         let clear = |list: &[Secret<String>]| list.iter().map(|s| s.expose().clone()).collect();
+        let pair = |pair: &PskPair| [pair.pid.plain(), pair.pps.plain().expose().clone()];
         let stored = Stored {
             format: FORMAT,
             id: self.id.to_string(),
@@ -114,6 +137,10 @@ impl Record {
             commit_sent: self.commit_sent,
             verified: self.verified,
             version: self.version.map(|v| v.to_string()),
+            rung: self.rung.map(|rung| rung.name().to_owned()),
+            psk: self.psk.iter().map(pair).collect(),
+            fresh_psk: self.fresh_psk.as_ref().map(pair),
+            private_key: self.private_key.as_ref().map(|der| STANDARD.encode(der.expose())),
         };
         // A struct of strings, numbers and booleans always serialises.
         Secret::new(serde_json::to_vec(&stored).unwrap_or_default())
@@ -136,6 +163,10 @@ impl Record {
         let der = |text: &String| {
             STANDARD.decode(text).map_err(|_| bad("a certificate in the journal record is damaged".to_owned()))
         };
+        let pair = |[pid, pps]: &[String; 2]| {
+            PskPair::parse(pid, pps, Form::Strict)
+                .map_err(|_| bad("a pre-shared pair in the journal record is damaged".to_owned()))
+        };
         let secrets = |list: &[String]| list.iter().map(|s| Secret::from(s.as_str())).collect();
         Ok(Self {
             id: stored.id.parse()?,
@@ -154,7 +185,17 @@ impl Record {
             commit_sent: stored.commit_sent,
             verified: stored.verified,
             version: stored.version.as_ref().map(|v| v.parse()).transpose()?,
+            rung: stored.rung.as_ref().map(|rung| rung.parse()).transpose()?,
+            psk: stored.psk.iter().map(pair).collect::<Result<_, _>>()?,
+            fresh_psk: stored.fresh_psk.as_ref().map(pair).transpose()?,
+            private_key: stored.private_key.as_ref().map(der).transpose()?.map(Secret::new),
         })
+    }
+
+    /// Puts `pair` first among the pre-shared pairs, keeping the others.
+    pub(crate) fn prefer_psk(&mut self, pair: &PskPair) {
+        self.psk.retain(|other| other != pair);
+        self.psk.insert(0, pair.clone());
     }
 
     /// Puts `password` first among the administrator's candidates, keeping the others.
@@ -181,6 +222,10 @@ mod tests {
         record.admin_passwords = vec!["new".into(), "old".into()];
         record.certificate = Some(vec![0x30, 0x82]);
         record.version = Some("16.0.5.1000".parse().unwrap());
+        record.rung = Some(Rung::LegacyTls10);
+        record.psk = vec![PskPair::parse("AMT1SET7", "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD", Form::Strict).unwrap()];
+        record.fresh_psk = record.psk.first().cloned();
+        record.private_key = Some(Secret::new(vec![0x30, 1]));
         let bytes = record.encode();
         assert_eq!(Record::decode(bytes.expose()).unwrap(), record);
         assert!(!format!("{record:?}").contains("new"), "no secret in Debug");

@@ -27,7 +27,7 @@ mod session;
 pub mod step;
 
 pub use boot::BootRecord;
-pub use ca::{CaAnswer, CertificateRequest};
+pub use ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest};
 pub use event::Event;
 pub use facts::MachineFacts;
 pub use journal::Record;

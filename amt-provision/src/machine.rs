@@ -4,7 +4,7 @@
 //! A procedure is an `async fn` over a context. It is polled only from [`Machine::handle`], with a waker that does nothing:
 //! there is no executor, no clock and no thread in it. What it awaits is the next [`Input`].
 
-use crate::ca::{CaAnswer, CertificateRequest};
+use crate::ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest};
 use crate::event::Event;
 use crate::journal::Record;
 use amt_core::tls::{TlsOutcome, TlsPlan};
@@ -35,6 +35,8 @@ pub enum Input {
     Persisted(Result<(), Failure>),
     /// The authority's answer.
     Certified(CaAnswer),
+    /// The key pair asked for, or why there is none.
+    Key(Result<KeyAnswer, Failure>),
     /// The caller wants to stop. The procedure ends with `CANCELLED`; what was persisted stays.
     Cancel,
 }
@@ -55,6 +57,8 @@ pub enum Output<T, R = Record> {
     Persist(Box<R>),
     /// Ask the certificate authority. Answer: `Certified`.
     Certify(CertificateRequest),
+    /// Make a key pair outside the machine. Answer: `Key`.
+    MakeKey(KeyRequest),
     /// Progress.
     Event(Event),
     /// Drop the connection.
@@ -231,6 +235,16 @@ impl<T, R: Clone> Cx<T, R> {
         loop {
             if let Input::Certified(answer) = self.input(None).await? {
                 return Ok(answer);
+            }
+        }
+    }
+
+    /// Has a key pair made outside the machine.
+    pub(crate) async fn make_key(&self, request: KeyRequest) -> Result<KeyAnswer, Failure> {
+        self.emit(Output::MakeKey(request));
+        loop {
+            if let Input::Key(answer) = self.input(None).await? {
+                return answer;
             }
         }
     }

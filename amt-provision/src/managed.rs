@@ -7,9 +7,9 @@ use crate::plan::GUESS_SPACING;
 use crate::remote::Candidate;
 use crate::session::{CallError, Session};
 use crate::step::Step;
-use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsPlan};
 use amt_core::version::TlsVersion;
-use amt_core::{ErrorCode, Failure, Secret, SystemId, Tick};
+use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId, Tick};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::client::Credentials;
@@ -37,6 +37,12 @@ pub struct Access {
     pub guess_spacing: Duration,
     /// Fresh random bytes: nonces come from them.
     pub seed: [u8; 32],
+    /// Firmware version, if it is known: chooses the TLS engine.
+    pub version: Option<FirmwareVersion>,
+    /// The rung of the TLS ladder on which the machine was reached last.
+    pub rung: Option<Rung>,
+    /// Whether old TLS may be used.
+    pub legacy_tls: LegacyTls,
 }
 
 impl Access {
@@ -50,7 +56,20 @@ impl Access {
         admin_passwords: Vec<Secret<String>>,
     ) -> Self {
         let (candidates, guess_spacing, seed) = (Vec::new(), GUESS_SPACING, [0; 32]);
-        Self { id, authority, port, identity, candidates, admin_passwords, guess_spacing, seed }
+        let (version, rung, legacy_tls) = (None, None, LegacyTls::default());
+        Self {
+            id,
+            authority,
+            port,
+            identity,
+            candidates,
+            admin_passwords,
+            guess_spacing,
+            seed,
+            version,
+            rung,
+            legacy_tls,
+        }
     }
 }
 
@@ -90,6 +109,7 @@ async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
     access: &Access,
 ) -> Result<Session<T, R>, Failure> {
     let mut random = Random::new(access.seed);
+    let mut ladder = Ladder::new(&access.identity, access.version, access.rung, access.legacy_tls)?;
     let mut first = None;
     // A machine that is set up takes 1.3 where it has it; some in setup mode complete it and drop the first request.
     let max = if access.candidates.is_empty() { TlsVersion::V1_3 } else { TlsVersion::V1_2 };
@@ -99,7 +119,7 @@ async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
         let mut plan = TlsPlan::new(access.identity.clone());
         plan.present = present;
         plan.max = max;
-        match Session::open(cx, &access.authority, access.port, plan, random.fork()).await {
+        match Session::climb(cx, &access.authority, access.port, plan, &mut ladder, &mut random).await {
             Err(failure)
                 if present.is_some()
                     && matches!(failure.code, ErrorCode::TLS_CHAIN_REFUSED | ErrorCode::TLS_CLOSED) =>

@@ -66,6 +66,13 @@ impl Random {
         std::array::from_fn(|_| self.byte())
     }
 
+    /// Fills `bytes`.
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = self.byte();
+        }
+    }
+
     /// A uniform number below `bound` (1 to 256), by rejection.
     fn below(&mut self, bound: usize) -> usize {
         let limit = 256 - 256 % bound.clamp(1, 256);

@@ -1,6 +1,7 @@
 //! The desired state of a machine, validated once.
 
 use crate::password;
+use amt_core::tls::LegacyTls;
 use amt_core::{Finding, Secret, Severity};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Plan {
     pub domain_name: Option<String>,
     /// TLS after setup.
     pub tls: TlsSettings,
+    /// Whether TLS older than 1.2, or without forward secrecy, may be used to reach the machine.
+    pub legacy_tls: LegacyTls,
     /// Hours to extend the setup window by, 1–24; absent: leave it.
     pub window_hours: Option<u8>,
     /// Time between two different passwords.
@@ -79,6 +82,7 @@ impl Default for Plan {
             host_name: None,
             domain_name: None,
             tls: TlsSettings::default(),
+            legacy_tls: LegacyTls::default(),
             window_hours: None,
             guess_spacing: GUESS_SPACING,
             proof_timeout: Duration::from_secs(90),

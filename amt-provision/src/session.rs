@@ -1,9 +1,11 @@
 //! WS-Man over the connection of a procedure.
 
+use crate::event::Event;
 use crate::journal::Record;
 use crate::machine::{Cx, Input, Output};
+use crate::password::Random;
 use crate::step::Step;
-use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use amt_core::tls::{Ladder, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::Error;
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
@@ -81,6 +83,8 @@ pub(crate) struct Session<T, R = Record> {
     client: Client,
     port: u16,
     plan: TlsPlan,
+    /// Whom to accept where the plan's identity is refused: a pair that was just replaced.
+    other: Option<PeerIdentity>,
     /// The connection made by [`open`](Self::open) stands, and the client has not asked for it yet.
     unused: bool,
     pub(crate) outcome: TlsOutcome,
@@ -100,7 +104,34 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
             plan.identity = PeerIdentity::Pinned(leaf.clone());
         }
         let client = Client::new(ClientConfig::new(authority), seed);
-        Ok(Self { cx: cx.clone(), client, port, plan, outcome, unused: true })
+        Ok(Self { cx: cx.clone(), client, port, plan, other: None, outcome, unused: true })
+    }
+
+    /// Connects on the rung where `ladder` stands, and steps down for the reasons that it accepts.
+    pub(crate) async fn climb(
+        cx: &Cx<T, R>,
+        authority: &str,
+        port: u16,
+        mut plan: TlsPlan,
+        ladder: &mut Ladder,
+        random: &mut Random,
+    ) -> Result<Self, Failure> {
+        loop {
+            let from = ladder.rung();
+            (plan.rung, plan.weak_ciphers) = (from, ladder.weak_ciphers());
+            let failure = match Self::open(cx, authority, port, plan.clone(), random.fork()).await {
+                Ok(session) => return Ok(session),
+                Err(failure) => failure,
+            };
+            let reason = failure.message.clone();
+            let to = ladder.next(failure)?;
+            cx.event(Event::SteppedDown { from, to, reason });
+        }
+    }
+
+    /// The rung of the TLS ladder that this session is on.
+    pub(crate) const fn rung(&self) -> Rung {
+        self.plan.rung
     }
 
     pub(crate) fn log_in_as(&mut self, credentials: Credentials) {
@@ -122,6 +153,25 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         self.client.version()
     }
 
+    /// From the next connection on this peer is accepted too.
+    pub(crate) fn accept_too(&mut self, identity: PeerIdentity) {
+        self.other = Some(identity);
+    }
+
+    async fn reconnect(&mut self) -> Result<TlsOutcome, Failure> {
+        let failure = match self.cx.connect(self.port, self.plan.clone()).await {
+            Err(failure) if matches!(failure.code, ErrorCode::PSK_WRONG | ErrorCode::PSK_IDENTITY) => failure,
+            made_or_not => return made_or_not,
+        };
+        match self.other.take() {
+            Some(other) => {
+                self.plan.identity = other;
+                self.cx.connect(self.port, self.plan.clone()).await
+            }
+            None => Err(failure),
+        }
+    }
+
     /// Makes one call. A ReturnValue other than 0 is an error.
     pub(crate) async fn call(&mut self, step: Step, request: &Request) -> Result<Reply, CallError> {
         let wrap = |error| CallError::Wsman(error, step);
@@ -135,7 +185,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
                 match output {
                     client::Output::Connect => {
                         if !std::mem::take(&mut self.unused) {
-                            let made = self.cx.connect(self.port, self.plan.clone()).await;
+                            let made = self.reconnect().await;
                             self.outcome = made.map_err(|failure| CallError::Other(failure.at(step.name())))?;
                         }
                         self.client.handle(self.cx.now(), client::Input::Connected).map_err(wrap)?;

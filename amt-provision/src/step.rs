@@ -47,6 +47,8 @@ steps! {
     SetNames = "set-names";
     /// Look at keys and certificates already on the machine.
     ReadKeys = "read-keys";
+    /// Put a key pair on a machine that makes none itself.
+    AddKey = "add-key";
     /// Make a key pair on the machine.
     GenerateKey = "generate-key";
     /// Have the machine sign a certification request.
@@ -59,6 +61,8 @@ steps! {
     BindCertificate = "bind-certificate";
     /// Turn on TLS.
     SetTls = "set-tls";
+    /// Replace the pre-shared pair.
+    SetPsk = "set-psk";
     /// Commit the setup: sent once.
     Commit = "commit";
     /// Connect with the new certificate pinned and log in with the new password.

@@ -2,6 +2,7 @@
 
 use crate::failpoint;
 use crate::host::Host;
+use crate::key;
 use crate::tls::{self, ClientChain, Endpoint, TlsStream};
 use amt_core::{ErrorCode, Failure, SystemId, Tick};
 use amt_provision::machine::{Input, Machine, Output};
@@ -83,6 +84,7 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
                     failpoint::pass("transmit-after", step.name());
                 }
                 Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
+                Output::MakeKey(request) => inputs.push_back(Input::Key(key::make(request).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
                 Output::Event(event) => {
                     if let Event::Step(begun) = event {

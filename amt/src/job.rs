@@ -3,6 +3,7 @@
 use crate::certificate::ProvisioningCertificate;
 use amt_core::SystemId;
 use amt_core::hello::Hello;
+use amt_core::psk::PskPair;
 use amt_provision::{Plan, Record};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Job {
     pub hello: Option<Hello>,
     /// Provisioning certificates that may be presented; the best for this machine is tried first.
     pub certificates: Arc<[ProvisioningCertificate]>,
+    /// Pre-shared pairs that the machine may hold, likeliest first: for firmware that waits for one (hello type 2).
+    pub psk: Vec<PskPair>,
     /// The desired state.
     pub plan: Plan,
     /// DNS suffix that the machine's network has, if known: chooses among certificates.
@@ -33,6 +36,6 @@ impl Job {
     /// A first attempt.
     pub fn new(id: SystemId, address: IpAddr, plan: Plan) -> Self {
         let certificates = Arc::new([]);
-        Self { id, address, port: 16993, hello: None, certificates, plan, suffix: None, record: None }
+        Self { id, address, port: 16993, hello: None, certificates, psk: Vec::new(), plan, suffix: None, record: None }
     }
 }

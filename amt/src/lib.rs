@@ -10,6 +10,7 @@ mod driver;
 pub mod failpoint;
 pub mod host;
 pub mod job;
+mod key;
 pub mod listener;
 pub mod managed;
 mod provision;

@@ -9,8 +9,8 @@ use crate::random_seed;
 use crate::tls::ClientChain;
 use amt_core::hello::Hello;
 use amt_core::pki::choose::ChooseInput;
-use amt_core::tls::PeerIdentity;
-use amt_core::{Failure, Secret, SystemId};
+use amt_core::tls::{LegacyTls, PeerIdentity, Rung};
+use amt_core::{Failure, FirmwareVersion, Secret, SystemId};
 use amt_provision::boot::{Boot, Booted, SETTLE};
 use amt_provision::facts::Facts;
 use amt_provision::plan::GUESS_SPACING;
@@ -42,6 +42,12 @@ pub struct Target {
     pub hello: Option<Hello>,
     /// DNS suffix of its network, if known: chooses among certificates.
     pub suffix: Option<String>,
+    /// Firmware version, if it is known: chooses the TLS engine.
+    pub version: Option<FirmwareVersion>,
+    /// The rung of the TLS ladder on which the machine was reached last.
+    pub rung: Option<Rung>,
+    /// Whether old TLS may be used.
+    pub legacy_tls: LegacyTls,
 }
 
 impl Target {
@@ -57,18 +63,22 @@ impl Target {
             certificates: Arc::new([]),
             hello: None,
             suffix: None,
+            version: None,
+            rung: None,
+            legacy_tls: LegacyTls::default(),
         }
     }
 
     pub(crate) fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
         let (hello, suffix) = (self.hello.as_ref(), self.suffix.as_deref());
-        let input = ChooseInput { hello, suffix, firmware: None, remembered: None };
+        let input = ChooseInput { hello, suffix, firmware: self.version, remembered: None };
         let (chains, candidates) = chains(&self.certificates, &input)?;
         let authority = SocketAddr::new(self.address, self.port).to_string();
         let mut access =
             Access::new(self.id, authority, self.port, self.identity.clone(), self.admin_passwords.clone());
         access.candidates = candidates;
         access.guess_spacing = self.guess_spacing;
+        (access.version, access.rung, access.legacy_tls) = (self.version, self.rung, self.legacy_tls);
         access.seed = random_seed()?;
         Ok((access, chains))
     }

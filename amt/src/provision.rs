@@ -6,7 +6,9 @@ use crate::host::Host;
 use crate::job::Job;
 use crate::random_seed;
 use crate::tls::ClientChain;
+use amt_core::hello::{Hello, HelloKind};
 use amt_core::pki::choose::{ChooseInput, choose};
+use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure};
 use amt_provision::Record;
 use amt_provision::remote::{Candidate, Outcome, Remote};
@@ -34,7 +36,9 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
         },
     )?;
     let authority = SocketAddr::new(job.address, job.port).to_string();
+    let psk = pairs(job.psk, &record, hello)?;
     let mut remote = Remote::new(record, job.plan, candidates, authority, job.port);
+    remote.psk = psk;
     remote.credentials_set = job.hello.as_ref().map(|hello| hello.admin_credentials_set);
     remote.seed = random_seed()?;
     remote.utc_at_zero = SystemTime::now()
@@ -42,6 +46,30 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
         .map_err(|_| Failure::new(ErrorCode::IO, "start", "the clock of this computer is before 1970"))?
         .as_secs();
     drive(&mut remote.start(), job.id, job.address, &chains, host, &Records(host)).await
+}
+
+/// The pairs to try: those with the PID that the machine said, of its own record first.
+fn pairs(given: Vec<PskPair>, record: &Record, hello: Option<&Hello>) -> Result<Vec<PskPair>, Failure> {
+    let said = match hello.map(|hello| &hello.kind) {
+        Some(HelloKind::Psk { pid }) => Some(*pid),
+        Some(_) => return Ok(Vec::new()),
+        None => None,
+    };
+    let mut pairs: Vec<PskPair> = Vec::new();
+    let recorded = record.psk.iter().filter(|_| said.is_some() || !given.is_empty());
+    for pair in recorded.chain(&given) {
+        if said.is_none_or(|pid| pair.pid == pid) && !pairs.contains(pair) {
+            pairs.push(pair.clone());
+        }
+    }
+    match said {
+        Some(pid) if pairs.is_empty() => {
+            let text =
+                format!("the machine waits for the pre-shared key of PID {pid}, and there is no pair with this PID");
+            Err(Failure::new(ErrorCode::PSK_UNKNOWN, "start", text))
+        }
+        _ => Ok(pairs),
+    }
 }
 
 /// The embedder keeps the records of a setup.

@@ -164,6 +164,10 @@ impl Ladder {
         }
         let next = self.rest.remove(0);
         if !self.may(next) {
+            // A reset has many causes: it is not blamed on old TLS that may not be tried.
+            if reset_in_handshake {
+                return Err(failure);
+            }
             let text = format!("{}; older TLS might reach it, but the profile does not allow that", failure.message);
             return Err(not_allowed(&text, failure.device));
         }
@@ -249,6 +253,8 @@ mod tests {
             assert_eq!(fresh().next(Failure::new(code, "connect", "x")).unwrap_err().code, code);
         }
         let reset = || Failure::new(ErrorCode::CONNECTION_RESET, "connect", "reset");
+        let mut refusing = ladder(None, None, LegacyTls::Refuse).unwrap();
+        assert_eq!(refusing.next(reset()).unwrap_err().code, ErrorCode::CONNECTION_RESET);
         let mut all = fresh();
         assert_eq!(all.next(reset()), Ok(Rung::Legacy));
         assert_eq!(all.next(reset()).unwrap_err().code, ErrorCode::CONNECTION_RESET);

@@ -19,8 +19,9 @@ impl Run {
         general: &Instance,
     ) -> Result<(), Failure> {
         let (id, names) = (self.record.id, self.certificate_names(general));
+        let makes_keys = self.record.version.is_none_or(|version| version.capabilities().generate_key_pair);
         let record = &mut self.record;
-        let mut maker = Maker { cx: &self.cx, session, record, id, names, name_matters: false };
+        let mut maker = Maker { cx: &self.cx, session, record, id, names, name_matters: false, makes_keys };
         let handle = maker.install().await?;
         maker.bind(&handle).await?;
         self.turn_on_tls(session).await
@@ -67,6 +68,7 @@ impl Drafted for Record {
             certificate: &mut self.certificate,
             certificate_chain: &mut self.certificate_chain,
             certificate_handle: &mut self.certificate_handle,
+            private_key: Some(&mut self.private_key),
         }
     }
 

@@ -37,8 +37,8 @@ impl Run {
         let mut comeback = Comeback::within(self.cx.now(), self.plan.proof_timeout);
         loop {
             comeback.wait(&self.cx).await?;
-            let seed = self.random.fork();
-            let failure = match Session::open(&self.cx, &self.authority, self.port, plan.clone(), seed).await {
+            let mut ladder = self.ladder(&plan.identity)?;
+            let failure = match self.climb(plan.clone(), &mut ladder).await {
                 Ok(session) => match self.prove_on(session).await {
                     Err(failure) if is_restart(&failure) => failure,
                     proven_or_refused => return proven_or_refused,
@@ -85,6 +85,9 @@ impl Run {
         }
         let control_mode = self.control_mode(&mut session, state.u32("ProvisioningMode")).await?;
         self.admin_password_proven();
+        self.psk_proven();
+        // The machine was seen using it, and it alone needs it.
+        self.record.private_key = None;
         self.record.verified = true;
         self.step(Step::Done);
         self.persist().await?;

@@ -6,14 +6,19 @@ use crate::managed;
 use crate::password::FACTORY;
 use crate::session::Session;
 use crate::step::Step;
-use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_core::tls::{Ladder, PeerIdentity, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::op::{Reply, Request};
 
 impl Run {
-    /// Connects with the candidates in turn until the machine accepts one.
+    /// Connects with what opens this machine: a pre-shared pair, or one of the certificates.
     pub(super) async fn enter(&mut self) -> Result<Entry, Failure> {
         self.step(Step::Connect);
+        if self.psk.is_empty() { self.enter_by_certificate().await } else { self.enter_by_psk().await }
+    }
+
+    /// Connects with the candidates in turn until the machine accepts one.
+    async fn enter_by_certificate(&mut self) -> Result<Entry, Failure> {
         if self.candidates.is_empty() {
             return Err(Self::fail(
                 ErrorCode::NO_CERTIFICATE_FITS,
@@ -23,11 +28,11 @@ impl Run {
         }
         let winner = self.record.provisioning_certificate.clone();
         self.candidates.sort_by_key(|c| Some(&c.leaf_sha256) != winner.as_ref());
+        let mut ladder = self.ladder(&PeerIdentity::Any)?;
         let mut refusals: Vec<Failure> = Vec::new();
         for candidate in self.candidates.clone() {
             let plan = TlsPlan::new(PeerIdentity::Any).setting_up(Some(candidate.index));
-            let seed = self.random.fork();
-            match Session::open(&self.cx, &self.authority, self.port, plan, seed).await {
+            match self.climb(plan, &mut ladder).await {
                 Ok(session) => return self.entered(session, candidate.leaf_sha256),
                 Err(f) if matches!(f.code, ErrorCode::TLS_CHAIN_REFUSED | ErrorCode::TLS_CLOSED) => {
                     self.cx.event(Event::CertificateRefused { index: candidate.index, reason: f.message.clone() });
@@ -44,6 +49,18 @@ impl Run {
             failure.message = format!("{} (all {tried} certificates were tried)", failure.message);
         }
         Err(failure)
+    }
+
+    /// The attempts to make with this machine.
+    pub(super) fn ladder(&self, identity: &PeerIdentity) -> Result<Ladder, Failure> {
+        Ladder::new(identity, self.record.version, self.record.rung, self.plan.legacy_tls)
+    }
+
+    /// Connects on a rung of `ladder` and remembers it.
+    pub(super) async fn climb(&mut self, plan: TlsPlan, ladder: &mut Ladder) -> Result<Session<Outcome>, Failure> {
+        let session = Session::climb(&self.cx, &self.authority, self.port, plan, ladder, &mut self.random).await?;
+        self.record.rung = Some(session.rung());
+        Ok(session)
     }
 
     fn entered(&mut self, session: Session<Outcome>, leaf_sha256: String) -> Result<Entry, Failure> {

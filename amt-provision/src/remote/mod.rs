@@ -1,4 +1,5 @@
-//! PKI remote configuration: from a hello to proven admin control mode (`spec/wsman.md` §4(a) with (e) inside).
+//! Remote configuration, with a provisioning certificate or a pre-shared pair: from a hello to proven admin control mode
+//! (`spec/wsman.md` §4(a) and (b), with (e) inside).
 //!
 //! The procedure reads the machine's state and does what is missing. It may be stopped anywhere and started again with the
 //! last durable record: what was done is found on the machine and not done twice.
@@ -7,6 +8,7 @@ mod certificate;
 mod commit;
 mod credentials;
 mod login;
+mod psk;
 mod setup;
 
 use crate::event::Event;
@@ -16,6 +18,7 @@ use crate::password::Random;
 use crate::plan::Plan;
 use crate::session::{Session, try_call};
 use crate::step::Step;
+use amt_core::psk::PskPair;
 use amt_core::tls::TlsOutcome;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Severity, SystemId, Tick};
 
@@ -38,6 +41,8 @@ pub struct Remote {
     pub plan: Plan,
     /// Certificates to try, in this order.
     pub candidates: Vec<Candidate>,
+    /// Pre-shared pairs to try, in this order, instead of certificates: the machine said that it waits for one.
+    pub psk: Vec<PskPair>,
     /// What the hello said of the machine's credentials, if there was one.
     pub credentials_set: Option<bool>,
     /// `address:port` for HTTP's `Host`.
@@ -53,7 +58,8 @@ pub struct Remote {
 impl Remote {
     /// An attempt on the machine of `record` at `authority` (`address:port`).
     pub fn new(record: Record, plan: Plan, candidates: Vec<Candidate>, authority: String, port: u16) -> Self {
-        Self { record, plan, candidates, credentials_set: None, authority, port, seed: [0; 32], utc_at_zero: 0 }
+        let psk = Vec::new();
+        Self { record, plan, candidates, psk, credentials_set: None, authority, port, seed: [0; 32], utc_at_zero: 0 }
     }
 
     /// The attempt as a machine to be driven.
@@ -102,6 +108,7 @@ struct Run {
     record: Record,
     plan: Plan,
     candidates: Vec<Candidate>,
+    psk: Vec<PskPair>,
     credentials_set: Option<bool>,
     authority: String,
     port: u16,
@@ -126,6 +133,7 @@ impl Run {
             record: job.record,
             plan: job.plan,
             candidates: job.candidates,
+            psk: job.psk,
             credentials_set: job.credentials_set,
             authority: job.authority,
             port: job.port,
@@ -141,6 +149,7 @@ impl Run {
         match self.enter().await? {
             Entry::Setup(mut session) => {
                 self.set_up(&mut session).await?;
+                self.replace_psk(&mut session).await?;
                 self.commit(session).await?;
                 self.prove().await
             }

@@ -219,7 +219,8 @@ impl Run {
     fn maker<'a>(&'a mut self, session: &'a mut Session<Renamed, RenameRecord>) -> Maker<'a, Renamed, RenameRecord> {
         let (id, domain) = (self.record.id, self.record.domain_name.as_deref());
         let names = CertificateNames::new(Some(&self.record.host_name), domain, id);
-        Maker { cx: &self.cx, session, record: &mut self.record, id, names, name_matters: true }
+        let makes_keys = self.access.version.is_none_or(|version| version.capabilities().generate_key_pair);
+        Maker { cx: &self.cx, session, record: &mut self.record, id, names, name_matters: true, makes_keys }
     }
 
     async fn commit(&mut self, session: &mut Session<Renamed, RenameRecord>) -> Result<(), Failure> {

@@ -229,6 +229,7 @@ impl Drafted for RenameRecord {
             certificate: &mut self.certificate,
             certificate_chain: &mut self.certificate_chain,
             certificate_handle: &mut self.certificate_handle,
+            private_key: None,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::class::class;
 use crate::op::{Reply, Request};
 use crate::soap::Reference;
+use amt_core::Secret;
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 class! {
@@ -48,6 +49,17 @@ impl PublicKeyManagementService {
     /// The signed request, DER, that [`generate_pkcs10_request`](Self::generate_pkcs10_request) gave.
     pub fn signed_request(reply: &Reply) -> Result<Vec<u8>, Error> {
         reply.output()?.required_bytes("SignedCertificateRequest")
+    }
+
+    /// Adds an RSA key pair, PKCS#1 DER, to firmware that makes none itself.
+    pub fn add_key(private: &Secret<Vec<u8>>) -> Request {
+        let blob = Secret::new(BASE64_STANDARD.encode(private.expose()));
+        invoke("AddKey").secret_arg("KeyBlob", &blob)
+    }
+
+    /// The pair that [`add_key`](Self::add_key) made.
+    pub fn created_key(reply: &Reply) -> Result<Reference, Error> {
+        reply.output()?.required_reference("CreatedKey").cloned()
     }
 
     /// Adds a certificate, DER, for a key pair that the device holds. 2058: it is there already; 2064: the pair is not.

@@ -53,6 +53,11 @@ impl SetupAndConfigurationService {
         invoke("SetMEBxPassword").secret_arg("Password", password)
     }
 
+    /// Replaces the pre-shared pair of the next setup (firmware before AMT 11). `pps` has 32 characters, without dashes.
+    pub fn set_tls_psk(pid: &str, pps: &Secret<String>) -> Request {
+        invoke("SetTLSPSK").arg("PID", pid).secret_arg("PPS", pps)
+    }
+
     /// Asks for the identity; read it with [`uuid`](Self::uuid).
     pub fn get_uuid() -> Request {
         invoke("GetUuid")
