@@ -9,7 +9,9 @@ use amt_provision::facts::Facts;
 use amt_provision::machine::{Input, Machine, Output};
 use amt_provision::remote::{Candidate, Outcome, Remote};
 use amt_provision::rename::{Rename, RenameRecord, Renamed};
-use amt_provision::{Access, CaAnswer, CertificateRequest, Event, MachineFacts, Plan, Record, Step};
+use amt_provision::{
+    Access, CaAnswer, CertificateRequest, Event, KeyAnswer, KeyRequest, MachineFacts, Plan, Record, Step,
+};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
 use amt_sim::fault::{Direction, Fault, FaultKind};
@@ -74,6 +76,21 @@ impl<T: std::fmt::Debug> Attempt<T> {
 
     pub fn steps(&self) -> Vec<Step> {
         self.events.iter().filter_map(|e| if let Event::Step(s) = e { Some(*s) } else { None }).collect()
+    }
+}
+
+/// A key of the pool and a request signed with it.
+fn make_key(request: &KeyRequest) -> KeyAnswer {
+    /// What stands before the PKCS#1 key in the PKCS#8 form of one of 2048 bits.
+    const HEAD: usize = 26;
+    let key = amt_sim::keys::key(5);
+    let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8().into(), &rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut params = rcgen::CertificateParams::new(request.dns_names.clone()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, request.common_name.as_str());
+    KeyAnswer {
+        private_key: Secret::new(key.pkcs8()[HEAD..].to_vec()),
+        public_key: key.public_pkcs1().to_vec(),
+        csr: params.serialize_request(&pair).unwrap().der().to_vec(),
     }
 }
 
@@ -384,6 +401,7 @@ impl World {
                 let answer = self.server.ca.answer(&request);
                 inputs.push_back(Input::Certified(answer));
             }
+            Output::MakeKey(request) => inputs.push_back(Input::Key(Ok(make_key(&request)))),
             Output::Event(event) => attempt.events.push(event),
             Output::Close => self.hang_up(),
             Output::Done(result) => {
