@@ -3,8 +3,8 @@
 use super::{Error, Verdict};
 use crate::output::Output;
 use amt_core::FirmwareVersion;
-use amt_core::version::TlsVersion;
-use serde_json::json;
+use amt_core::version::{FEATURES, SetupKind, TlsVersion};
+use serde_json::{Value, json};
 
 /// What a firmware version can do
 #[derive(clap::Args)]
@@ -17,36 +17,47 @@ impl Capabilities {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let version: FirmwareVersion = self.version.parse().map_err(Error::Usage)?;
         let can = version.capabilities();
-        let rows = [
-            ("pki", can.pki, "remote configuration with a provisioning certificate"),
-            ("psk", can.psk, "remote configuration with PID and PPS"),
-            ("wsman", can.wsman, "WS-Management"),
-            ("eoi", can.eoi, "the older EOI SOAP interface"),
-            ("generate_key_pair", can.generate_key_pair, "key pairs and PKCS#10 made on the device"),
-            ("host_based_setup", can.host_based_setup, "setup from the machine's own system"),
-            ("secure_host_based_setup", can.secure_host_based_setup, "the same over TLS"),
-            ("auth_int", can.auth_int, "digest authentication with body integrity"),
-            ("local_tls_enforced", can.local_tls_enforced, "local ports speak TLS only"),
-            ("remote_plain_http", can.remote_plain_http, "plain HTTP from the network can be open"),
-            ("sha1_chain", can.sha1_chain, "accepts SHA-1 in a provisioning chain"),
-        ];
-        let mut document = serde_json::Map::from_iter(rows.map(|(name, value, _)| (name.to_owned(), value.into())));
-        document.insert("version".to_owned(), version.to_string().into());
-        document.insert(
-            "tls".to_owned(),
-            json!({"min": number(can.tls.min), "max": number(can.tls.max), "forward_secrecy": can.tls.forward_secrecy}),
-        );
+        let hashes: Vec<String> = can.root_hashes.iter().map(ToString::to_string).collect();
+        let mut document: serde_json::Map<String, Value> =
+            FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.is_in(version).into())).collect();
+        document.extend([
+            ("version".to_owned(), version.to_string().into()),
+            (
+                "tls".to_owned(),
+                json!({"min": number(can.tls.min), "max": number(can.tls.max), "forward_secrecy": can.tls.forward_secrecy}),
+            ),
+            ("engine".to_owned(), if can.tls.forward_secrecy { "rustls" } else { "openssl" }.into()),
+            ("suites".to_owned(), json!(can.suites)),
+            ("root_hashes".to_owned(), json!(hashes)),
+            ("rsa_bits".to_owned(), json!({"min": can.rsa_bits_min, "advised": can.rsa_bits_advised})),
+            ("digest_algorithms".to_owned(), json!(can.digest_algorithms)),
+        ]);
         out.show(&document, |w| {
             writeln!(w, "AMT {version}")?;
-            for (_, value, meaning) in rows {
-                writeln!(w, "  {:<3}  {meaning}", if value { "yes" } else { "no" })?;
+            for feature in FEATURES {
+                writeln!(w, "  {:<3}  {}", if feature.is_in(version) { "yes" } else { "no" }, feature.meaning)?;
             }
-            write!(w, "  {} to {}", can.tls.min, can.tls.max)?;
+            write!(w, "  TLS  {} to {}", number(can.tls.min), number(can.tls.max))?;
             if can.tls.forward_secrecy {
-                writeln!(w, ", with forward secrecy")
+                writeln!(w, ", with forward secrecy")?;
             } else {
-                writeln!(w, ", RSA key exchange only: needs the legacy TLS engine")
+                writeln!(w, ", RSA key exchange only: needs the legacy TLS engine")?;
             }
+            for suite in can.suites {
+                writeln!(w, "         {suite}")?;
+            }
+            let (hashes, least, advised) = (hashes.join(", "), can.rsa_bits_min, can.rsa_bits_advised);
+            writeln!(
+                w,
+                "  provisioning chain: roots by {hashes}; RSA keys of at least {least} bits, better {advised}"
+            )?;
+            writeln!(w, "  digest: {}", can.digest_algorithms.join(", "))?;
+            for kind in [SetupKind::Pki, SetupKind::Psk] {
+                if let Err(why) = version.check_setup(kind) {
+                    writeln!(w, "  {}", why.message)?;
+                }
+            }
+            Ok(())
         })?;
         Ok(Verdict::Done)
     }

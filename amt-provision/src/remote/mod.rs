@@ -20,6 +20,7 @@ use crate::session::{Session, try_call};
 use crate::step::Step;
 use amt_core::psk::PskPair;
 use amt_core::tls::TlsOutcome;
+use amt_core::version::SetupKind;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Severity, SystemId, Tick};
 
 /// A provisioning certificate that may fit, best first.
@@ -146,6 +147,7 @@ impl Run {
     async fn run(mut self) -> Result<Outcome, Failure> {
         self.cx.input(None).await?;
         self.check_plan()?;
+        self.check_firmware(self.record.version)?;
         match self.enter().await? {
             Entry::Setup(mut session) => {
                 self.set_up(&mut session).await?;
@@ -164,6 +166,12 @@ impl Run {
                 Err(Failure::new(ErrorCode::PLAN_INVALID, "plan", format!("{}: {}", f.field, f.message)).hint(f.hint))
             }
         }
+    }
+
+    /// Refuses firmware that cannot be set up this way, as soon as its version is known.
+    fn check_firmware(&self, version: Option<FirmwareVersion>) -> Result<(), Failure> {
+        let kind = if self.psk.is_empty() { SetupKind::Pki } else { SetupKind::Psk };
+        version.map_or(Ok(()), |version| version.check_setup(kind))
     }
 
     /// Announces a step and notes it for the next record.

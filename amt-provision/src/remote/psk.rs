@@ -12,10 +12,6 @@ use std::convert::Infallible;
 impl Run {
     /// Connects with the pairs in turn until the machine accepts one.
     pub(super) async fn enter_by_psk(&mut self) -> Result<Entry, Failure> {
-        if let Some(version) = self.record.version.filter(|version| !version.capabilities().psk) {
-            let text = format!("AMT {version} has no pre-shared keys: they ended with AMT 10");
-            return Err(Self::fail(ErrorCode::PSK_UNSUPPORTED, Step::Connect, text));
-        }
         if let Some(session) = self.already_committed().await? {
             return Ok(Entry::Operational(session));
         }

@@ -44,7 +44,10 @@ impl Run {
         self.step(Step::ReadState);
         let passwords = self.setup_passwords();
         let request = Request::get(SetupAndConfigurationService::NAME);
-        let (reply, current) = self.log_in(session, Step::ReadState, &passwords, &request).await?;
+        let answer = self.log_in(session, Step::ReadState, &passwords, &request).await;
+        // The version stands in every answer, also in one that is no WS-Man.
+        self.check_firmware(session.version())?;
+        let (reply, current) = answer?;
         let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
         if state.u32("ProvisioningState") == Some(SetupAndConfigurationService::POST) {
             return Err(Self::fail(
