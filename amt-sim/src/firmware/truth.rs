@@ -6,7 +6,6 @@ use super::device::StoredPassword;
 use super::host::TrueBoot;
 use crate::certificate::facts;
 use crate::digest::hex;
-use crate::keys;
 use amt_core::Tick;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -187,10 +186,7 @@ impl Firmware {
             keys: device
                 .keys
                 .iter()
-                .map(|key| TrueKey {
-                    handle: key.handle,
-                    public_key: STANDARD.encode(keys::key(key.pool).public_pkcs1()),
-                })
+                .map(|key| TrueKey { handle: key.handle, public_key: STANDARD.encode(key.key.public_pkcs1()) })
                 .collect(),
             certificates: device
                 .certificates
