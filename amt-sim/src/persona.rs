@@ -276,7 +276,13 @@ pub struct Cadence {
     pub seconds: u64,
 }
 
-const BUILT_IN: &[(&str, &str)] = &[("amt-16.0", include_str!("../personas/amt-16.0.toml"))];
+macro_rules! built_in {
+    ($($version:literal)*) => {
+        &[$((concat!("amt-", $version), include_str!(concat!("../personas/amt-", $version, ".toml"))),)*]
+    };
+}
+
+const BUILT_IN: &[(&str, &str)] = built_in!("9.5" "16.0");
 
 impl Persona {
     /// The built-in persona of this name; `16.0` is short for `amt-16.0`.
@@ -292,19 +298,12 @@ impl Persona {
 
     /// Reads a persona file. `based_on = "amt-16.0"` takes everything that the file does not say from there.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = |why: String| Failure::new(ErrorCode::CONFIG, "persona", why);
-        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-        if let Some(base) = table.remove("based_on") {
-            let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona".into()))?;
-            let mut whole: toml::Table = base.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-            lay_over(&mut whole, table);
-            table = whole;
-        }
-        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+        let table = whole(text)?;
+        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
         if persona.hello.is_empty() || persona.http.max_chunk == 0 || persona.keys.not_ready_status.is_empty() {
-            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty".into()));
+            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty"));
         }
-        persona.tls.check().map_err(|why| bad(why.into()))?;
+        persona.tls.check().map_err(bad)?;
         Ok(persona)
     }
 
@@ -332,6 +331,20 @@ impl Default for Persona {
 
 fn built_in_text(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(n, _)| *n == name || n.strip_prefix("amt-") == Some(name)).map(|(_, text)| *text)
+}
+
+/// The file laid over what it is based on. Built-in personas are based on others in turn, and end at one that is complete.
+fn whole(text: &str) -> Result<toml::Table, Failure> {
+    let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
+    let Some(base) = table.remove("based_on") else { return Ok(table) };
+    let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona"))?;
+    let mut base = whole(base)?;
+    lay_over(&mut base, table);
+    Ok(base)
+}
+
+fn bad(why: &str) -> Failure {
+    Failure::new(ErrorCode::CONFIG, "persona", why)
 }
 
 fn lay_over(base: &mut toml::Table, over: toml::Table) {

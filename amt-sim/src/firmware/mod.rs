@@ -18,7 +18,7 @@ mod wsman;
 pub use device::Phase;
 pub use host::{MAX_BOOTS, TrueBoot};
 pub use record::SetupRecord;
-pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey};
+pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey, TrueTls};
 
 use crate::chain::{self, ChainFault, ChainRules, RootHash};
 use crate::digest::{Gate, ha1};
