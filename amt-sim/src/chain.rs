@@ -135,6 +135,8 @@ pub enum ChainFault {
     },
     /// The machine knows no DNS suffix.
     NoSuffix,
+    /// A certificate for a machine that waits for a pre-shared key.
+    NotPsk,
     /// Mutual authentication: the leaf's common name is not in TrustedCN.
     NotTrustedName(String),
 }
@@ -157,6 +159,7 @@ impl ChainFault {
             Self::NotProvisioning => "not-provisioning",
             Self::Suffix { .. } => "suffix",
             Self::NoSuffix => "no-suffix",
+            Self::NotPsk => "not-psk",
             Self::NotTrustedName(_) => "not-trusted-name",
         }
     }

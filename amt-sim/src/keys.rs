@@ -4,6 +4,7 @@
 //! thousands of virtual ones cannot, so they share. Certificates stay distinct.
 
 use ring::rsa::KeyPair;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// Number of keys in the pool.
@@ -37,6 +38,44 @@ pub fn key(index: usize) -> &'static PoolKey {
     static POOL: OnceLock<Vec<PoolKey>> = OnceLock::new();
     let pool = POOL.get_or_init(|| FILES.iter().map(|pkcs8| PoolKey::read(pkcs8)).collect());
     &pool[index % POOL_SIZE]
+}
+
+/// A private key that a machine holds.
+#[derive(Clone)]
+pub enum DeviceKey {
+    /// One of the pool: made in the machine, or its own from the factory.
+    Pool(&'static PoolKey),
+}
+
+impl DeviceKey {
+    /// The private key, PKCS#8 DER.
+    pub fn pkcs8(&self) -> &[u8] {
+        match self {
+            Self::Pool(key) => key.pkcs8,
+        }
+    }
+
+    /// The public half, PKCS#1 `RSAPublicKey`.
+    pub fn public_pkcs1(&self) -> &[u8] {
+        match self {
+            Self::Pool(key) => key.public_pkcs1(),
+        }
+    }
+}
+
+impl PartialEq for DeviceKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.public_pkcs1() == other.public_pkcs1()
+    }
+}
+
+impl Eq for DeviceKey {}
+
+impl fmt::Debug for DeviceKey {
+    /// Nothing of the key itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceKey")
+    }
 }
 
 impl PoolKey {

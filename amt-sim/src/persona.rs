@@ -3,7 +3,8 @@
 //! A persona is a TOML file. A file of one's own names the persona it is `based_on` and lists what differs; unknown
 //! keys are refused.
 
-use amt_core::version::FirmwareVersion;
+use crate::suite::{Exchange, Suite};
+use amt_core::version::{FirmwareVersion, TlsVersion};
 use amt_core::{ErrorCode, Failure};
 use serde::Deserialize;
 use std::time::Duration;
@@ -18,7 +19,9 @@ pub struct Persona {
     #[serde(deserialize_with = "version")]
     pub version: FirmwareVersion,
     pub network: Network,
+    pub tls: Tls,
     pub login: Login,
+    pub psk: Psk,
     pub window: Window,
     pub hello: Vec<Cadence>,
     pub chain: Chain,
@@ -52,11 +55,14 @@ macro_rules! choice {
 }
 
 section! {
-    /// Ports and TLS.
+    /// Ports, and how connections end.
     Network {
         plain_port: PlainPort, refused_chain: RefusedChain, commit_reply: CommitReply, restart_seconds: u64,
-        tls13: bool,
     }
+}
+section! {
+    /// Versions and suites of the TLS server.
+    Tls { min: Version, max: Version, suites: Suites, psk_suites: Suites, setup13: Setup13, }
 }
 section! {
     /// Digest authentication.
@@ -64,6 +70,10 @@ section! {
         setup: SetupLogin, factory_password: String, qop: Qop, nonce_requests: u32, failures_before_lock: u32,
         lock_seconds: u64, realm_survives_unprovision: bool,
     }
+}
+section! {
+    /// The pre-shared key of firmware before AMT 11.
+    Psk { survives_unprovision: bool, }
 }
 section! {
     /// How long the network interface is open for setup.
@@ -102,6 +112,15 @@ section! {
     Wsman { enumerations: usize, enumeration_seconds: u64, }
 }
 
+choice! {
+    /// What becomes of a handshake of TLS 1.3 in setup mode.
+    Setup13 {
+        /// It works like any other.
+        Works,
+        /// It completes, and the first request behind it is dropped with the connection.
+        Drops,
+    }
+}
 choice! {
     /// Port 16992 after setup.
     PlainPort {
@@ -167,6 +186,85 @@ pub enum Qop {
     AuthInt,
 }
 
+/// A version of TLS, `"1.0"` to `"1.3"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Version(pub TlsVersion);
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(Self(match text.as_str() {
+            "1.0" => TlsVersion::V1_0,
+            "1.1" => TlsVersion::V1_1,
+            "1.2" => TlsVersion::V1_2,
+            "1.3" => TlsVersion::V1_3,
+            _ => return Err(format!("{text:?} is not \"1.0\", \"1.1\", \"1.2\" or \"1.3\"")),
+        }))
+    }
+}
+
+/// Suites in the server's order, by OpenSSL's names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Suites(pub Vec<&'static Suite>);
+
+impl TryFrom<Vec<String>> for Suites {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        let known = |name: &String| Suite::named(name).ok_or_else(|| format!("no suite {name:?} here"));
+        names.iter().map(known).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Suites {
+    /// As OpenSSL reads a list.
+    pub fn list(&self) -> String {
+        self.0.iter().map(|suite| suite.name).collect::<Vec<_>>().join(":")
+    }
+
+    fn all(&self, test: fn(&Suite) -> bool) -> bool {
+        self.0.iter().all(|suite| test(suite))
+    }
+}
+
+/// What serves a persona's TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// rustls with ring: TLS 1.2 and 1.3 with forward secrecy.
+    Rustls,
+    /// OpenSSL, for everything older; only with the feature `legacy-tls`.
+    Openssl,
+}
+
+impl Tls {
+    /// The engine that everything offered calls for.
+    pub fn engine(&self) -> Engine {
+        let modern =
+            self.min.0 >= TlsVersion::V1_2 && self.psk_suites.0.is_empty() && self.suites.all(Suite::is_modern);
+        if modern { Engine::Rustls } else { Engine::Openssl }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.min > self.max {
+            return Err("tls.min is above tls.max");
+        }
+        if self.max.0 > TlsVersion::V1_2 && self.engine() == Engine::Openssl {
+            return Err("tls.max: 1.3 goes only with tls.min 1.2 or above and suites of ECDHE with GCM");
+        }
+        if !self.suites.all(|suite| suite.exchange != Exchange::Psk)
+            || !self.psk_suites.all(|suite| suite.exchange == Exchange::Psk)
+        {
+            return Err("suites of pre-shared keys belong into tls.psk_suites, all others into tls.suites");
+        }
+        // TLS 1.3 has suites of its own.
+        let usable = self.suites.0.iter().any(|suite| suite.since <= self.max.0);
+        if usable || self.min.0 > TlsVersion::V1_2 { Ok(()) } else { Err("tls.suites: none goes with tls.max") }
+    }
+}
+
 /// One line of the hello schedule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,7 +276,13 @@ pub struct Cadence {
     pub seconds: u64,
 }
 
-const BUILT_IN: &[(&str, &str)] = &[("amt-16.0", include_str!("../personas/amt-16.0.toml"))];
+macro_rules! built_in {
+    ($($version:literal)*) => {
+        &[$((concat!("amt-", $version), include_str!(concat!("../personas/amt-", $version, ".toml"))),)*]
+    };
+}
+
+const BUILT_IN: &[(&str, &str)] = built_in!("9.5" "16.0");
 
 impl Persona {
     /// The built-in persona of this name; `16.0` is short for `amt-16.0`.
@@ -194,18 +298,12 @@ impl Persona {
 
     /// Reads a persona file. `based_on = "amt-16.0"` takes everything that the file does not say from there.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = |why: String| Failure::new(ErrorCode::CONFIG, "persona", why);
-        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-        if let Some(base) = table.remove("based_on") {
-            let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona".into()))?;
-            let mut whole: toml::Table = base.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-            lay_over(&mut whole, table);
-            table = whole;
-        }
-        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(e.to_string()))?;
+        let table = whole(text)?;
+        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
         if persona.hello.is_empty() || persona.http.max_chunk == 0 || persona.keys.not_ready_status.is_empty() {
-            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty".into()));
+            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty"));
         }
+        persona.tls.check().map_err(bad)?;
         Ok(persona)
     }
 
@@ -233,6 +331,20 @@ impl Default for Persona {
 
 fn built_in_text(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(n, _)| *n == name || n.strip_prefix("amt-") == Some(name)).map(|(_, text)| *text)
+}
+
+/// The file laid over what it is based on. Built-in personas are based on others in turn, and end at one that is complete.
+fn whole(text: &str) -> Result<toml::Table, Failure> {
+    let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
+    let Some(base) = table.remove("based_on") else { return Ok(table) };
+    let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona"))?;
+    let mut base = whole(base)?;
+    lay_over(&mut base, table);
+    Ok(base)
+}
+
+fn bad(why: &str) -> Failure {
+    Failure::new(ErrorCode::CONFIG, "persona", why)
 }
 
 fn lay_over(base: &mut toml::Table, over: toml::Table) {
@@ -283,5 +395,27 @@ mod tests {
         assert_eq!(wrong.code, ErrorCode::CONFIG);
         assert!(wrong.to_string().contains("speed"), "{wrong}");
         assert!(Persona::parse("based_on = \"amt-99\"").is_err());
+    }
+
+    #[test]
+    fn the_engine_follows_from_what_is_offered() {
+        let with = |tls: &str| Persona::parse(&format!("based_on = \"amt-16.0\"\n[tls]\n{tls}\n"));
+        assert_eq!(Persona::default().tls.engine(), Engine::Rustls);
+        for old in ["min = \"1.1\"", "suites = [\"AES128-SHA\"]", "psk_suites = [\"PSK-AES128-CBC-SHA\"]"] {
+            assert_eq!(with(old).unwrap().tls.engine(), Engine::Openssl, "{old}");
+        }
+        for wrong in [
+            "min = \"1.4\"",
+            "min = \"1.3\"",
+            "max = \"1.1\"",
+            "min = \"1.0\"\nmax = \"1.1\"",
+            "min = \"1.1\"\nmax = \"1.3\"",
+            "suites = []",
+            "suites = [\"RC4-SHA\"]",
+            "suites = [\"PSK-AES128-CBC-SHA\"]",
+            "psk_suites = [\"AES128-SHA\"]",
+        ] {
+            assert_eq!(with(wrong).unwrap_err().code, ErrorCode::CONFIG, "{wrong}");
+        }
     }
 }

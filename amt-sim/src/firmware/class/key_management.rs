@@ -5,7 +5,7 @@ use super::{Call, Class, Instance, Output, SERVICE, argument, instance, number, 
 use crate::certificate::{Facts, MAX_BLOB, RequestFault, facts, sign_request};
 use crate::firmware::device::Device;
 use crate::firmware::soap::{Fault, reference};
-use crate::keys::{self, SignatureHash};
+use crate::keys::{DeviceKey, SignatureHash};
 use amt_core::Tick;
 use amt_core::status::PtStatus;
 use base64::Engine;
@@ -43,7 +43,7 @@ fn handle_of(id: &str) -> Option<u32> {
 fn list_keys(device: &Device, _: Tick) -> Vec<Instance> {
     let keys = device.keys.iter();
     keys.map(|key| {
-        let public = STANDARD.encode(keys::key(key.pool).public_pkcs1());
+        let public = STANDARD.encode(key.key.public_pkcs1());
         let id = key_id(key.handle);
         instance(KEY_PAIR, &[("DERKey", &public), ("ElementName", "Intel(r) AMT Key"), ("InstanceID", &id)])
     })
@@ -80,14 +80,14 @@ fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         let status = usize::try_from(at).ok().and_then(|at| words.get(at)).copied();
         return Ok(Output::value(status.unwrap_or(PtStatus::PKI_GENERATING_KEYS.0)));
     }
-    let key = device.make_key();
-    Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(key.handle))])))
+    let handle = device.make_key();
+    Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(handle))])))
 }
 
 fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
     let pair = call.input.reference("KeyPair").ok_or_else(Fault::missing_values)?;
     let key = (pair.class() == Some(KEY_PAIR)).then(|| pair.selector("InstanceID")).flatten().and_then(handle_of);
-    let Some(key) = key.and_then(|handle| device.key(handle)) else {
+    let Some(DeviceKey::Pool(key)) = key.and_then(|handle| device.key(handle)).map(|stored| &stored.key) else {
         return Ok(Output::value(PtStatus::INVALID_HANDLE.0));
     };
     let invalid = Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
@@ -98,7 +98,7 @@ fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         _ => return invalid,
     };
     let Ok(blob) = STANDARD.decode(argument(call, "NullSignedCertificateRequest")?) else { return invalid };
-    match sign_request(&blob, keys::key(key.pool), hash) {
+    match sign_request(&blob, key, hash) {
         Ok(signed) => Ok(Output::ok().with("SignedCertificateRequest", STANDARD.encode(signed))),
         Err(RequestFault::Unreadable) => invalid,
         Err(RequestFault::KeyMismatch) => Ok(Output::value(PtStatus::INVALID_KEY.0)),
@@ -132,7 +132,7 @@ fn add_certificate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault
         Ok(read) => read,
         Err(status) => return Ok(Output::value(status.0)),
     };
-    let key = device.keys.iter().find(|k| keys::key(k.pool).public_pkcs1() == facts.public_key).map(|k| k.handle);
+    let key = device.keys.iter().find(|k| k.key.public_pkcs1() == facts.public_key).map(|k| k.handle);
     // An intermediate authority has its key elsewhere; a leaf must belong to a key pair of this machine.
     if key.is_none() && !facts.is_ca {
         return Ok(Output::value(PtStatus::CERT_KEY_NOT_MATCH.0));
