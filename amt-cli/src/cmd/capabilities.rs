@@ -28,6 +28,7 @@ impl Capabilities {
             ),
             ("engine".to_owned(), if can.tls.forward_secrecy { "rustls" } else { "openssl" }.into()),
             ("suites".to_owned(), json!(can.suites)),
+            ("psk_suites".to_owned(), json!(can.psk_suites)),
             ("root_hashes".to_owned(), json!(hashes)),
             ("rsa_bits".to_owned(), json!({"min": can.rsa_bits_min, "advised": can.rsa_bits_advised})),
             ("digest_algorithms".to_owned(), json!(can.digest_algorithms)),
@@ -46,11 +47,17 @@ impl Capabilities {
             for suite in can.suites {
                 writeln!(w, "         {suite}")?;
             }
-            let (hashes, least, advised) = (hashes.join(", "), can.rsa_bits_min, can.rsa_bits_advised);
-            writeln!(
-                w,
-                "  provisioning chain: roots by {hashes}; RSA keys of at least {least} bits, better {advised}"
-            )?;
+            if can.psk {
+                writeln!(w, "  with PID and PPS one of these:")?;
+                for suite in can.psk_suites {
+                    writeln!(w, "         {suite}")?;
+                }
+            }
+            if can.pki {
+                let (least, advised) = (can.rsa_bits_min, can.rsa_bits_advised);
+                writeln!(w, "  provisioning chain: roots by {}", hashes.join(", "))?;
+                writeln!(w, "         RSA keys of at least {least} bits, better {advised}")?;
+            }
             writeln!(w, "  digest: {}", can.digest_algorithms.join(", "))?;
             for kind in [SetupKind::Pki, SetupKind::Psk] {
                 if let Err(why) = version.check_setup(kind) {
