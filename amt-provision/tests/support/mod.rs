@@ -1,7 +1,8 @@
 //! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
-use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use amt_core::psk::PskPair;
+use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret, SystemId, Tick};
 use amt_provision::boot::{Boot, BootRecord, BootSource, Booted};
@@ -15,7 +16,7 @@ use amt_provision::{
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
 use amt_sim::fault::{Direction, Fault, FaultKind};
-use amt_sim::firmware::{Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port};
+use amt_sim::firmware::{ClientAuth, Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port};
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
 use amt_wsman::op::{Reply, Request};
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ pub struct Server {
     pub plan: Plan,
     pub ca: Ca,
     pub seed: u8,
+    /// Pre-shared pairs, for machines that wait for one.
+    pub vault: Vec<PskPair>,
 }
 
 /// What the authority says, question by question; then it issues.
@@ -107,6 +110,8 @@ pub struct World {
     pub hellos: Vec<Vec<u8>>,
     /// The machine has a password that the server cannot know: there is nothing to keep.
     pub password_is_unknown: bool,
+    /// The same of its pre-shared pair.
+    pub pair_is_unknown: bool,
 }
 
 impl World {
@@ -139,6 +144,7 @@ impl World {
             plan,
             ca: Ca::default(),
             seed: 1,
+            vault: Vec::new(),
         };
         let mut world = Self {
             now: Tick(0),
@@ -150,6 +156,7 @@ impl World {
             stalled: false,
             hellos: Vec::new(),
             password_is_unknown: false,
+            pair_is_unknown: false,
         };
         world.firmware.handle(world.now, FirmwareInput::Power);
         let mut nothing = VecDeque::new();
@@ -178,6 +185,12 @@ impl World {
         self.server.disk.as_ref().map(|bytes| Record::decode(bytes).expect("what was written reads"))
     }
 
+    /// Every pair on disk or in the vault.
+    pub fn pairs(&self) -> Vec<PskPair> {
+        let record = self.record().map(|record| record.psk).unwrap_or_default();
+        record.into_iter().chain(self.server.vault.clone()).collect()
+    }
+
     /// Whether a password on disk, or the factory's, opens the machine: what must hold at every instant.
     pub fn assert_reachable(&self, when: &str) {
         if self.password_is_unknown {
@@ -194,6 +207,11 @@ impl World {
             candidates.iter().any(|p| self.firmware.check_admin_password(p)),
             "{when}: no password on disk opens the machine"
         );
+        let truth = self.firmware.truth(self.now);
+        if truth.pid.is_some() && !self.pair_is_unknown {
+            let known = self.pairs().iter().any(|pair| self.firmware.check_psk(pair));
+            assert!(known, "{when}: neither the disk nor the vault holds the machine's pre-shared pair");
+        }
     }
 
     /// One attempt of the server, from its last durable record to its end or crash.
@@ -209,6 +227,9 @@ impl World {
             .map(|index| Candidate { index, leaf_sha256: format!("leaf-{index}") })
             .collect();
         let mut remote = Remote::new(record, self.server.plan.clone(), candidates, "127.0.0.2:16993".to_owned(), 16993);
+        // What the hello says, and so which pairs it can be.
+        let pid = self.firmware.truth(self.now).pid;
+        remote.psk = self.pairs().into_iter().filter(|pair| pid.as_deref() == Some(&pair.pid.to_string())).collect();
         remote.seed = [self.server.seed; 32];
         remote.credentials_set = credentials_set;
         remote.utc_at_zero = 1_767_225_600;
@@ -232,6 +253,9 @@ impl World {
         let passwords = record.map(|r| r.admin_passwords).unwrap_or_default();
         let mut access = Access::new(self.firmware.id(), "127.0.0.2:16993".to_owned(), 16993, identity, passwords);
         access.seed = [self.server.seed; 32];
+        access.legacy_tls = self.server.plan.legacy_tls;
+        let record = self.record();
+        (access.version, access.rung) = record.map_or((None, None), |record| (record.version, record.rung));
         access
     }
 
@@ -474,7 +498,25 @@ impl World {
         {
             return Err(failure(ErrorCode::TLS_PIN_MISMATCH, "another certificate"));
         }
-        let requested = !matches!(serving.client, amt_sim::firmware::ClientAuth::None);
+        let alert = |code, alert: u8| Err(failure(code, "alert").device(DeviceStatus::TlsAlert(alert)));
+        match (&serving.client, &plan.identity) {
+            (ClientAuth::Psk(held), PeerIdentity::Psk(ours)) => {
+                if held.pid != ours.pid {
+                    return alert(ErrorCode::PSK_IDENTITY, 115);
+                }
+                if held != ours {
+                    return alert(ErrorCode::PSK_WRONG, 20);
+                }
+            }
+            (ClientAuth::Psk(_), _) | (_, PeerIdentity::Psk(_)) => return alert(ErrorCode::TLS_VERSION, 40),
+            _ => {}
+        }
+        let old = !self.firmware.persona().version.capabilities().tls.forward_secrecy;
+        if old && plan.rung == Rung::Modern {
+            return alert(ErrorCode::TLS_VERSION, 40);
+        }
+        let psk = matches!(serving.client, ClientAuth::Psk(_));
+        let requested = !psk && !matches!(serving.client, ClientAuth::None);
         let chain = plan.present.and_then(|i| self.server.chains.get(i)).filter(|_| requested).cloned();
         let faults = serving.client.judge(chain.as_deref().unwrap_or_default());
         if !faults.is_empty() {
@@ -492,7 +534,7 @@ impl World {
             version: TlsVersion::V1_2,
             suite: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384".to_owned(),
             engine: "memory",
-            peer: vec![serving.certificate.to_vec()],
+            peer: if psk { Vec::new() } else { vec![serving.certificate.to_vec()] },
             certificate_requested: requested,
         })
     }

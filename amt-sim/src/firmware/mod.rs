@@ -323,6 +323,11 @@ impl Firmware {
         self.device.config.id
     }
 
+    /// Its firmware family.
+    pub fn persona(&self) -> &Arc<Persona> {
+        &self.device.config.persona
+    }
+
     /// Provisioning state.
     pub fn phase(&self) -> Phase {
         self.device.phase
@@ -341,6 +346,11 @@ impl Firmware {
     /// Whether this is the setup menu's password now.
     pub fn check_mebx_password(&self, password: &str) -> bool {
         self.device.mebx.ha1 == ha1("admin", &self.device.realm, password)
+    }
+
+    /// Whether this is the pre-shared pair that it holds now.
+    pub fn check_psk(&self, pair: &PskPair) -> bool {
+        self.device.psk.as_ref() == Some(pair)
     }
 
     /// What the TLS server serves now.
