@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn roots_are_read_from_pem_and_der() {
-        let der = crate::certificate::self_signed(crate::keys::key(0), [1; 16]);
+        let der = crate::certificate::self_signed(&crate::Persona::default().self_signed, crate::keys::key(0), [1; 16]);
         let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &der);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
         let expected = vec![RootHash::sha256(&der)];

@@ -3,6 +3,7 @@
 //! A persona is a TOML file. A file of one's own names the persona it is `based_on` and lists what differs; unknown
 //! keys are refused.
 
+use crate::keys::{KeySize, SignatureHash};
 use crate::suite::{Exchange, Suite};
 use amt_core::version::{FirmwareVersion, TlsVersion};
 use amt_core::{ErrorCode, Failure};
@@ -20,6 +21,7 @@ pub struct Persona {
     pub version: FirmwareVersion,
     pub network: Network,
     pub tls: Tls,
+    pub self_signed: SelfSigned,
     pub login: Login,
     pub psk: Psk,
     pub window: Window,
@@ -72,8 +74,12 @@ section! {
     }
 }
 section! {
+    /// The certificate that is served before setup.
+    SelfSigned { bits: KeySize, hash: SignatureHash, dates: Dates, }
+}
+section! {
     /// The pre-shared key of firmware before AMT 11.
-    Psk { survives_unprovision: bool, }
+    Psk { survives_unprovision: bool, power_reopens: bool, hello: Vec<Cadence>, }
 }
 section! {
     /// How long the network interface is open for setup.
@@ -81,11 +87,11 @@ section! {
 }
 section! {
     /// Rules of the provisioning chain.
-    Chain { min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
+    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
 }
 section! {
     /// Key generation.
-    Keys { slots: usize, not_ready_percent: u8, not_ready_status: Vec<u32>, generation_seconds: u64, }
+    Keys { bits: Vec<KeySize>, slots: usize, not_ready_percent: u8, not_ready_status: Vec<u32>, generation_seconds: u64, }
 }
 section! {
     /// Room of the certificate store.
@@ -112,6 +118,26 @@ section! {
     Wsman { enumerations: usize, enumeration_seconds: u64, }
 }
 
+choice! {
+    /// Validity of the self-signed certificate.
+    Dates {
+        /// Years around now.
+        Plausible,
+        /// Zeroes, which are no date (the bug of 3.2.1).
+        Zero,
+    }
+}
+choice! {
+    /// Hash by which the firmware knows its roots.
+    RootAlgorithm {
+        /// SHA-1.
+        Sha1,
+        /// SHA-256.
+        Sha256,
+        /// SHA-384.
+        Sha384,
+    }
+}
 choice! {
     /// What becomes of a handshake of TLS 1.3 in setup mode.
     Setup13 {
@@ -282,7 +308,9 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: &[(&str, &str)] = built_in!("9.5" "16.0");
+/// From the oldest to the newest.
+const BUILT_IN: &[(&str, &str)] =
+    built_in!("2.6" "3.2" "5.0" "7.1" "9.5" "11.8" "12.0" "14.0" "16.0" "18.0" "21.0" "22.0");
 
 impl Persona {
     /// The built-in persona of this name; `16.0` is short for `amt-16.0`.
@@ -300,25 +328,38 @@ impl Persona {
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let table = whole(text)?;
         let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
-        if persona.hello.is_empty() || persona.http.max_chunk == 0 || persona.keys.not_ready_status.is_empty() {
-            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty"));
-        }
-        persona.tls.check().map_err(bad)?;
+        persona.check().map_err(bad)?;
         Ok(persona)
     }
 
-    /// Time from hello number `sent` (counted from 1) to the next one.
-    pub fn hello_gap(&self, sent: u32) -> Duration {
+    /// Time from hello number `sent` (counted from 1) to the next one; nothing when that was the last.
+    pub fn hello_gap(&self, psk: bool, sent: u32) -> Option<Duration> {
         let mut left = sent;
-        let mut gap = 3600;
-        for line in &self.hello {
-            gap = line.seconds;
+        for line in if psk { &self.psk.hello } else { &self.hello } {
             match line.count {
                 Some(count) if left > count => left -= count,
-                _ => break,
+                _ => return Some(Duration::from_secs(line.seconds)),
             }
         }
-        Duration::from_secs(gap)
+        None
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.hello.is_empty() || self.http.max_chunk == 0 || self.keys.not_ready_status.is_empty() {
+            return Err("hello, http.max_chunk and keys.not_ready_status must not be empty");
+        }
+        if self.keys.bits.iter().any(|size| *size == KeySize::Rsa1024) {
+            return Err("keys.bits: machines that make keys make none of 1024 bits");
+        }
+        let made_by_library =
+            self.self_signed.dates == Dates::Plausible && self.self_signed.hash != SignatureHash::Sha1;
+        if made_by_library && self.self_signed.bits == KeySize::Rsa1024 {
+            return Err("self_signed: a key of 1024 bits goes only with hash \"sha1\"");
+        }
+        if self.tls.engine() == Engine::Rustls && !made_by_library {
+            return Err("self_signed: TLS 1.2 with forward secrecy goes only with plausible dates and no SHA-1");
+        }
+        self.tls.check()
     }
 }
 
@@ -379,10 +420,18 @@ mod tests {
     #[test]
     fn the_pki_cadence_is_the_documented_one() {
         let persona = Persona::default();
-        let gaps: Vec<u64> = (1..=20).map(|n| persona.hello_gap(n).as_secs()).collect();
+        let gaps: Vec<u64> = (1..=20).map(|n| persona.hello_gap(false, n).unwrap().as_secs()).collect();
         assert_eq!(gaps[..5], [60; 5]);
         assert_eq!(gaps[5..17], [300; 12]);
         assert_eq!(gaps[17..], [3600; 3]);
+    }
+
+    #[test]
+    fn the_psk_cadence_ends_after_15_hellos() {
+        let persona = Persona::default();
+        let gaps: Vec<_> = (1..=16).map(|n| persona.hello_gap(true, n).map(|gap| gap.as_secs())).collect();
+        assert_eq!(gaps[..10], [[Some(60); 5], [Some(600); 5]].concat());
+        assert_eq!(gaps[10..], [Some(3600), Some(3600), Some(3600), Some(3600), None, None]);
     }
 
     #[test]
@@ -395,6 +444,25 @@ mod tests {
         assert_eq!(wrong.code, ErrorCode::CONFIG);
         assert!(wrong.to_string().contains("speed"), "{wrong}");
         assert!(Persona::parse("based_on = \"amt-99\"").is_err());
+    }
+
+    #[test]
+    fn the_built_in_personas_are_what_their_version_is() {
+        let mut versions = Vec::new();
+        for name in Persona::names() {
+            let persona = Persona::built_in(name).unwrap();
+            let can = persona.version.capabilities();
+            assert_eq!(!persona.tls.psk_suites.0.is_empty(), can.psk, "{name}: pre-shared keys");
+            assert_eq!(persona.chain.allow_sha1, can.sha1_chain, "{name}: SHA-1");
+            assert_eq!(persona.network.plain_port == PlainPort::Configured, can.remote_plain_http, "{name}: 16992");
+            assert_eq!(persona.mebx.required_for_commit, can.local_tls_enforced, "{name}: the setup menu's password");
+            let forward = persona.tls.suites.0.iter().any(|suite| suite.exchange == Exchange::Ecdhe);
+            assert_eq!(forward, can.tls.forward_secrecy, "{name}: forward secrecy");
+            let rustls = persona.tls.engine() == Engine::Rustls;
+            assert_eq!(rustls, can.tls.min >= TlsVersion::V1_2, "{name}: engine");
+            versions.push(persona.version);
+        }
+        assert!(versions.is_sorted(), "from the oldest to the newest: {versions:?}");
     }
 
     #[test]

@@ -173,7 +173,9 @@ impl Firmware {
         soap: Result<Result<soap::Request, soap::Fault>, ()>,
         forced: Option<u32>,
     ) -> Response {
-        if request.target != "/wsman" {
+        // Firmware before 3.0 speaks an older SOAP on other paths, which nothing here does.
+        let speaks_wsman = self.device.config.persona.version.capabilities().wsman;
+        if request.target != "/wsman" || !speaks_wsman {
             self.refuse(now, "http", format!("target {:.80}", request.target));
             return Response::page(404, "The requested page does not exist.");
         }

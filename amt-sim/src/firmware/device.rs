@@ -5,7 +5,7 @@ use super::host::Host;
 use super::record::SetupRecord;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
-use crate::keys::DeviceKey;
+use crate::keys::{DeviceKey, KeySize};
 use crate::persona::SetupLogin;
 use crate::seed::Seeded;
 use crate::{certificate, keys};
@@ -208,7 +208,9 @@ impl Device {
     pub(crate) fn new(config: MachineConfig) -> Self {
         let mut choices = Seeded::new(config.seed, "device");
         let base = usize::try_from(choices.below(keys::POOL_SIZE as u64)).unwrap_or(0);
-        let certificate = certificate::self_signed(keys::key(base), choices.bytes());
+        let own = &config.persona.self_signed;
+        let own_key = own.bits.key(base);
+        let certificate = certificate::self_signed(own, own_key, choices.bytes());
         let realm = realm(&config, 0);
         let factory = config.persona.login.factory_password.clone();
         let key_ready = choices.percent(config.persona.keys.not_ready_percent).then_some(Tick(u64::MAX));
@@ -264,7 +266,7 @@ impl Device {
             clock_set: false,
             record: config.earlier_setup.clone(),
             accepted: Vec::new(),
-            factory_certificate: (DeviceKey::Pool(keys::key(base)), Arc::new(certificate)),
+            factory_certificate: (DeviceKey::Pool(own_key), Arc::new(certificate)),
             nonce: choices.bytes(),
             effects: Vec::new(),
             commits: 0,
@@ -364,11 +366,11 @@ impl Device {
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.
-    pub(crate) fn make_key(&mut self) -> u32 {
-        let at = |index| DeviceKey::Pool(keys::key(index));
+    pub(crate) fn make_key(&mut self, size: KeySize) -> u32 {
+        let at = |index| DeviceKey::Pool(size.key(index));
         let held = |key: &DeviceKey| self.factory_certificate.0 == *key || self.keys.iter().any(|k| k.key == *key);
         // With more slots than the pool has keys the round ends with one that is held.
-        let next = (self.keys_made..self.keys_made + keys::POOL_SIZE).find(|index| !held(&at(*index)));
+        let next = (self.keys_made..self.keys_made + size.pool_size()).find(|index| !held(&at(*index)));
         let index = next.unwrap_or(self.keys_made);
         self.keys_made = index + 1;
         self.store_key(at(index))

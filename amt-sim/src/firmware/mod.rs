@@ -454,6 +454,11 @@ impl Firmware {
             }
         } else {
             self.device.fall_back();
+            let persona = &self.device.config.persona;
+            if persona.psk.power_reopens && self.device.psk.is_some() && self.device.phase != Phase::Post {
+                let hours = persona.window.rearm_hours;
+                self.device.open_window(now, hours);
+            }
             if self.device.host.is_on() {
                 let post = Duration::from_secs(self.device.config.persona.power.boot_seconds);
                 self.device.host.start(now, post);
@@ -511,7 +516,8 @@ impl Firmware {
     fn say_hello(&mut self, now: Tick) {
         let mut bytes = self.hello_bytes();
         self.hellos_since_power = self.hellos_since_power.saturating_add(1);
-        self.next_hello = Some(now.after(self.device.config.persona.hello_gap(self.hellos_since_power)));
+        let gap = self.device.config.persona.hello_gap(self.device.psk.is_some(), self.hellos_since_power);
+        self.next_hello = gap.map(|gap| now.after(gap));
         self.audit.hellos += 1;
         let mut ending = Ending::Close;
         let mut delay = Duration::ZERO;
@@ -650,7 +656,10 @@ impl Firmware {
                         self.device.erase_used_psk();
                         self.device.phase = Phase::Post;
                         self.device.control_mode = 2;
-                        self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                        // The record is of a chain; a pre-shared key leaves none.
+                        if !self.device.accepted.is_empty() {
+                            self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                        }
                     }
                     self.device.active = self.device.staged.clone();
                     self.restart(now);

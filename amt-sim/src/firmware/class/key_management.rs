@@ -3,7 +3,7 @@
 use super::certificate::{CERTIFICATE, certificate_id};
 use super::{Call, Class, Instance, Output, SERVICE, argument, instance, number, service};
 use crate::certificate::{Facts, MAX_BLOB, RequestFault, facts, sign_request};
-use crate::firmware::device::Device;
+use crate::firmware::device::{Device, StoredKey};
 use crate::firmware::soap::{Fault, reference};
 use crate::keys::{DeviceKey, SignatureHash};
 use amt_core::Tick;
@@ -18,6 +18,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         methods: &[
             ("AddCertificate", add_certificate),
+            ("AddKey", add_key),
             ("AddTrustedRootCertificate", add_root),
             ("GenerateKeyPair", generate),
             ("GeneratePKCS10RequestEx", request),
@@ -59,12 +60,19 @@ fn delete_key(device: &mut Device, _: &Call<'_>, current: &Instance) -> Result<(
     Ok(())
 }
 
+/// Firmware before 6.0 makes no keys: the setup server makes one and uploads it.
+fn makes_keys(device: &Device) -> Result<(), Fault> {
+    let can = device.config.persona.version.capabilities().generate_key_pair;
+    if can { Ok(()) } else { Err(Fault::action_not_supported()) }
+}
+
 fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    makes_keys(device)?;
     let (algorithm, length) = (number(call, "KeyAlgorithm")?, number(call, "KeyLength")?);
-    if algorithm != 0 || length != 2048 {
-        return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
-    }
     let rules = &device.config.persona.keys;
+    let Some(size) = rules.bits.iter().copied().find(|size| algorithm == 0 && size.bits() == length) else {
+        return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
+    };
     if device.keys.len() >= rules.slots {
         return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
     }
@@ -80,14 +88,15 @@ fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         let status = usize::try_from(at).ok().and_then(|at| words.get(at)).copied();
         return Ok(Output::value(status.unwrap_or(PtStatus::PKI_GENERATING_KEYS.0)));
     }
-    let handle = device.make_key();
+    let handle = device.make_key(size);
     Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(handle))])))
 }
 
 fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    makes_keys(device)?;
     let pair = call.input.reference("KeyPair").ok_or_else(Fault::missing_values)?;
     let key = (pair.class() == Some(KEY_PAIR)).then(|| pair.selector("InstanceID")).flatten().and_then(handle_of);
-    let Some(DeviceKey::Pool(key)) = key.and_then(|handle| device.key(handle)).map(|stored| &stored.key) else {
+    let Some(StoredKey { key, .. }) = key.and_then(|handle| device.key(handle)) else {
         return Ok(Output::value(PtStatus::INVALID_HANDLE.0));
     };
     let invalid = Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
@@ -103,6 +112,23 @@ fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         Err(RequestFault::Unreadable) => invalid,
         Err(RequestFault::KeyMismatch) => Ok(Output::value(PtStatus::INVALID_KEY.0)),
     }
+}
+
+/// Takes a private key: base64 of PKCS#1.
+fn add_key(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let text = argument(call, "KeyBlob")?;
+    let der = STANDARD.decode(text).ok().filter(|der| der.len() <= MAX_BLOB);
+    let Some(key) = der.and_then(|der| DeviceKey::uploaded(&der)) else {
+        return Ok(Output::value(PtStatus::INVALID_KEY.0));
+    };
+    if device.keys.iter().any(|stored| stored.key == key) {
+        return Ok(Output::value(PtStatus::DUPLICATE.0));
+    }
+    if device.keys.len() >= device.config.persona.keys.slots {
+        return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
+    }
+    let handle = device.store_key(key);
+    Ok(Output::ok().with("CreatedKey", reference(KEY_PAIR, &[("InstanceID", &key_id(handle))])))
 }
 
 /// Decodes and reads a blob; the status to refuse it with otherwise.
