@@ -16,6 +16,8 @@ use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before virtual machines use the same OpenSSL: it then reads no configuration file.
+    amt::tls::prepare();
     let invocation = Invocation::read(std::env::args_os());
     let mut out = Output::new(invocation.json);
     if invocation.json {

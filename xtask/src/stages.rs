@@ -40,6 +40,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "rustdoc", what: "the documentation builds without a warning", run: rustdoc },
     Stage { name: "wasm", what: "the crates without I/O build for wasm32", run: wasm },
     Stage { name: "test", what: "the tests of all Rust crates", run: test },
+    Stage { name: "pure", what: "the library without OpenSSL, and that it has none", run: pure },
     Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
     Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
     Stage { name: "c", what: "C programs against the library", run: interop::c },
@@ -157,9 +158,27 @@ fn wasm() -> Result<Count> {
     Ok(count)
 }
 
+/// OpenSSL's own programs are the peers of some tests.
 fn test() -> Result<Count> {
+    process::need("openssl", "openssl")?;
+    tests_of(&["--workspace", "--exclude", "amt-py", "--no-fail-fast"])
+}
+
+/// What is built without the feature `legacy-tls` has no C library but SQLite in it.
+fn pure() -> Result<Count> {
+    for package in ["amt", "amt-ffi", "amt-sim"] {
+        let tree = read(&mut cargo(&["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]))?;
+        if let Some(line) = tree.lines().find(|line| line.starts_with("openssl-sys ")) {
+            bail!("{package} without features depends on {line}");
+        }
+    }
+    tests_of(&["--package", "amt", "--no-fail-fast"])
+}
+
+fn tests_of(what: &[&str]) -> Result<Count> {
     let mut count = Count::default();
-    let mut command = cargo(&["test", "--workspace", "--exclude", "amt-py", "--no-fail-fast"]);
+    let mut command = cargo(&["test"]);
+    command.args(what);
     let good = watch(&mut command, |line| count.add(test_result(line)))?;
     if count == Count::default() {
         bail!("no test ran");

@@ -16,7 +16,9 @@ use amt_provision::{
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
 use amt_sim::fault::{Direction, Fault, FaultKind};
-use amt_sim::firmware::{ClientAuth, Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port};
+use amt_sim::firmware::{
+    ClientAuth, Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port,
+};
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
 use amt_wsman::op::{Reply, Request};
 use std::collections::VecDeque;
