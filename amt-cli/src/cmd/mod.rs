@@ -56,7 +56,7 @@ commands! {
     hello::Hello,
     preflight::Preflight,
     psk::Psk,
-    setupbin::SetupBin,
+    setupbin::Setupbin,
     sim::Sim,
     wsman::Wsman,
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// A BIOS looks for setup.bin in the root of a FAT16 stick, takes the first unused record, marks it as used, and hands it to
 /// the firmware. Whoever has the file owns the machines that it sets up: nothing in it is encrypted.
 #[derive(clap::Args)]
-pub(crate) struct SetupBin {
+pub(crate) struct Setupbin {
     #[command(subcommand)]
     action: Action,
 }
@@ -39,13 +39,16 @@ enum Action {
 ///
 /// The least that is needed:
 ///
-///   {"version": "2.1", "records": [{"entries": {
-///       "current_password": "admin", "new_password": "P@ssw0rd", "pid": "0000037M", "pps": "…"}}]}
+///   {"records": [{"entries": {"current_password": "admin", "new_password": "P@ssw0rd",
+///                             "pid": "0000037M", "pps": "…"}}]}
 ///
-/// `amt setupbin variables` lists names, types and values. Without "version" a file with pairs is 2.1, any other 4.
-/// "reusable": true lets every record be used again and again; "scrambled": true in a record of version 4 hides it from
-/// a glance. What the version cannot carry is refused. A document with "modules", as `show` prints it, is rebuilt as it
-/// is, to the byte, however odd it may be.
+/// `amt setupbin variables` lists names, types and values. "version" is 2.1 for a file with
+/// pairs and 4 for any other, unless you say it. "reusable": true lets every record be used
+/// again and again; "scrambled": true in a record of version 4 hides it from a glance. What
+/// the version cannot carry is refused.
+///
+/// A document with "modules", as `show` prints it, is rebuilt as it is, to the byte, however
+/// odd it may be; where an entry has "hex" and "value", "hex" counts.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Create {
@@ -80,7 +83,7 @@ struct Lint {
 #[derive(clap::Args)]
 struct Variables {}
 
-impl SetupBin {
+impl Setupbin {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         match self.action {
             Action::Create(create) => create.run(out),
@@ -157,7 +160,7 @@ fn summary(w: &mut dyn Write, findings: &[Finding], file: &Path) -> io::Result<(
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings > 0 {
-        writeln!(w, "{errors} errors and {warnings} warnings: `amt setupbin lint {}` lists them", file.display())?;
+        writeln!(w, "errors {errors}, warnings {warnings}: `amt setupbin lint {}` lists them", file.display())?;
     }
     Ok(())
 }

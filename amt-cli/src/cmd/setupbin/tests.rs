@@ -87,7 +87,9 @@ fn every_variable_of_every_version_is_rebuilt_from_its_value() {
             let algorithm = if version < Version::V3 { ("sha1", 20) } else { ("sha384", 48) };
             let entry = match variable.kind {
                 Kind::Text { max, .. } => json!({"value": "x".repeat(max)}),
-                Kind::Number { min, max, .. } => json!({"value": variable.choices.first().map_or(min.max(max / 2), |c| c.0)}),
+                Kind::Number { min, max, .. } => {
+                    json!({"value": variable.choices.first().map_or(min.max(max / 2), |c| c.0)})
+                }
                 Kind::Identifier => json!({"value": "00112233445566778899AABBCCDDEEFF"}),
                 Kind::Address => json!({"value": "203.0.113.7"}),
                 Kind::Root => {
@@ -111,7 +113,10 @@ fn the_worked_example_comes_from_few_words() {
     let text = "010001000500000061646d696e000000010002000800000041626364313233210200110004000000\
                 0a02a8c00200120002000000f3260000";
     assert_eq!(file[..16], Version::V4.guid());
-    assert_eq!(hex::encode(&file[0x10..0x30]), "01002e0000000000040001000100000000000000010000000100020000000000"[..64]);
+    assert_eq!(
+        hex::encode(&file[0x10..0x30]),
+        "01002e0000000000040001000100000000000000010000000100020000000000"[..64]
+    );
     assert_eq!(hex::encode(&file[0x218..0x250]), text);
     assert_eq!(file.len(), 1024);
 }
