@@ -158,6 +158,10 @@ fn wasm() -> Result<Count> {
 }
 
 fn test() -> Result<Count> {
+    // Where mtools are not and cannot be, the test of the stick image says so; in CI it fails.
+    if let Err(missing) = process::need("mtype", "mtools") {
+        println!("{missing:#}");
+    }
     let mut count = Count::default();
     let mut command = cargo(&["test", "--workspace", "--exclude", "amt-py", "--no-fail-fast"]);
     let good = watch(&mut command, |line| count.add(test_result(line)))?;

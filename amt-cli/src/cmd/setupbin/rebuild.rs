@@ -82,7 +82,7 @@ pub(super) fn file(text: &[u8]) -> Result<SetupBin, Failure> {
     if document.records.len() > MAX_RECORDS {
         return Err(refused(format!("{} records, at most {MAX_RECORDS} are written", document.records.len())));
     }
-    document.build()
+    document.build().map_err(|failure| failure.at(STAGE))
 }
 
 impl Document {
@@ -156,8 +156,8 @@ impl Document {
         match &self.version {
             None if entries.iter().flatten().any(is_pair) => Ok(Version::V2_1),
             None => Ok(Version::V4),
-            Some(Json::String(text)) => text.parse().map_err(|failure: Failure| failure.at(STAGE)),
-            Some(Json::Number(number)) => number.to_string().parse().map_err(|failure: Failure| failure.at(STAGE)),
+            Some(Json::String(text)) => text.parse(),
+            Some(Json::Number(number)) => number.to_string().parse(),
             Some(_) => Err(refused("version: write it like \"2.1\"")),
         }
     }
@@ -295,7 +295,7 @@ fn typed(field: &str, variable: &Variable, value: &Json) -> Result<RawEntry, Fai
         }
         _ => return Err(refused(format!("{field}: {name} is written as text"))),
     };
-    RawEntry::typed(variable, &typed).map_err(|failure| failure.at(STAGE))
+    RawEntry::typed(variable, &typed)
 }
 
 fn number_of(field: &str, variable: &Variable, value: &Json) -> Result<u32, Failure> {
@@ -327,7 +327,7 @@ fn root_of(field: &str, root: &serde_json::Map<String, Json>) -> Result<RootEntr
     };
     let digest = text("digest").ok_or_else(|| refused(format!("{field}.digest: the hash in hex is missing")))?;
     let digest = hex_bytes(&format!("{field}.digest"), &digest.replace([':', ' '], ""))?;
-    RootEntry::new(algorithm, digest, text("name").unwrap_or_default().to_owned()).map_err(|failure| failure.at(STAGE))
+    RootEntry::new(algorithm, digest, text("name").unwrap_or_default().to_owned())
 }
 
 fn hex_bytes(field: &str, text: &str) -> Result<Vec<u8>, Failure> {
