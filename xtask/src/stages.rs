@@ -46,7 +46,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
     Stage { name: "demo", what: "25 virtual machines from hello to verified", run: || virtual_machines::demo(25) },
     Stage { name: "openssl", what: "s_client is let in or refused by virtual firmware", run: openssl::check },
-    Stage { name: "client", what: "MeshCentral's AMT stack reads provisioned machines", run: interop::meshcentral },
+    Stage {
+        name: "client",
+        what: "MeshCentral's AMT stack reads provisioned machines and our setup.bin",
+        run: interop::meshcentral,
+    },
     Stage { name: "kill", what: "a short kill test", run: || single(kill::run(12, 1)) },
     Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },
 ];

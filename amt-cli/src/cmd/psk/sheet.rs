@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn a_sheet_has_both_halves_of_every_pair() {
         let pair = PskPair::parse("0000-037M", "NKLD-G5DC-RRNQ-E9YZ-ZIJL-7LFL-VJED-69XJ", Form::Typed).unwrap();
-        for sheet in [text(&[pair.clone()]), page(&[pair])] {
+        let pairs = [pair];
+        for sheet in [text(&pairs), page(&pairs)] {
             for part in ["0000-037M", "NKLD-G5DC-RRNQ-E9YZ-ZIJL-7LFL-VJED-69XJ"] {
                 assert_eq!(sheet.expose().matches(part).count(), 1, "{}", sheet.expose());
             }
