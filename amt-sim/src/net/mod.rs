@@ -7,7 +7,7 @@ mod machine;
 mod state_file;
 mod tls;
 
-use crate::chain::RootHash;
+use crate::chain::{self, RootHash};
 use crate::fault::{Fault, FaultPlan};
 use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
 use crate::mix::{self, Variant};
@@ -42,6 +42,9 @@ pub struct SimConfig {
     pub hello: Option<SocketAddr>,
     /// Root hashes that every machine trusts.
     pub roots: Vec<RootHash>,
+    /// Root certificates (DER) that machines trust, by the hash that their firmware lists; one whose key is too small for a
+    /// firmware is not in its list.
+    pub root_certificates: Vec<Vec<u8>>,
     /// DNS suffix of every machine.
     pub suffix: Option<String>,
     /// Firmware family.
@@ -82,6 +85,7 @@ impl SimConfig {
             base_address: Ipv4Addr::new(127, 1, 0, 1),
             hello: None,
             roots: Vec::new(),
+            root_certificates: Vec::new(),
             suffix: None,
             persona: Arc::new(Persona::default()),
             seed: 0,
@@ -98,6 +102,13 @@ impl SimConfig {
             control: None,
             variants: Vec::new(),
         }
+    }
+}
+
+impl SimConfig {
+    /// `machines` of all personas in turn, as [`Variant::mixed`] has them.
+    pub fn mixed(machines: usize, pairs: &[PskPair]) -> Self {
+        Self { variants: Variant::mixed(machines, pairs), ..Self::new(machines) }
     }
 }
 
@@ -199,8 +210,16 @@ impl Simulator {
                 earlier_setup: config.earlier_setup.clone(),
                 psk: mix::pair_of(&config.psk, index),
             };
-            if let Some((variant, nth)) = variants.next() {
+            let variant = variants.next();
+            if let Some((variant, nth)) = variant {
                 variant.apply(&mut machine_config, nth);
+            }
+            if variant.is_none_or(|(variant, _)| variant.roots.is_none()) {
+                let rules = &machine_config.persona.chain;
+                let large = |der: &&Vec<u8>| chain::rsa_bits(der).is_some_and(|bits| bits >= rules.min_rsa_bits);
+                let listed = config.root_certificates.iter().filter(large);
+                let listed = listed.map(|der| RootHash::of(rules.root_hash, der));
+                machine_config.roots.extend(listed);
             }
             let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
