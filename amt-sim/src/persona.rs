@@ -87,7 +87,7 @@ section! {
 }
 section! {
     /// Rules of the provisioning chain.
-    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
+    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, advised_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
 }
 section! {
     /// Key generation.

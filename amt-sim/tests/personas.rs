@@ -102,14 +102,14 @@ async fn each_persona_speaks_the_tls_of_its_time() {
 }
 
 #[tokio::test]
-async fn amt_21_drops_the_first_request_after_tls_13_and_amt_22_wants_3072_bits() {
+async fn amt_21_drops_the_first_request_after_tls_13_and_amt_22_can_want_3072_bits() {
     let mut config = config(2, "127.62.21.1");
-    let of = |name: &str| {
+    let of = |name: &str, more: &str| {
         let mut variant = Variant::new(1);
-        variant.persona = Persona::built_in(name).map(Into::into);
+        variant.persona = Some(Persona::parse(&format!("based_on = \"amt-{name}\"\n{more}")).unwrap().into());
         variant
     };
-    config.variants = vec![of("21.0"), of("22.0")];
+    config.variants = vec![of("21.0", ""), of("22.0", "[chain]\nmin_rsa_bits = 3072\n")];
     let (simulator, infos) = start(config).await;
     let [old, new] = infos[..] else { panic!("two machines") };
     // rustls offers 1.3, and the machine takes it.

@@ -72,7 +72,7 @@ pub(crate) struct Sim {
     root: Vec<PathBuf>,
 
     /// Make a provisioning certificate that the machines trust and write it into this folder: provisioning.pem (chain and
-    /// key) and root.pem; for AMT 22, which wants RSA-3072, provisioning-3072.pem and root-3072.pem beside them. For setup
+    /// key) and root.pem; for AMT 22, which is meant for RSA-3072, provisioning-3072.pem and root-3072.pem beside them. For setup
     /// servers that have none; the keys are public test keys
     #[arg(long, value_name = "DIR", requires = "suffix")]
     certificate: Option<PathBuf>,
@@ -211,7 +211,7 @@ const MIXED: &str = "mixed";
 /// Writes the provisioning certificates that the machines want, and has the machines trust them.
 fn certificates(folder: &Path, suffix: &str, config: &mut SimConfig) -> Result<(), Failure> {
     let personas = config.variants.iter().filter_map(|v| v.persona.as_ref()).chain([&config.persona]);
-    let large = personas.map(|p| p.chain.min_rsa_bits).max().is_some_and(|bits| bits > 2048);
+    let large = personas.map(|p| p.chain.advised_rsa_bits).max().is_some_and(|bits| bits > 2048);
     let mut made = vec![(Strength::Rsa2048, "")];
     made.extend(large.then_some((Strength::Rsa3072, "-3072")));
     for (strength, ending) in made {

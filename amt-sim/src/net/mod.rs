@@ -42,8 +42,8 @@ pub struct SimConfig {
     pub hello: Option<SocketAddr>,
     /// Root hashes that every machine trusts.
     pub roots: Vec<RootHash>,
-    /// Root certificates (DER) that machines trust, by the hash that their firmware lists; one whose key is too small for a
-    /// firmware is not in its list.
+    /// Root certificates (DER) that machines trust, by the hash that their firmware lists. Where some have keys of the size
+    /// that a firmware is meant to be used with, it lists only those.
     pub root_certificates: Vec<Vec<u8>>,
     /// DNS suffix of every machine.
     pub suffix: Option<String>,
@@ -215,11 +215,7 @@ impl Simulator {
                 variant.apply(&mut machine_config, nth);
             }
             if variant.is_none_or(|(variant, _)| variant.roots.is_none()) {
-                let rules = &machine_config.persona.chain;
-                let large = |der: &&Vec<u8>| chain::rsa_bits(der).is_some_and(|bits| bits >= rules.min_rsa_bits);
-                let listed = config.root_certificates.iter().filter(large);
-                let listed = listed.map(|der| RootHash::of(rules.root_hash, der));
-                machine_config.roots.extend(listed);
+                machine_config.roots.extend(listed(&machine_config.persona, &config.root_certificates));
             }
             let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
@@ -357,6 +353,14 @@ fn check(config: &SimConfig) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a firmware lists of these root certificates.
+fn listed(persona: &Persona, roots: &[Vec<u8>]) -> Vec<RootHash> {
+    let rules = &persona.chain;
+    let advised = |der: &Vec<u8>| chain::rsa_bits(der).is_some_and(|bits| bits >= rules.advised_rsa_bits);
+    let any = !roots.iter().any(advised);
+    roots.iter().filter(|der| any || advised(der)).map(|der| RootHash::of(rules.root_hash, der)).collect()
+}
+
 /// The address `index` steps from `base`; x.x.x.0 and x.x.x.255 are used like any other: they are loopback.
 fn address(base: Ipv4Addr, index: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(base).saturating_add(u32::try_from(index).unwrap_or(u32::MAX)))
@@ -379,6 +383,32 @@ fn raise_descriptor_limit(_: u64) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authority::{ProvisioningChain, Strength};
+
+    #[test]
+    fn a_firmware_lists_the_roots_that_it_is_meant_for_in_its_own_hash() {
+        let root = |strength| ProvisioningChain::of(strength, "example.com").root().to_vec();
+        let [usual, large] = [Strength::Rsa2048, Strength::Rsa3072].map(root);
+        let both = [usual.clone(), large.clone()];
+        let of = |name: &str, roots: &[Vec<u8>]| listed(&Persona::built_in(name).unwrap(), roots);
+        assert_eq!(of("5.0", &both), [RootHash::sha1(&usual), RootHash::sha1(&large)]);
+        assert_eq!(of("16.0", &both), [RootHash::sha256(&usual), RootHash::sha256(&large)]);
+        assert_eq!(of("22.0", &both), [RootHash::sha384(&large)]);
+        assert_eq!(of("22.0", &both[..1]), [RootHash::sha384(&usual)], "better than none");
+    }
+
+    #[cfg(not(feature = "legacy-tls"))]
+    #[tokio::test]
+    async fn without_openssl_a_persona_that_needs_it_is_refused_by_name() {
+        let mut config = SimConfig::new(1);
+        config.base_address = Ipv4Addr::new(127, 62, 30, 1);
+        config.persona = Persona::built_in("7.1").unwrap().into();
+        let error = Simulator::start(config).await.err().unwrap();
+        assert_eq!(error.code, ErrorCode::TLS_LEGACY_MISSING);
+        assert!(error.message.contains("amt-7.1"), "{error}");
+        let error = Simulator::start(SimConfig::mixed(1, &[])).await.err().unwrap();
+        assert!(error.message.contains("amt-3.2"), "{error}");
+    }
 
     #[tokio::test]
     async fn numbers_out_of_range_are_refused() {
