@@ -91,6 +91,11 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "FILE")]
     psk_file: Option<PathBuf>,
 
+    /// setup.bin of a USB stick that goes from machine to machine before power-on: each uses the first unused record, which is
+    /// marked as used in the file, as a BIOS does
+    #[arg(long, value_name = "FILE")]
+    usb: Option<PathBuf>,
+
     /// Seed of every choice; the same seed gives the same machines
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -156,6 +161,7 @@ impl Sim {
         if !mixed {
             config.persona = Arc::new(persona(&self.persona)?);
         }
+        config.usb.clone_from(&self.usb);
         config.seed = self.seed;
         config.time_scale = self.time_scale;
         config.state_file.clone_from(&self.state);
@@ -261,13 +267,19 @@ fn report(simulator: &Simulator, out: &mut Output) -> Result<(), Failure> {
     let truths = simulator.truths();
     let machines: Vec<_> = truths
         .iter()
-        .map(|t| json!({"uuid": t.uuid, "address": t.address, "persona": t.persona, "pid": t.pid}))
+        .map(|t| json!({"uuid": t.uuid, "address": t.address, "persona": t.persona, "pid": t.pid, "usb": t.usb}))
         .collect();
     let control = simulator.control();
     out.show(&json!({"machines": machines, "control": control.map(|c| c.to_string())}), |w| {
         for truth in &truths {
-            let pid = truth.pid.as_deref().map(|pid| format!("  waits for the key of {pid}")).unwrap_or_default();
-            writeln!(w, "{:<15}  {}  {}{pid}", truth.address, truth.uuid, truth.persona)?;
+            write!(w, "{:<15}  {}  {}", truth.address, truth.uuid, truth.persona)?;
+            if let Some(pid) = &truth.pid {
+                write!(w, "  waits for the key of {pid}")?;
+            }
+            if let Some(error) = truth.usb.as_ref().and_then(|usb| usb.error.as_ref()) {
+                write!(w, "  stick not applied: {error}")?;
+            }
+            writeln!(w)?;
         }
         match control {
             Some(control) => writeln!(w, "control socket: {control}"),

@@ -13,6 +13,7 @@ use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
 use crate::mix::{self, Variant};
 use crate::persona::Persona;
 use crate::seed::Seeded;
+use crate::usb::Stick;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use machine::{Event, Shared, Where};
@@ -61,6 +62,8 @@ pub struct SimConfig {
     pub admin_password: Option<Secret<String>>,
     /// Pairs of PID and PPS that machines wait for: the first for the first machine, and so on; one alone is shared by all.
     pub psk: Vec<PskPair>,
+    /// A USB stick with `setup.bin`, which goes from machine to machine before power-on ([`usb`](crate::usb)).
+    pub usb: Option<PathBuf>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
     pub host_os_fqdn: String,
     /// Record of another owner's setup, on every machine.
@@ -94,6 +97,7 @@ impl SimConfig {
             faults: FaultPlan::none(),
             admin_password: None,
             psk: Vec::new(),
+            usb: None,
             host_os_fqdn: String::new(),
             earlier_setup: None,
             spread: Duration::ZERO,
@@ -169,7 +173,7 @@ impl Simulator {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for numbers out of range, `LISTEN` if an address cannot be used, `FILE_WRITE` if the state
-    /// file cannot be written.
+    /// file or the stick cannot be written, `SETUP_BIN` if a BIOS would not take the stick.
     pub async fn start(config: SimConfig) -> Result<Self, Failure> {
         check(&config)?;
         raise_descriptor_limit(config.machines as u64 * DESCRIPTORS + 256);
@@ -186,6 +190,7 @@ impl Simulator {
             Failure::new(ErrorCode::LISTEN, "sim", what)
         };
         drop(machine::bind(config.base_address, config.ports.1).map_err(listen)?);
+        let mut stick = config.usb.as_deref().map(Stick::open).transpose()?;
         let mut variants = config.variants.iter().flat_map(|v| (0..v.machines).map(move |nth| (v, nth)));
         for index in 0..config.machines {
             let mut wire: [u8; 16] = ids.bytes();
@@ -208,6 +213,10 @@ impl Simulator {
                 host_os_fqdn: config.host_os_fqdn.clone(),
                 host_agent: true,
                 earlier_setup: config.earlier_setup.clone(),
+                host_name: String::new(),
+                domain_name: String::new(),
+                silent: false,
+                usb: None,
                 psk: mix::pair_of(&config.psk, index),
             };
             let variant = variants.next();
@@ -216,6 +225,10 @@ impl Simulator {
             }
             if variant.is_none_or(|(variant, _)| variant.roots.is_none()) {
                 machine_config.roots.extend(listed(&machine_config.persona, &config.root_certificates));
+            }
+            let mut places = places;
+            if let Some(stick) = &mut stick {
+                places.hello = stick.plug_into(&mut machine_config)?.or(places.hello);
             }
             let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
@@ -281,6 +294,11 @@ impl Simulator {
     /// Whether this is the password of the machine's setup menu now.
     pub fn check_mebx_password(&self, id: SystemId, password: &str) -> bool {
         self.machines.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
+    }
+
+    /// Root hashes in a machine's list.
+    pub fn trusted_roots(&self, id: SystemId) -> Option<Vec<RootHash>> {
+        self.machines.find(id).map(|m| m.shared.firmware().trusted_roots().to_vec())
     }
 
     /// Has a machine say hello now, if its window is open. False for an unknown machine.
