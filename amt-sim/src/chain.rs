@@ -135,6 +135,8 @@ pub enum ChainFault {
     },
     /// The machine knows no DNS suffix.
     NoSuffix,
+    /// A certificate for a machine that waits for a pre-shared key.
+    NotPsk,
     /// Mutual authentication: the leaf's common name is not in TrustedCN.
     NotTrustedName(String),
 }
@@ -157,6 +159,7 @@ impl ChainFault {
             Self::NotProvisioning => "not-provisioning",
             Self::Suffix { .. } => "suffix",
             Self::NoSuffix => "no-suffix",
+            Self::NotPsk => "not-psk",
             Self::NotTrustedName(_) => "not-trusted-name",
         }
     }
@@ -361,7 +364,7 @@ mod tests {
 
     #[test]
     fn roots_are_read_from_pem_and_der() {
-        let der = crate::certificate::self_signed(crate::keys::key(0), [1; 16]);
+        let der = crate::certificate::self_signed(&crate::Persona::default().self_signed, crate::keys::key(0), [1; 16]);
         let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &der);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
         let expected = vec![RootHash::sha256(&der)];

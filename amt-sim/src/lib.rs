@@ -16,6 +16,7 @@ pub mod mix;
 mod net;
 pub mod persona;
 pub mod seed;
+pub mod suite;
 
 pub use chain::{ChainFault, RootHash};
 pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};

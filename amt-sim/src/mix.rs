@@ -4,6 +4,8 @@ use crate::chain::{RootHash, certificates_of};
 use crate::firmware::MachineConfig;
 use crate::net::SimConfig;
 use crate::persona::Persona;
+use crate::seed::Seeded;
+use amt_core::psk::{Form, Pid, PskPair};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use serde::Deserialize;
 use std::io::Read as _;
@@ -19,7 +21,7 @@ pub const MAX_FILE: u64 = 256 * 1024;
 pub struct Variant {
     /// How many.
     pub machines: usize,
-    /// Firmware family. Its version decides what a hello may say; TLS stays what the simulator speaks.
+    /// Firmware family.
     pub persona: Option<Arc<Persona>>,
     /// Root hashes that they trust.
     pub roots: Option<Vec<RootHash>>,
@@ -27,7 +29,10 @@ pub struct Variant {
     pub suffix: Option<String>,
     /// Admin password that was set before; their hello says so.
     pub admin_password: Option<Secret<String>>,
-    /// PID of the pre-shared key that they wait for, instead of a certificate (firmware before AMT 11).
+    /// Pairs that they wait for, instead of a certificate (firmware before AMT 11): the first for the first machine, and
+    /// so on; one alone is shared by all.
+    pub psk: Vec<PskPair>,
+    /// PID of a pair whose PPS nobody knows; for machines that have none of `psk`.
     pub pid: Option<[u8; 8]>,
     /// One UUID for all of them, as boards have that nobody programmed.
     pub uuid: Option<SystemId>,
@@ -41,7 +46,7 @@ impl Variant {
 
     /// Reads a mix: a TOML file with `[[machines]]` tables of `count` and, all optional, `persona` (a name or a file),
     /// `root` (list of certificate files), `root_hash` (`"sha1"`, `"sha256"`, `"sha384"`), `suffix`,
-    /// `admin_password_file`, `pid`, `uuid`. Relative paths are relative to `folder`.
+    /// `admin_password_file`, `psk_file` (as [`pairs`] reads it), `pid`, `uuid`. Relative paths are relative to `folder`.
     ///
     /// # Errors
     /// `CONFIG` if it is not that; `FILE_READ` and `CERTIFICATE_PARSE` with the file that it names.
@@ -51,7 +56,8 @@ impl Variant {
         file.machines.into_iter().map(|group| group.read(folder)).collect()
     }
 
-    pub(crate) fn apply(&self, machine: &mut MachineConfig) {
+    /// Makes a machine the `nth` of these, counted from 0.
+    pub(crate) fn apply(&self, machine: &mut MachineConfig, nth: usize) {
         if let Some(persona) = &self.persona {
             machine.persona = Arc::clone(persona);
         }
@@ -64,17 +70,23 @@ impl Variant {
         if self.admin_password.is_some() {
             machine.admin_password.clone_from(&self.admin_password);
         }
-        machine.pid = self.pid;
+        let own = pair_of(&self.psk, nth).or_else(|| self.pid.map(|pid| unknown_pair(pid, machine.seed)));
+        let has_suites = !machine.persona.tls.psk_suites.0.is_empty();
+        machine.psk = own.or_else(|| machine.psk.take().filter(|_| has_suites));
         machine.id = self.uuid.unwrap_or(machine.id);
     }
 
     /// Refuses what no firmware of the version can be (`spec/hello-tls.md` §1.2, version history).
     pub(crate) fn check(&self, config: &SimConfig) -> Result<(), Failure> {
-        let version = self.persona.as_ref().unwrap_or(&config.persona).version;
+        let persona = self.persona.as_ref().unwrap_or(&config.persona);
+        let version = persona.version;
         let can = version.capabilities();
         let sha1 = self.roots.iter().flatten().any(|root| root.algorithm == 1);
-        let wrong = if self.pid.is_some() && !can.psk {
+        let psk = self.pid.is_some() || !self.psk.is_empty();
+        let wrong = if psk && !can.psk {
             "has no pre-shared keys"
+        } else if !self.psk.is_empty() && persona.tls.psk_suites.0.is_empty() {
+            "as this persona has it offers no suites of pre-shared keys"
         } else if sha1 && !can.sha1_chain {
             "lists no SHA-1 roots"
         } else {
@@ -83,6 +95,44 @@ impl Variant {
         Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "sim", format!("AMT {version} {wrong}"))
             .hint("give these machines a persona of an older version"))
     }
+}
+
+/// Reads pairs: a line `PID,PPS` each, with or without dashes; empty lines and a heading `pid,pps` are passed over.
+///
+/// # Errors
+/// `PSK_INVALID` with the line and what is wrong with it, never its characters.
+pub fn pairs(text: &str) -> Result<Vec<PskPair>, Failure> {
+    let mut pairs = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.trim().eq_ignore_ascii_case("pid,pps") {
+            continue;
+        }
+        let (pid, pps) = line.split_once(',').unwrap_or((line, ""));
+        let pair = PskPair::parse(pid, pps, Form::Typed).map_err(|mut failure| {
+            failure.message = format!("line {}: {}", at + 1, failure.message);
+            failure
+        })?;
+        pairs.push(pair);
+    }
+    Ok(pairs)
+}
+
+/// The pair of machine `nth`; one alone is everybody's.
+pub(crate) fn pair_of(pairs: &[PskPair], nth: usize) -> Option<PskPair> {
+    match pairs {
+        [shared] => Some(shared.clone()),
+        several => several.get(nth).cloned(),
+    }
+}
+
+fn unknown_pair(pid: [u8; 8], seed: u64) -> PskPair {
+    let mut random = Seeded::new(seed, "psk");
+    let made = PskPair::generate(|buffer: &mut [u8]| {
+        buffer.fill_with(|| random.bytes::<1>()[0]);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let Ok(pair) = made;
+    PskPair { pid: Pid(pid), ..pair }
 }
 
 #[derive(Deserialize)]
@@ -101,6 +151,7 @@ struct Group {
     root_hash: HashName,
     suffix: Option<String>,
     admin_password_file: Option<PathBuf>,
+    psk_file: Option<PathBuf>,
     pid: Option<String>,
     uuid: Option<String>,
 }
@@ -119,6 +170,7 @@ impl Group {
         let persona = self.persona.map(|name| persona(&name, folder)).transpose()?;
         let roots = self.root.map(|files| roots(&files, self.root_hash, folder)).transpose()?;
         let admin_password = self.admin_password_file.map(|file| first_line(&folder.join(file))).transpose()?;
+        let psk = self.psk_file.map(|file| pairs(&text(&folder.join(file))?)).transpose()?.unwrap_or_default();
         let pid = self.pid.map(|text| pid(&text)).transpose()?;
         let uuid = self.uuid.map(|text| text.parse()).transpose()?;
         Ok(Variant {
@@ -127,6 +179,7 @@ impl Group {
             roots,
             suffix: self.suffix,
             admin_password,
+            psk,
             pid,
             uuid,
         })

@@ -3,7 +3,9 @@
 //! A persona is a TOML file. A file of one's own names the persona it is `based_on` and lists what differs; unknown
 //! keys are refused.
 
-use amt_core::version::FirmwareVersion;
+use crate::keys::{KeySize, SignatureHash};
+use crate::suite::{Exchange, Suite};
+use amt_core::version::{FirmwareVersion, TlsVersion};
 use amt_core::{ErrorCode, Failure};
 use serde::Deserialize;
 use std::time::Duration;
@@ -18,7 +20,10 @@ pub struct Persona {
     #[serde(deserialize_with = "version")]
     pub version: FirmwareVersion,
     pub network: Network,
+    pub tls: Tls,
+    pub self_signed: SelfSigned,
     pub login: Login,
+    pub psk: Psk,
     pub window: Window,
     pub hello: Vec<Cadence>,
     pub chain: Chain,
@@ -52,11 +57,14 @@ macro_rules! choice {
 }
 
 section! {
-    /// Ports and TLS.
+    /// Ports, and how connections end.
     Network {
         plain_port: PlainPort, refused_chain: RefusedChain, commit_reply: CommitReply, restart_seconds: u64,
-        tls13: bool,
     }
+}
+section! {
+    /// Versions and suites of the TLS server.
+    Tls { min: Version, max: Version, suites: Suites, psk_suites: Suites, setup13: Setup13, }
 }
 section! {
     /// Digest authentication.
@@ -66,16 +74,24 @@ section! {
     }
 }
 section! {
+    /// The certificate that is served before setup.
+    SelfSigned { bits: KeySize, hash: SignatureHash, dates: Dates, }
+}
+section! {
+    /// The pre-shared key of firmware before AMT 11.
+    Psk { survives_unprovision: bool, power_reopens: bool, hello: Vec<Cadence>, }
+}
+section! {
     /// How long the network interface is open for setup.
     Window { hours: u64, rearm_hours: u64, }
 }
 section! {
     /// Rules of the provisioning chain.
-    Chain { min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
+    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
 }
 section! {
     /// Key generation.
-    Keys { slots: usize, not_ready_percent: u8, not_ready_status: Vec<u32>, generation_seconds: u64, }
+    Keys { bits: Vec<KeySize>, slots: usize, not_ready_percent: u8, not_ready_status: Vec<u32>, generation_seconds: u64, }
 }
 section! {
     /// Room of the certificate store.
@@ -102,6 +118,35 @@ section! {
     Wsman { enumerations: usize, enumeration_seconds: u64, }
 }
 
+choice! {
+    /// Validity of the self-signed certificate.
+    Dates {
+        /// Years around now.
+        Plausible,
+        /// Zeroes, which are no date (the bug of 3.2.1).
+        Zero,
+    }
+}
+choice! {
+    /// Hash by which the firmware knows its roots.
+    RootAlgorithm {
+        /// SHA-1.
+        Sha1,
+        /// SHA-256.
+        Sha256,
+        /// SHA-384.
+        Sha384,
+    }
+}
+choice! {
+    /// What becomes of a handshake of TLS 1.3 in setup mode.
+    Setup13 {
+        /// It works like any other.
+        Works,
+        /// It completes, and the first request behind it is dropped with the connection.
+        Drops,
+    }
+}
 choice! {
     /// Port 16992 after setup.
     PlainPort {
@@ -167,6 +212,85 @@ pub enum Qop {
     AuthInt,
 }
 
+/// A version of TLS, `"1.0"` to `"1.3"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Version(pub TlsVersion);
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Ok(Self(match text.as_str() {
+            "1.0" => TlsVersion::V1_0,
+            "1.1" => TlsVersion::V1_1,
+            "1.2" => TlsVersion::V1_2,
+            "1.3" => TlsVersion::V1_3,
+            _ => return Err(format!("{text:?} is not \"1.0\", \"1.1\", \"1.2\" or \"1.3\"")),
+        }))
+    }
+}
+
+/// Suites in the server's order, by OpenSSL's names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Suites(pub Vec<&'static Suite>);
+
+impl TryFrom<Vec<String>> for Suites {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        let known = |name: &String| Suite::named(name).ok_or_else(|| format!("no suite {name:?} here"));
+        names.iter().map(known).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Suites {
+    /// As OpenSSL reads a list.
+    pub fn list(&self) -> String {
+        self.0.iter().map(|suite| suite.name).collect::<Vec<_>>().join(":")
+    }
+
+    fn all(&self, test: fn(&Suite) -> bool) -> bool {
+        self.0.iter().all(|suite| test(suite))
+    }
+}
+
+/// What serves a persona's TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// rustls with ring: TLS 1.2 and 1.3 with forward secrecy.
+    Rustls,
+    /// OpenSSL, for everything older; only with the feature `legacy-tls`.
+    Openssl,
+}
+
+impl Tls {
+    /// The engine that everything offered calls for.
+    pub fn engine(&self) -> Engine {
+        let modern =
+            self.min.0 >= TlsVersion::V1_2 && self.psk_suites.0.is_empty() && self.suites.all(Suite::is_modern);
+        if modern { Engine::Rustls } else { Engine::Openssl }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.min > self.max {
+            return Err("tls.min is above tls.max");
+        }
+        if self.max.0 > TlsVersion::V1_2 && self.engine() == Engine::Openssl {
+            return Err("tls.max: 1.3 goes only with tls.min 1.2 or above and suites of ECDHE with GCM");
+        }
+        if !self.suites.all(|suite| suite.exchange != Exchange::Psk)
+            || !self.psk_suites.all(|suite| suite.exchange == Exchange::Psk)
+        {
+            return Err("suites of pre-shared keys belong into tls.psk_suites, all others into tls.suites");
+        }
+        // TLS 1.3 has suites of its own.
+        let usable = self.suites.0.iter().any(|suite| suite.since <= self.max.0);
+        if usable || self.min.0 > TlsVersion::V1_2 { Ok(()) } else { Err("tls.suites: none goes with tls.max") }
+    }
+}
+
 /// One line of the hello schedule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,7 +302,15 @@ pub struct Cadence {
     pub seconds: u64,
 }
 
-const BUILT_IN: &[(&str, &str)] = &[("amt-16.0", include_str!("../personas/amt-16.0.toml"))];
+macro_rules! built_in {
+    ($($version:literal)*) => {
+        &[$((concat!("amt-", $version), include_str!(concat!("../personas/amt-", $version, ".toml"))),)*]
+    };
+}
+
+/// From the oldest to the newest.
+const BUILT_IN: &[(&str, &str)] =
+    built_in!("2.6" "3.2" "5.0" "7.1" "9.5" "11.8" "12.0" "14.0" "16.0" "18.0" "21.0" "22.0");
 
 impl Persona {
     /// The built-in persona of this name; `16.0` is short for `amt-16.0`.
@@ -194,33 +326,40 @@ impl Persona {
 
     /// Reads a persona file. `based_on = "amt-16.0"` takes everything that the file does not say from there.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = |why: String| Failure::new(ErrorCode::CONFIG, "persona", why);
-        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-        if let Some(base) = table.remove("based_on") {
-            let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona".into()))?;
-            let mut whole: toml::Table = base.parse().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-            lay_over(&mut whole, table);
-            table = whole;
-        }
-        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(e.to_string()))?;
-        if persona.hello.is_empty() || persona.http.max_chunk == 0 || persona.keys.not_ready_status.is_empty() {
-            return Err(bad("hello, http.max_chunk and keys.not_ready_status must not be empty".into()));
-        }
+        let table = whole(text)?;
+        let persona: Self = table.try_into().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
+        persona.check().map_err(bad)?;
         Ok(persona)
     }
 
-    /// Time from hello number `sent` (counted from 1) to the next one.
-    pub fn hello_gap(&self, sent: u32) -> Duration {
+    /// Time from hello number `sent` (counted from 1) to the next one; nothing when that was the last.
+    pub fn hello_gap(&self, psk: bool, sent: u32) -> Option<Duration> {
         let mut left = sent;
-        let mut gap = 3600;
-        for line in &self.hello {
-            gap = line.seconds;
+        for line in if psk { &self.psk.hello } else { &self.hello } {
             match line.count {
                 Some(count) if left > count => left -= count,
-                _ => break,
+                _ => return Some(Duration::from_secs(line.seconds)),
             }
         }
-        Duration::from_secs(gap)
+        None
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.hello.is_empty() || self.http.max_chunk == 0 || self.keys.not_ready_status.is_empty() {
+            return Err("hello, http.max_chunk and keys.not_ready_status must not be empty");
+        }
+        if self.keys.bits.iter().any(|size| *size == KeySize::Rsa1024) {
+            return Err("keys.bits: machines that make keys make none of 1024 bits");
+        }
+        let made_by_library =
+            self.self_signed.dates == Dates::Plausible && self.self_signed.hash != SignatureHash::Sha1;
+        if made_by_library && self.self_signed.bits == KeySize::Rsa1024 {
+            return Err("self_signed: a key of 1024 bits goes only with hash \"sha1\"");
+        }
+        if self.tls.engine() == Engine::Rustls && !made_by_library {
+            return Err("self_signed: TLS 1.2 with forward secrecy goes only with plausible dates and no SHA-1");
+        }
+        self.tls.check()
     }
 }
 
@@ -233,6 +372,20 @@ impl Default for Persona {
 
 fn built_in_text(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(n, _)| *n == name || n.strip_prefix("amt-") == Some(name)).map(|(_, text)| *text)
+}
+
+/// The file laid over what it is based on. Built-in personas are based on others in turn, and end at one that is complete.
+fn whole(text: &str) -> Result<toml::Table, Failure> {
+    let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| bad(&e.to_string()))?;
+    let Some(base) = table.remove("based_on") else { return Ok(table) };
+    let base = base.as_str().and_then(built_in_text).ok_or_else(|| bad("based_on: no such persona"))?;
+    let mut base = whole(base)?;
+    lay_over(&mut base, table);
+    Ok(base)
+}
+
+fn bad(why: &str) -> Failure {
+    Failure::new(ErrorCode::CONFIG, "persona", why)
 }
 
 fn lay_over(base: &mut toml::Table, over: toml::Table) {
@@ -267,10 +420,18 @@ mod tests {
     #[test]
     fn the_pki_cadence_is_the_documented_one() {
         let persona = Persona::default();
-        let gaps: Vec<u64> = (1..=20).map(|n| persona.hello_gap(n).as_secs()).collect();
+        let gaps: Vec<u64> = (1..=20).map(|n| persona.hello_gap(false, n).unwrap().as_secs()).collect();
         assert_eq!(gaps[..5], [60; 5]);
         assert_eq!(gaps[5..17], [300; 12]);
         assert_eq!(gaps[17..], [3600; 3]);
+    }
+
+    #[test]
+    fn the_psk_cadence_ends_after_15_hellos() {
+        let persona = Persona::default();
+        let gaps: Vec<_> = (1..=16).map(|n| persona.hello_gap(true, n).map(|gap| gap.as_secs())).collect();
+        assert_eq!(gaps[..10], [[Some(60); 5], [Some(600); 5]].concat());
+        assert_eq!(gaps[10..], [Some(3600), Some(3600), Some(3600), Some(3600), None, None]);
     }
 
     #[test]
@@ -283,5 +444,46 @@ mod tests {
         assert_eq!(wrong.code, ErrorCode::CONFIG);
         assert!(wrong.to_string().contains("speed"), "{wrong}");
         assert!(Persona::parse("based_on = \"amt-99\"").is_err());
+    }
+
+    #[test]
+    fn the_built_in_personas_are_what_their_version_is() {
+        let mut versions = Vec::new();
+        for name in Persona::names() {
+            let persona = Persona::built_in(name).unwrap();
+            let can = persona.version.capabilities();
+            assert_eq!(!persona.tls.psk_suites.0.is_empty(), can.psk, "{name}: pre-shared keys");
+            assert_eq!(persona.chain.allow_sha1, can.sha1_chain, "{name}: SHA-1");
+            assert_eq!(persona.network.plain_port == PlainPort::Configured, can.remote_plain_http, "{name}: 16992");
+            assert_eq!(persona.mebx.required_for_commit, can.local_tls_enforced, "{name}: the setup menu's password");
+            let forward = persona.tls.suites.0.iter().any(|suite| suite.exchange == Exchange::Ecdhe);
+            assert_eq!(forward, can.tls.forward_secrecy, "{name}: forward secrecy");
+            let rustls = persona.tls.engine() == Engine::Rustls;
+            assert_eq!(rustls, can.tls.min >= TlsVersion::V1_2, "{name}: engine");
+            versions.push(persona.version);
+        }
+        assert!(versions.is_sorted(), "from the oldest to the newest: {versions:?}");
+    }
+
+    #[test]
+    fn the_engine_follows_from_what_is_offered() {
+        let with = |tls: &str| Persona::parse(&format!("based_on = \"amt-16.0\"\n[tls]\n{tls}\n"));
+        assert_eq!(Persona::default().tls.engine(), Engine::Rustls);
+        for old in ["min = \"1.1\"", "suites = [\"AES128-SHA\"]", "psk_suites = [\"PSK-AES128-CBC-SHA\"]"] {
+            assert_eq!(with(old).unwrap().tls.engine(), Engine::Openssl, "{old}");
+        }
+        for wrong in [
+            "min = \"1.4\"",
+            "min = \"1.3\"",
+            "max = \"1.1\"",
+            "min = \"1.0\"\nmax = \"1.1\"",
+            "min = \"1.1\"\nmax = \"1.3\"",
+            "suites = []",
+            "suites = [\"RC4-SHA\"]",
+            "suites = [\"PSK-AES128-CBC-SHA\"]",
+            "psk_suites = [\"AES128-SHA\"]",
+        ] {
+            assert_eq!(with(wrong).unwrap_err().code, ErrorCode::CONFIG, "{wrong}");
+        }
     }
 }

@@ -126,9 +126,23 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn each_broken_rule_turns_the_client_away_and_is_named() {
+    hold_to_the_rules(0, &Persona::default()).await;
+}
+
+/// The same client, the same suites; that TLS 1.1 is offered beside them calls for OpenSSL.
+#[cfg(feature = "legacy-tls")]
+#[tokio::test]
+async fn each_broken_rule_turns_the_client_away_over_openssl_too() {
+    hold_to_the_rules(3, &persona(OPENSSL)).await;
+}
+
+#[cfg(feature = "legacy-tls")]
+const OPENSSL: &str = "[tls]\nmin = \"1.1\"\n";
+
+async fn hold_to_the_rules(network: u8, persona: &Persona) {
     for (n, case) in cases().into_iter().enumerate() {
-        let base = format!("127.62.0.{}", n + 1);
-        let (seen, truth) = attempt(&base, &case.root, case.suffix, case.chain, Persona::default()).await;
+        let base = format!("127.62.{network}.{}", n + 1);
+        let (seen, truth) = attempt(&base, &case.root, case.suffix, case.chain, persona.clone()).await;
         if case.refused.is_empty() {
             assert_eq!(seen, Ok(401), "{}: accepted, and asked for a login", case.name);
             assert_eq!(truth.state, "in", "{}", case.name);
@@ -165,12 +179,16 @@ fn the_order_sent_matters() {
 async fn a_refusal_is_an_alert_or_silence_as_the_persona_has_it() {
     let stranger = chains::with_leaf(&Leaf { name: "provision.example.org".into(), ..Leaf::default() });
     let root = chains::good().root().to_vec();
-    for (base, text, alert) in
-        [("127.62.1.1", "", true), ("127.62.1.2", "[network]\nrefused_chain = \"close\"\n", false)]
-    {
-        let (seen, truth) = attempt(base, &root, Some(SUFFIX), Some(stranger.clone()), persona(text)).await;
+    let silent = "[network]\nrefused_chain = \"close\"\n";
+    let mut expected = vec![("127.62.1.1", String::new(), true), ("127.62.1.2", silent.to_owned(), false)];
+    #[cfg(feature = "legacy-tls")]
+    expected.extend([("127.62.1.3", OPENSSL.to_owned(), true), ("127.62.1.4", format!("{silent}{OPENSSL}"), false)]);
+    for (base, text, alert) in expected {
+        let (seen, truth) = attempt(base, &root, Some(SUFFIX), Some(stranger.clone()), persona(&text)).await;
         let error = seen.unwrap_err();
         assert_eq!(error.contains("alert"), alert, "{error}");
+        // One of the certificate's alerts, so that no client takes it for a question of versions or suites.
+        assert!(!alert || error.to_lowercase().contains("cert"), "{error}");
         assert_eq!(truth.handshakes_refused, 1);
     }
 }

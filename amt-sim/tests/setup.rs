@@ -2,11 +2,12 @@
 
 mod support;
 
+use amt_core::psk::{Form, PskPair};
 use amt_sim::{RootHash, SimConfig, Simulator};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
-use support::{Client, Line, Memory, Network, SUFFIX, chains, digest_password, reference};
+use support::{Answer, Client, Line, Memory, Network, SUFFIX, chains, digest_password, reference};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 const MEBX: &str = "N3w-MEBx!";
@@ -112,6 +113,83 @@ fn a_machine_in_memory_is_set_up_and_asks_for_the_new_password() {
     assert_eq!((truth.state.as_str(), truth.control_mode.as_str(), truth.commits), ("post", "admin", 1));
     assert_eq!(truth.requests["AMT_SetupAndConfigurationService.CommitChanges"], 1);
     assert!(client.line.firmware.check_mebx_password(MEBX) && !client.line.firmware.check_mebx_password("admin"));
+}
+
+const FRESH: (&str, &str) = ("0000037M", "NKLDG5DCRRNQE9YZZIJL7LFLVJED69XJ");
+
+/// A machine of AMT 9.5 that waits for a pre-shared key, past its handshake.
+fn waiting_for_a_key(more: &str) -> Client<Memory> {
+    let mut config = Memory::config();
+    let text = format!("based_on = \"amt-9.5\"\n[keys]\nnot_ready_percent = 0\n{more}");
+    config.persona = amt_sim::Persona::parse(&text).unwrap().into();
+    config.psk = Some(PskPair::parse("AMT1-SET7", "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD", Form::Typed).unwrap());
+    let mut line = Memory::new(config);
+    line.chain.clear();
+    Client::new(line, Some("admin"))
+}
+
+fn set_psk(client: &mut Client<Memory>, pid: &str, pps: &str) -> Answer {
+    client.invoke("AMT_SetupAndConfigurationService", "SetTLSPSK", &format!("<h:PID>{pid}</h:PID><h:PPS>{pps}</h:PPS>"))
+}
+
+/// Sets the machine up, takes it back to the factory state and returns the hello that it says then.
+fn hello_after(client: &mut Client<Memory>, before_commit: impl FnOnce(&mut Client<Memory>)) -> Vec<u8> {
+    set_up(client, before_commit);
+    client.line.wait(Duration::from_secs(60));
+    client.forget();
+    let mode = "<h:ProvisioningMode>1</h:ProvisioningMode>";
+    assert_eq!(client.invoke("AMT_SetupAndConfigurationService", "Unprovision", mode).return_value(), 0);
+    client.line.wait(Duration::from_secs(60));
+    client.line.hellos.last().unwrap().clone()
+}
+
+#[test]
+fn a_fresh_pair_counts_at_once_and_stays_for_the_next_setup() {
+    let mut client = waiting_for_a_key("");
+    assert_eq!(client.line.hellos[0][24..], *b"AMT1SET7");
+    let hello = hello_after(&mut client, |client| {
+        let (pid, pps) = FRESH;
+        assert_eq!(set_psk(client, "0000037N", pps).return_value(), 36, "the PID's check character");
+        assert_eq!(set_psk(client, pid, &pps.replace("NKLD", "NKLE")).return_value(), 36, "a group's check character");
+        assert_eq!(set_psk(client, "0000-037M", pps).return_value(), 36, "dashes are for people");
+        assert_eq!(client.line.firmware.truth(client.line.now).pid.as_deref(), Some("AMT1-SET7"));
+        assert_eq!(set_psk(client, pid, pps).return_value(), 0);
+        assert_eq!(client.line.firmware.truth(client.line.now).pid.as_deref(), Some("0000-037M"));
+    });
+    assert_eq!((hello[2], &hello[24..]), (2, FRESH.0.as_bytes()));
+    let truth = client.line.firmware.truth(client.line.now);
+    assert!(!serde_json::to_string(&truth).unwrap().contains("NKLD"), "the truth keeps the key to itself");
+}
+
+#[test]
+fn a_pair_that_is_not_replaced_is_gone_with_the_setup() {
+    let hello = hello_after(&mut waiting_for_a_key(""), |_| {});
+    assert_eq!(hello[2], 3, "from now on a certificate is asked for");
+    let forgetful = "[psk]\nsurvives_unprovision = false\n";
+    let hello = hello_after(&mut waiting_for_a_key(forgetful), |client| {
+        assert_eq!(set_psk(client, FRESH.0, FRESH.1).return_value(), 0);
+    });
+    assert_eq!(hello[2], 3);
+}
+
+#[test]
+fn a_certificate_is_of_no_use_where_a_key_is_waited_for() {
+    let mut client = waiting_for_a_key("");
+    client.line.chain = chains::good().certificates;
+    assert!(client.post("").is_none());
+    let truth = client.line.firmware.truth(client.line.now);
+    assert_eq!((truth.state.as_str(), truth.refusals[0].reason.as_str()), ("pre", "not-psk"));
+}
+
+#[test]
+fn a_pair_is_set_only_during_setup_and_only_before_amt_11() {
+    let mut client = waiting_for_a_key("");
+    set_up(&mut client, |_| {});
+    client.line.wait(Duration::from_secs(60));
+    client.forget();
+    assert_eq!(set_psk(&mut client, FRESH.0, FRESH.1).return_value(), 3, "the machine is set up");
+    let mut modern = Client::new(Memory::new(Memory::config()), Some("admin"));
+    assert_eq!(set_psk(&mut modern, FRESH.0, FRESH.1).fault(), "ActionNotSupported");
 }
 
 #[tokio::test]

@@ -19,11 +19,13 @@ pub(super) struct Connection {
     logged_in: Option<u64>,
     /// A stalled connection hears nothing more.
     deaf: bool,
+    /// Of a handshake after which the firmware forgets the first request.
+    pub(super) drops_first: bool,
 }
 
 impl Connection {
     pub(super) fn new(port: Port, peer: Option<IpAddr>) -> Self {
-        Self { port, peer, parser: RequestParser::default(), logged_in: None, deaf: false }
+        Self { port, peer, parser: RequestParser::default(), logged_in: None, deaf: false, drops_first: false }
     }
 }
 
@@ -50,6 +52,10 @@ impl Firmware {
     }
 
     fn serve(&mut self, now: Tick, id: ConnectionId, request: &Request) {
+        if self.connections.get(&id).is_some_and(|c| c.drops_first) {
+            self.refuse(now, "tls", "the first request after TLS 1.3 in setup mode is dropped".to_owned());
+            return self.end(now, id, Ending::Close);
+        }
         self.audit.total += 1;
         let number = self.audit.total;
         let soap = soap::read(&request.body);
@@ -167,7 +173,9 @@ impl Firmware {
         soap: Result<Result<soap::Request, soap::Fault>, ()>,
         forced: Option<u32>,
     ) -> Response {
-        if request.target != "/wsman" {
+        // Firmware before 3.0 speaks an older SOAP on other paths, which nothing here does.
+        let speaks_wsman = self.device.config.persona.version.capabilities().wsman;
+        if request.target != "/wsman" || !speaks_wsman {
             self.refuse(now, "http", format!("target {:.80}", request.target));
             return Response::page(404, "The requested page does not exist.");
         }

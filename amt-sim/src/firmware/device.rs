@@ -5,10 +5,12 @@ use super::host::Host;
 use super::record::SetupRecord;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
+use crate::keys::{DeviceKey, KeySize};
 use crate::persona::SetupLogin;
 use crate::seed::Seeded;
 use crate::{certificate, keys};
 use amt_core::Tick;
+use amt_core::psk::PskPair;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,11 +74,10 @@ pub(crate) struct User {
 }
 
 /// A key pair in the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredKey {
     pub(crate) handle: u32,
-    /// Position in the pool.
-    pub(crate) pool: usize,
+    pub(crate) key: DeviceKey,
 }
 
 /// A certificate in the machine.
@@ -186,12 +187,15 @@ pub(crate) struct Device {
     pub(crate) general: General,
     pub(crate) wired: Wired,
     pub(crate) otp: Option<String>,
+    pub(crate) psk: Option<PskPair>,
+    /// Whether the pair came by SetTLSPSK during this setup.
+    psk_is_fresh: bool,
     clock_offset: i64,
     pub(crate) clock_set: bool,
     pub(crate) record: Option<SetupRecord>,
     /// The chain that was accepted last in setup mode.
     pub(crate) accepted: Vec<Vec<u8>>,
-    factory_certificate: (usize, Arc<Vec<u8>>),
+    factory_certificate: (DeviceKey, Arc<Vec<u8>>),
     pub(crate) nonce: [u8; 20],
     pub(crate) effects: Vec<Effect>,
     pub(crate) commits: u64,
@@ -204,7 +208,9 @@ impl Device {
     pub(crate) fn new(config: MachineConfig) -> Self {
         let mut choices = Seeded::new(config.seed, "device");
         let base = usize::try_from(choices.below(keys::POOL_SIZE as u64)).unwrap_or(0);
-        let certificate = certificate::self_signed(keys::key(base), choices.bytes());
+        let own = &config.persona.self_signed;
+        let own_key = own.bits.key(base);
+        let certificate = certificate::self_signed(own, own_key, choices.bytes());
         let realm = realm(&config, 0);
         let factory = config.persona.login.factory_password.clone();
         let key_ready = choices.percent(config.persona.keys.not_ready_percent).then_some(Tick(u64::MAX));
@@ -253,12 +259,14 @@ impl Device {
                 secondary_dns: None,
             },
             otp: config.otp.clone(),
+            psk: config.psk.clone(),
+            psk_is_fresh: false,
             // A factory clock is far off.
             clock_offset: 946_684_800 - config.wall_clock,
             clock_set: false,
             record: config.earlier_setup.clone(),
             accepted: Vec::new(),
-            factory_certificate: (base, Arc::new(certificate)),
+            factory_certificate: (DeviceKey::Pool(own_key), Arc::new(certificate)),
             nonce: choices.bytes(),
             effects: Vec::new(),
             commits: 0,
@@ -332,24 +340,24 @@ impl Device {
         self.phase == Phase::Post || self.config.persona.login.setup != SetupLogin::None
     }
 
-    /// The served certificate and the position of its key in the pool.
-    pub(crate) fn served(&self) -> (Arc<Vec<u8>>, usize) {
+    /// The served certificate and its key.
+    pub(crate) fn served(&self) -> (Arc<Vec<u8>>, DeviceKey) {
         let bound = (self.phase == Phase::Post).then_some(self.active.certificate).flatten();
         let bound = bound.and_then(|handle| self.certificate(handle));
         if let Some(bound) = bound
             && let Some(key) = bound.key.and_then(|handle| self.key(handle))
         {
-            return (Arc::new(bound.der.clone()), key.pool);
+            return (Arc::new(bound.der.clone()), key.key.clone());
         }
-        (Arc::clone(&self.factory_certificate.1), self.factory_certificate.0)
+        (Arc::clone(&self.factory_certificate.1), self.factory_certificate.0.clone())
     }
 
     pub(crate) fn certificate(&self, handle: u32) -> Option<&StoredCertificate> {
         self.certificates.iter().find(|c| c.handle == handle)
     }
 
-    pub(crate) fn key(&self, handle: u32) -> Option<StoredKey> {
-        self.keys.iter().copied().find(|k| k.handle == handle)
+    pub(crate) fn key(&self, handle: u32) -> Option<&StoredKey> {
+        self.keys.iter().find(|k| k.handle == handle)
     }
 
     /// Whether TLS, staged or running, uses this certificate.
@@ -358,24 +366,39 @@ impl Device {
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.
-    pub(crate) fn make_key(&mut self) -> StoredKey {
-        let held = |at: usize| {
-            let others = self.keys.iter().map(|key| key.pool).chain([self.factory_certificate.0]);
-            others.into_iter().any(|other| other % keys::POOL_SIZE == at % keys::POOL_SIZE)
-        };
+    pub(crate) fn make_key(&mut self, size: KeySize) -> u32 {
+        let at = |index| DeviceKey::Pool(size.key(index));
+        let held = |key: &DeviceKey| self.factory_certificate.0 == *key || self.keys.iter().any(|k| k.key == *key);
         // With more slots than the pool has keys the round ends with one that is held.
-        let next = (self.keys_made..self.keys_made + keys::POOL_SIZE).find(|at| !held(*at));
-        self.keys_made = next.unwrap_or(self.keys_made);
-        let key = StoredKey { handle: lowest_free(self.keys.iter().map(|k| k.handle)), pool: self.keys_made };
-        self.keys_made += 1;
-        self.keys.push(key);
-        key
+        let next = (self.keys_made..self.keys_made + size.pool_size()).find(|index| !held(&at(*index)));
+        let index = next.unwrap_or(self.keys_made);
+        self.keys_made = index + 1;
+        self.store_key(at(index))
+    }
+
+    pub(crate) fn store_key(&mut self, key: DeviceKey) -> u32 {
+        let handle = lowest_free(self.keys.iter().map(|k| k.handle));
+        self.keys.push(StoredKey { handle, key });
+        handle
     }
 
     pub(crate) fn store_certificate(&mut self, der: Vec<u8>, trusted_root: bool, key: Option<u32>) -> u32 {
         let handle = lowest_free(self.certificates.iter().map(|c| c.handle));
         self.certificates.push(StoredCertificate { handle, der, trusted_root, key });
         handle
+    }
+
+    /// Replaces the pre-shared key; the next handshake of setup mode wants the new one.
+    pub(crate) fn replace_psk(&mut self, pair: PskPair) {
+        self.psk = Some(pair);
+        self.psk_is_fresh = true;
+    }
+
+    /// Setup is complete: a pair that it was done with is gone, a fresh one stays for the next setup.
+    pub(crate) fn erase_used_psk(&mut self) {
+        if !std::mem::take(&mut self.psk_is_fresh) {
+            self.psk = None;
+        }
     }
 
     /// Staged settings are not in flash: a restart without commit loses them.
@@ -389,6 +412,7 @@ impl Device {
             self.phase = Phase::Pre;
         }
         self.accepted.clear();
+        self.psk_is_fresh = false;
         self.drop_staged();
     }
 
@@ -399,6 +423,7 @@ impl Device {
         config.admin_password = None;
         config.mebx_password = None;
         config.otp = None;
+        config.psk = self.psk.take().filter(|_| self.config.persona.psk.survives_unprovision);
         // What the computer's own system said, and who was here, is not undone with the setup.
         config.host_os_fqdn.clone_from(&self.general.host_os_fqdn);
         config.earlier_setup.clone_from(&self.record);

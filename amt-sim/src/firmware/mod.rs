@@ -18,13 +18,16 @@ mod wsman;
 pub use device::Phase;
 pub use host::{MAX_BOOTS, TrueBoot};
 pub use record::SetupRecord;
-pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey};
+pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey, TrueTls};
 
 use crate::chain::{self, ChainFault, ChainRules, RootHash};
 use crate::digest::{Gate, ha1};
 use crate::fault::{Direction, FaultKind, FaultPlan, Message, damage};
-use crate::persona::{Persona, PlainPort};
+use crate::keys::DeviceKey;
+use crate::persona::{Persona, PlainPort, Setup13};
 use crate::seed::Seeded;
+use amt_core::psk::PskPair;
+use amt_core::version::TlsVersion;
 use amt_core::{Secret, SystemId, Tick};
 use connection::Connection;
 use device::{Device, Effect};
@@ -68,8 +71,8 @@ pub struct MachineConfig {
     pub host_agent: bool,
     /// Record of another owner's setup.
     pub earlier_setup: Option<SetupRecord>,
-    /// A machine that waits for the pre-shared key of this PID: its hello is of type 2, and it judges no certificates.
-    pub pid: Option<[u8; 8]>,
+    /// A machine that waits for this pre-shared key: its hello is of type 2, and it judges no certificates.
+    pub psk: Option<PskPair>,
 }
 
 impl MachineConfig {
@@ -90,7 +93,7 @@ impl MachineConfig {
             host_os_fqdn: String::new(),
             host_agent: true,
             earlier_setup: None,
-            pid: None,
+            psk: None,
         }
     }
 }
@@ -200,6 +203,8 @@ pub enum Output {
 pub enum ClientAuth {
     /// Nobody.
     None,
+    /// Nobody: a setup server proves that it has the key of this pair. There is no certificate on either side.
+    Psk(PskPair),
     /// A setup server; judged by these rules.
     Provisioning(ChainRules),
     /// Any client, after setup with mutual authentication.
@@ -216,6 +221,8 @@ impl ClientAuth {
     pub fn judge(&self, presented: &[Vec<u8>]) -> Vec<ChainFault> {
         match self {
             Self::None => Vec::new(),
+            Self::Psk(_) if presented.is_empty() => Vec::new(),
+            Self::Psk(_) => vec![ChainFault::NotPsk],
             Self::Provisioning(rules) => chain::judge(rules, presented),
             Self::Mutual { roots, trusted_names } if presented.is_empty() => {
                 let _ = (roots, trusted_names);
@@ -231,10 +238,21 @@ impl ClientAuth {
 pub struct TlsServing {
     /// Leaf certificate, DER.
     pub certificate: Arc<Vec<u8>>,
-    /// Position of its key in the [pool](crate::keys).
-    pub key: usize,
+    /// Its key.
+    pub key: DeviceKey,
     /// Whom it asks.
     pub client: ClientAuth,
+}
+
+/// What a TLS handshake brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSession {
+    /// What served it: `rustls` or `openssl`.
+    pub engine: &'static str,
+    /// Version.
+    pub version: TlsVersion,
+    /// Suite, by IANA's name.
+    pub suite: String,
 }
 
 #[derive(Debug, Default)]
@@ -270,6 +288,7 @@ pub struct Firmware {
     next_hello: Option<Tick>,
     hellos_since_power: u32,
     listening: (bool, bool),
+    session: Option<(ConnectionId, TlsSession)>,
 }
 
 impl Firmware {
@@ -294,6 +313,7 @@ impl Firmware {
             next_hello: None,
             hellos_since_power: 0,
             listening: (false, false),
+            session: None,
             device: Device::new(config),
         }
     }
@@ -327,7 +347,10 @@ impl Firmware {
     pub fn tls(&self, now: Tick) -> TlsServing {
         let (certificate, key) = self.device.served();
         let client = if self.device.phase != Phase::Post {
-            ClientAuth::Provisioning(self.device.chain_rules(now))
+            match &self.device.psk {
+                Some(pair) => ClientAuth::Psk(pair.clone()),
+                None => ClientAuth::Provisioning(self.device.chain_rules(now)),
+            }
         } else if self.device.active.remote.mutual {
             let roots = self.device.certificates.iter().filter(|c| c.trusted_root).map(|c| c.der.clone()).collect();
             ClientAuth::Mutual { roots, trusted_names: self.device.active.remote.trusted_names.clone() }
@@ -337,15 +360,15 @@ impl Firmware {
         TlsServing { certificate, key, client }
     }
 
-    /// Whether it waits for a pre-shared key now, and not for a certificate.
-    pub fn waits_for_psk(&self) -> bool {
-        self.device.config.pid.is_some() && self.device.phase != Phase::Post
+    /// Records a handshake that failed for another reason than a chain: no common suite, a wrong pre-shared key.
+    pub fn record_refused_handshake(&mut self, now: Tick, why: &str) {
+        self.audit.handshakes_refused += 1;
+        self.refuse(now, "tls", why.to_owned());
     }
 
-    /// Records that a client came to a machine that waits for a pre-shared key.
-    pub fn record_no_psk(&mut self, now: Tick) {
-        self.audit.handshakes_refused += 1;
-        self.refuse(now, "tls", "this machine waits for a pre-shared key".to_owned());
+    /// Records what the handshake of a connection brought; told before `Input::Accepted`.
+    pub fn record_session(&mut self, connection: ConnectionId, session: TlsSession) {
+        self.session = Some((connection, session));
     }
 
     /// Asks the fault plan about a TLS handshake, before (`In`) or in the middle of it (`Out`).
@@ -421,6 +444,11 @@ impl Firmware {
             }
         } else {
             self.device.fall_back();
+            let persona = &self.device.config.persona;
+            if persona.psk.power_reopens && self.device.psk.is_some() && self.device.phase != Phase::Post {
+                let hours = persona.window.rearm_hours;
+                self.device.open_window(now, hours);
+            }
             if self.device.host.is_on() {
                 let post = Duration::from_secs(self.device.config.persona.power.boot_seconds);
                 self.device.host.start(now, post);
@@ -478,7 +506,8 @@ impl Firmware {
     fn say_hello(&mut self, now: Tick) {
         let mut bytes = self.hello_bytes();
         self.hellos_since_power = self.hellos_since_power.saturating_add(1);
-        self.next_hello = Some(now.after(self.device.config.persona.hello_gap(self.hellos_since_power)));
+        let gap = self.device.config.persona.hello_gap(self.device.psk.is_some(), self.hellos_since_power);
+        self.next_hello = gap.map(|gap| now.after(gap));
         self.audit.hellos += 1;
         let mut ending = Ending::Close;
         let mut delay = Duration::ZERO;
@@ -499,16 +528,16 @@ impl Firmware {
         self.put_out(now, delay, Output::Hello { bytes, ending });
     }
 
-    /// The hello of this moment (`spec/hello-tls.md` §1.2): type 2 with a PID, else type 3.
+    /// The hello of this moment (`spec/hello-tls.md` §1.2): type 2 with a pre-shared key, else type 3.
     fn hello_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&u16::from(!self.device.admin.is_factory).to_le_bytes());
-        let kind: u16 = if self.device.config.pid.is_some() { 2 } else { 3 };
+        let kind: u16 = if self.device.psk.is_some() { 2 } else { 3 };
         out.extend_from_slice(&kind.to_le_bytes());
         out.extend_from_slice(&self.hellos_since_power.to_le_bytes());
         out.extend_from_slice(&self.device.config.id.to_wire());
-        if let Some(pid) = &self.device.config.pid {
-            out.extend_from_slice(pid);
+        if let Some(pair) = &self.device.psk {
+            out.extend_from_slice(&pair.pid.0);
             return out;
         }
         let roots = &self.device.roots()[..self.device.roots().len().min(255)];
@@ -595,7 +624,13 @@ impl Firmware {
                 self.device.accepted = chain;
             }
         }
-        self.connections.insert(id, Connection::new(port, peer));
+        let mut connection = Connection::new(port, peer);
+        if let Some((_, session)) = self.session.as_ref().filter(|(of, _)| *of == id) {
+            connection.drops_first = self.device.phase != Phase::Post
+                && session.version >= TlsVersion::V1_3
+                && self.device.config.persona.tls.setup13 == Setup13::Drops;
+        }
+        self.connections.insert(id, connection);
     }
 
     /// What follows a reply.
@@ -608,9 +643,13 @@ impl Firmware {
                 }
                 Effect::Committed => {
                     if self.device.phase != Phase::Post {
+                        self.device.erase_used_psk();
                         self.device.phase = Phase::Post;
                         self.device.control_mode = 2;
-                        self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                        // The record is of a chain; a pre-shared key leaves none.
+                        if !self.device.accepted.is_empty() {
+                            self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                        }
                     }
                     self.device.active = self.device.staged.clone();
                     self.restart(now);

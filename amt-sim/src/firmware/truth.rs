@@ -6,7 +6,6 @@ use super::device::StoredPassword;
 use super::host::TrueBoot;
 use crate::certificate::facts;
 use crate::digest::hex;
-use crate::keys;
 use amt_core::Tick;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +33,12 @@ pub struct MachineTruth {
     pub plain_port: bool,
     /// Whether 16993 listens.
     pub secure_port: bool,
+    /// PID of the pre-shared key that it waits for, or has for its next setup.
+    #[serde(default)]
+    pub pid: Option<String>,
+    /// What the last TLS handshake brought.
+    #[serde(default)]
+    pub tls: Option<TrueTls>,
     /// Digest realm.
     pub realm: String,
     /// The administrator's password.
@@ -97,6 +102,18 @@ pub struct MachineTruth {
     pub commits: u64,
     /// Faults that struck.
     pub faults: u64,
+}
+
+/// A TLS session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrueTls {
+    /// What served it: `rustls` or `openssl`.
+    pub engine: String,
+    /// `TLS 1.0` to `TLS 1.3`.
+    pub version: String,
+    /// Suite, by IANA's name.
+    pub suite: String,
 }
 
 /// A password, as far as it is told.
@@ -169,6 +186,12 @@ impl Firmware {
             window_open: device.window_open(now),
             plain_port: self.listening.0,
             secure_port: self.listening.1,
+            pid: device.psk.as_ref().map(|pair| pair.pid.to_string()),
+            tls: self.session.as_ref().map(|(_, session)| TrueTls {
+                engine: session.engine.to_owned(),
+                version: session.version.to_string(),
+                suite: session.suite.clone(),
+            }),
             realm: device.realm.clone(),
             admin: told(&device.admin),
             mebx: told(&device.mebx),
@@ -187,10 +210,7 @@ impl Firmware {
             keys: device
                 .keys
                 .iter()
-                .map(|key| TrueKey {
-                    handle: key.handle,
-                    public_key: STANDARD.encode(keys::key(key.pool).public_pkcs1()),
-                })
+                .map(|key| TrueKey { handle: key.handle, public_key: STANDARD.encode(key.key.public_pkcs1()) })
                 .collect(),
             certificates: device
                 .certificates

@@ -1,8 +1,7 @@
 //! One TCP connection to a machine: the handshake, then bytes both ways, one write a reply.
 
 use super::machine::{Event, Shared};
-use super::tls::{self, Gate, Verdict};
-use crate::chain::ChainFault;
+use super::tls::{self, Accepted, Gate, Handshake};
 use crate::fault::{Direction, FaultKind};
 use crate::firmware::{ConnectionId, Ending, Port};
 use std::net::IpAddr;
@@ -38,7 +37,7 @@ pub(super) async fn run(
     match port {
         Port::Plain => {
             let (wire, orders) = unbounded_channel();
-            let _ = events.send(Event::Accepted { id, port, peer, chain: Vec::new(), wire });
+            let _ = events.send(Event::Accepted { id, port, peer, chain: Vec::new(), session: None, wire });
             let mut tcp = Gate::new(tcp, Arc::default(), None, Arc::clone(&shared));
             if pump(&mut tcp, id, &events, orders).await {
                 return reset(tcp.inner());
@@ -56,11 +55,6 @@ async fn secure(
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
 ) {
-    if shared.firmware().waits_for_psk() {
-        // There is no PSK handshake here yet; a certificate is of no use to such a machine either way.
-        shared.firmware().record_no_psk(shared.now());
-        return finish(&mut Gate::new(tcp, Arc::default(), None, Arc::clone(&shared))).await;
-    }
     let (before, within) = {
         let mut firmware = shared.firmware();
         (firmware.handshake_fault(Direction::In), firmware.handshake_fault(Direction::Out))
@@ -80,35 +74,27 @@ async fn secure(
         tokio::time::sleep(by).await;
     }
     let serving = shared.firmware().tls(shared.now());
-    let verdict = Verdict::default();
     let mute = Arc::new(AtomicBool::new(false));
-    let Ok(config) = tls::config(&serving, &shared.persona.network, &verdict, &mute) else { return };
     let gate = Gate::new(tcp, Arc::clone(&mute), within, Arc::clone(&shared));
-    let accept = tokio_rustls::TlsAcceptor::from(config).accept(gate).into_fallible();
-    let mut stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, accept).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err((error, mut gate))) => {
-            let mut faults = verdict.take();
-            let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
-            if matches!(inner, Some(rustls::Error::NoCertificatesPresented)) {
-                faults.push(ChainFault::NoCertificate);
+    let handshake = Handshake { serving: &serving, persona: &shared.persona, mute: &mute };
+    let Accepted { mut stream, chain, session } =
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls::accept(handshake, gate)).await {
+            Ok(Ok(accepted)) => accepted,
+            Ok(Err(mut refused)) => {
+                if let Some(refusal) = refused.refusal {
+                    let _ = events.send(Event::Refused { refusal });
+                }
+                if within == Some(FaultKind::Reset) {
+                    return reset(refused.carrier.gate().inner());
+                }
+                return finish(refused.carrier.gate()).await;
             }
-            if !faults.is_empty() {
-                let _ = events.send(Event::Refused { faults });
-            }
-            if within == Some(FaultKind::Reset) {
-                return reset(gate.inner());
-            }
-            return finish(&mut gate).await;
-        }
-        Err(_) => return,
-    };
-    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+            Err(_) => return,
+        };
     let (wire, orders) = unbounded_channel();
-    let _ = events.send(Event::Accepted { id, port: Port::Secure, peer, chain, wire });
+    let _ = events.send(Event::Accepted { id, port: Port::Secure, peer, chain, session: Some(session), wire });
     if pump(&mut stream, id, &events, orders).await {
-        return reset(stream.get_ref().0.inner());
+        return reset(stream.gate().inner());
     }
     finish(&mut stream).await;
 }

@@ -1,9 +1,9 @@
 //! One machine on its own loopback address: a task that owns its listeners and feeds its firmware.
 
 use super::connection::{self, Wire};
-use crate::chain::ChainFault;
+use super::tls::Refusal;
 use crate::fault::Fault;
-use crate::firmware::{ConnectionId, Ending, Firmware, Input, Output, Port};
+use crate::firmware::{ConnectionId, Ending, Firmware, Input, Output, Port, TlsSession};
 use crate::persona::Persona;
 use amt_core::Tick;
 use std::collections::BTreeMap;
@@ -72,14 +72,32 @@ impl Shared {
 /// What happens to a machine's task.
 #[derive(Debug)]
 pub(super) enum Event {
-    Accepted { id: ConnectionId, port: Port, peer: IpAddr, chain: Vec<Vec<u8>>, wire: UnboundedSender<Wire> },
-    Bytes { id: ConnectionId, bytes: Vec<u8> },
-    Closed { id: ConnectionId },
-    Refused { faults: Vec<ChainFault> },
+    Accepted {
+        id: ConnectionId,
+        port: Port,
+        peer: IpAddr,
+        chain: Vec<Vec<u8>>,
+        session: Option<TlsSession>,
+        wire: UnboundedSender<Wire>,
+    },
+    Bytes {
+        id: ConnectionId,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        id: ConnectionId,
+    },
+    Refused {
+        refusal: Refusal,
+    },
     Power,
     SayHello,
-    Rearm { otp: Option<String> },
-    OsName { name: String },
+    Rearm {
+        otp: Option<String>,
+    },
+    OsName {
+        name: String,
+    },
     Fault(Fault),
 }
 
@@ -154,8 +172,11 @@ async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
 impl Task {
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Accepted { id, port, peer, chain, wire } => {
+            Event::Accepted { id, port, peer, chain, session, wire } => {
                 self.wires.insert(id, wire);
+                if let Some(session) = session {
+                    self.shared.firmware().record_session(id, session);
+                }
                 self.feed(Input::Accepted { connection: id, port, peer: Some(peer), chain }).await;
             }
             Event::Bytes { id, bytes } => self.feed(Input::Bytes { connection: id, bytes: &bytes }).await,
@@ -163,9 +184,15 @@ impl Task {
                 self.wires.remove(&id);
                 self.feed(Input::Closed { connection: id }).await;
             }
-            Event::Refused { faults } => {
+            Event::Refused { refusal } => {
                 let now = self.shared.now();
-                self.shared.firmware().record_refused_chain(now, &faults);
+                let mut firmware = self.shared.firmware();
+                match refusal {
+                    Refusal::Chain(faults) => firmware.record_refused_chain(now, &faults),
+                    Refusal::Psk(why) => firmware.record_refused_handshake(now, &format!("psk: {why}")),
+                    Refusal::Tls(why) => firmware.record_refused_handshake(now, &why),
+                }
+                drop(firmware);
                 self.shared.changed.store(true, Ordering::SeqCst);
             }
             Event::Power => self.feed(Input::Power).await,

@@ -10,9 +10,10 @@ mod tls;
 use crate::chain::RootHash;
 use crate::fault::{Fault, FaultPlan};
 use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
-use crate::mix::Variant;
+use crate::mix::{self, Variant};
 use crate::persona::Persona;
 use crate::seed::Seeded;
+use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use machine::{Event, Shared, Where};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,6 +56,8 @@ pub struct SimConfig {
     pub faults: FaultPlan,
     /// Machines whose admin password was set before.
     pub admin_password: Option<Secret<String>>,
+    /// Pairs of PID and PPS that machines wait for: the first for the first machine, and so on; one alone is shared by all.
+    pub psk: Vec<PskPair>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
     pub host_os_fqdn: String,
     /// Record of another owner's setup, on every machine.
@@ -86,6 +89,7 @@ impl SimConfig {
             otp: None,
             faults: FaultPlan::none(),
             admin_password: None,
+            psk: Vec::new(),
             host_os_fqdn: String::new(),
             earlier_setup: None,
             spread: Duration::ZERO,
@@ -171,7 +175,7 @@ impl Simulator {
             Failure::new(ErrorCode::LISTEN, "sim", what)
         };
         drop(machine::bind(config.base_address, config.ports.1).map_err(listen)?);
-        let mut variants = config.variants.iter().flat_map(|v| std::iter::repeat_n(v, v.machines));
+        let mut variants = config.variants.iter().flat_map(|v| (0..v.machines).map(move |nth| (v, nth)));
         for index in 0..config.machines {
             let mut wire: [u8; 16] = ids.bytes();
             // A version 4 UUID in AMT's byte order.
@@ -193,10 +197,10 @@ impl Simulator {
                 host_os_fqdn: config.host_os_fqdn.clone(),
                 host_agent: true,
                 earlier_setup: config.earlier_setup.clone(),
-                pid: None,
+                psk: mix::pair_of(&config.psk, index),
             };
-            if let Some(variant) = variants.next() {
-                variant.apply(&mut machine_config);
+            if let Some((variant, nth)) = variants.next() {
+                variant.apply(&mut machine_config, nth);
             }
             let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
@@ -314,8 +318,14 @@ fn check(config: &SimConfig) -> Result<(), Failure> {
     if !config.base_address.is_loopback() || !last.is_loopback() {
         return bad(format!("{} to {last} are not all loopback addresses", config.base_address));
     }
+    tls::check(&config.persona)?;
+    if !config.psk.is_empty() && config.persona.tls.psk_suites.0.is_empty() {
+        let what = format!("persona {} offers no suites of pre-shared keys", config.persona.name);
+        return Err(Failure::new(ErrorCode::PSK_UNSUPPORTED, "sim", what));
+    }
     for variant in &config.variants {
         variant.check(config)?;
+        variant.persona.as_deref().map_or(Ok(()), tls::check)?;
     }
     let varied: usize = config.variants.iter().map(|v| v.machines).fold(0, usize::saturating_add);
     if varied > config.machines {

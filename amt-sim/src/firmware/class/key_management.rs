@@ -3,9 +3,9 @@
 use super::certificate::{CERTIFICATE, certificate_id};
 use super::{Call, Class, Instance, Output, SERVICE, argument, instance, number, service};
 use crate::certificate::{Facts, MAX_BLOB, RequestFault, facts, sign_request};
-use crate::firmware::device::Device;
+use crate::firmware::device::{Device, StoredKey};
 use crate::firmware::soap::{Fault, reference};
-use crate::keys::{self, SignatureHash};
+use crate::keys::{DeviceKey, SignatureHash};
 use amt_core::Tick;
 use amt_core::status::PtStatus;
 use base64::Engine;
@@ -18,6 +18,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         methods: &[
             ("AddCertificate", add_certificate),
+            ("AddKey", add_key),
             ("AddTrustedRootCertificate", add_root),
             ("GenerateKeyPair", generate),
             ("GeneratePKCS10RequestEx", request),
@@ -43,7 +44,7 @@ fn handle_of(id: &str) -> Option<u32> {
 fn list_keys(device: &Device, _: Tick) -> Vec<Instance> {
     let keys = device.keys.iter();
     keys.map(|key| {
-        let public = STANDARD.encode(keys::key(key.pool).public_pkcs1());
+        let public = STANDARD.encode(key.key.public_pkcs1());
         let id = key_id(key.handle);
         instance(KEY_PAIR, &[("DERKey", &public), ("ElementName", "Intel(r) AMT Key"), ("InstanceID", &id)])
     })
@@ -59,12 +60,19 @@ fn delete_key(device: &mut Device, _: &Call<'_>, current: &Instance) -> Result<(
     Ok(())
 }
 
+/// Firmware before 6.0 makes no keys: the setup server makes one and uploads it.
+fn makes_keys(device: &Device) -> Result<(), Fault> {
+    let can = device.config.persona.version.capabilities().generate_key_pair;
+    if can { Ok(()) } else { Err(Fault::action_not_supported()) }
+}
+
 fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    makes_keys(device)?;
     let (algorithm, length) = (number(call, "KeyAlgorithm")?, number(call, "KeyLength")?);
-    if algorithm != 0 || length != 2048 {
-        return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
-    }
     let rules = &device.config.persona.keys;
+    let Some(size) = rules.bits.iter().copied().find(|size| algorithm == 0 && size.bits() == length) else {
+        return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
+    };
     if device.keys.len() >= rules.slots {
         return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
     }
@@ -80,14 +88,15 @@ fn generate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         let status = usize::try_from(at).ok().and_then(|at| words.get(at)).copied();
         return Ok(Output::value(status.unwrap_or(PtStatus::PKI_GENERATING_KEYS.0)));
     }
-    let key = device.make_key();
-    Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(key.handle))])))
+    let handle = device.make_key(size);
+    Ok(Output::ok().with("KeyPair", reference(KEY_PAIR, &[("InstanceID", &key_id(handle))])))
 }
 
 fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    makes_keys(device)?;
     let pair = call.input.reference("KeyPair").ok_or_else(Fault::missing_values)?;
     let key = (pair.class() == Some(KEY_PAIR)).then(|| pair.selector("InstanceID")).flatten().and_then(handle_of);
-    let Some(key) = key.and_then(|handle| device.key(handle)) else {
+    let Some(StoredKey { key, .. }) = key.and_then(|handle| device.key(handle)) else {
         return Ok(Output::value(PtStatus::INVALID_HANDLE.0));
     };
     let invalid = Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
@@ -98,11 +107,28 @@ fn request(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         _ => return invalid,
     };
     let Ok(blob) = STANDARD.decode(argument(call, "NullSignedCertificateRequest")?) else { return invalid };
-    match sign_request(&blob, keys::key(key.pool), hash) {
+    match sign_request(&blob, key, hash) {
         Ok(signed) => Ok(Output::ok().with("SignedCertificateRequest", STANDARD.encode(signed))),
         Err(RequestFault::Unreadable) => invalid,
         Err(RequestFault::KeyMismatch) => Ok(Output::value(PtStatus::INVALID_KEY.0)),
     }
+}
+
+/// Takes a private key: base64 of PKCS#1.
+fn add_key(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    let text = argument(call, "KeyBlob")?;
+    let der = STANDARD.decode(text).ok().filter(|der| der.len() <= MAX_BLOB);
+    let Some(key) = der.and_then(|der| DeviceKey::uploaded(&der)) else {
+        return Ok(Output::value(PtStatus::INVALID_KEY.0));
+    };
+    if device.keys.iter().any(|stored| stored.key == key) {
+        return Ok(Output::value(PtStatus::DUPLICATE.0));
+    }
+    if device.keys.len() >= device.config.persona.keys.slots {
+        return Ok(Output::value(PtStatus::MAX_LIMIT_REACHED.0));
+    }
+    let handle = device.store_key(key);
+    Ok(Output::ok().with("CreatedKey", reference(KEY_PAIR, &[("InstanceID", &key_id(handle))])))
 }
 
 /// Decodes and reads a blob; the status to refuse it with otherwise.
@@ -132,7 +158,7 @@ fn add_certificate(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault
         Ok(read) => read,
         Err(status) => return Ok(Output::value(status.0)),
     };
-    let key = device.keys.iter().find(|k| keys::key(k.pool).public_pkcs1() == facts.public_key).map(|k| k.handle);
+    let key = device.keys.iter().find(|k| k.key.public_pkcs1() == facts.public_key).map(|k| k.handle);
     // An intermediate authority has its key elsewhere; a leaf must belong to a key pair of this machine.
     if key.is_none() && !facts.is_ca {
         return Ok(Output::value(PtStatus::CERT_KEY_NOT_MATCH.0));

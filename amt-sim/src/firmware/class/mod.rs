@@ -20,6 +20,7 @@ mod tls_setting;
 use super::device::Device;
 use super::soap::Fault;
 use amt_core::Tick;
+use amt_core::version::FirmwareVersion;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
 
@@ -100,7 +101,13 @@ static CLASSES: &[&[Class]] = &[
     tls_setting::CLASSES,
 ];
 
-pub(super) fn find(name: &str) -> Option<&'static Class> {
+/// The class, if firmware of this version has it.
+pub(super) fn of(version: FirmwareVersion, name: &str) -> Option<&'static Class> {
+    // Host-based setup and the records of who set a machine up came together.
+    let late = ["IPS_HostBasedSetupService", "IPS_ProvisioningRecordLog", "IPS_TLSProvisioningRecord"];
+    if late.contains(&name) && !version.capabilities().host_based_setup {
+        return None;
+    }
     CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name)
 }
 

@@ -5,6 +5,7 @@ use crate::firmware::device::{Device, Effect, Phase, StoredPassword};
 use crate::firmware::soap::Fault;
 use crate::persona::MebxPolicy;
 use amt_core::Tick;
+use amt_core::psk::{Form, PskPair};
 use amt_core::status::PtStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +24,7 @@ pub(super) const CLASSES: &[Class] = &[Class {
         ("GetUuid", uuid),
         ("GetUnprovisionBlockingComponents", blocking),
         ("SetMEBxPassword", mebx),
+        ("SetTLSPSK", psk),
         ("Unprovision", unprovision),
     ],
     ..Class::read("AMT_SetupAndConfigurationService", SERVICE, list)
@@ -131,6 +133,24 @@ fn mebx(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
     }
     device.mebx = StoredPassword::of(&device.realm, password, false);
     Ok(Output::ok())
+}
+
+/// A fresh pair for the next setup; it counts at once (`spec/wsman.md` §4(b)).
+fn psk(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
+    if !device.config.persona.version.capabilities().psk {
+        return Err(Fault::action_not_supported());
+    }
+    let (pid, pps) = (argument(call, "PID")?, argument(call, "PPS")?);
+    if device.phase != Phase::In {
+        return Ok(Output::value(PtStatus::INVALID_PT_MODE.0));
+    }
+    match PskPair::parse(pid, pps, Form::Strict) {
+        Ok(pair) => {
+            device.replace_psk(pair);
+            Ok(Output::ok())
+        }
+        Err(_) => Ok(Output::value(PtStatus::INVALID_PARAMETER.0)),
+    }
 }
 
 fn commit(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
