@@ -1,6 +1,7 @@
 //! What the setup server tells while it works: for progress displays, logs and embedding programs.
 
 use crate::TlsFacts;
+use amt_core::tls::Rung;
 use amt_core::{Failure, FirmwareVersion, SystemId};
 use amt_provision::Step;
 use std::fmt;
@@ -42,6 +43,15 @@ pub enum Progress {
     Step(Step),
     /// A TLS connection stands.
     Connected(TlsFacts),
+    /// The machine has nothing in common with an engine; the next one is tried.
+    SteppedDown {
+        /// What was tried.
+        from: Rung,
+        /// What is tried now.
+        to: Rung,
+        /// What the device said or did.
+        reason: String,
+    },
     /// The firmware refused a provisioning certificate.
     CertificateRefused {
         /// Which of the server's certificates.
@@ -106,6 +116,7 @@ impl Progress {
             Self::Started { .. } => "started",
             Self::Step(_) => "step",
             Self::Connected(_) => "connected",
+            Self::SteppedDown { .. } => "stepped-down",
             Self::CertificateRefused { .. } => "certificate-refused",
             Self::Version(_) => "version",
             Self::CaPending { .. } => "ca-pending",
@@ -137,6 +148,9 @@ impl fmt::Display for Progress {
             }
             Self::Step(step) => write!(f, "{step}"),
             Self::Connected(tls) => write!(f, "connected with {} {} ({})", tls.version, tls.suite, tls.engine),
+            Self::SteppedDown { from, to, reason } => {
+                write!(f, "older TLS is tried, which the profile allows: {to} instead of {from}, because: {reason}")
+            }
             Self::CertificateRefused { index, reason } => {
                 write!(f, "the firmware refused provisioning certificate {}: {reason}", index + 1)
             }
@@ -160,9 +174,10 @@ impl fmt::Display for Progress {
             }
             Self::Verified { control_mode, tls, took } => write!(
                 f,
-                "verified in {control_mode} control mode over {} {} after {:.1} s",
+                "verified in {control_mode} control mode over {} {} ({}) after {:.1} s",
                 tls.version,
                 tls.suite,
+                tls.engine,
                 took.as_secs_f64()
             ),
             Self::Missed(count) => write!(f, "{count} events were missed"),

@@ -78,6 +78,11 @@ impl FleetEvent {
             }
             Progress::Step(step) => object["step"] = step.name().into(),
             Progress::Connected(tls) => object["tls"] = tls.to_json(),
+            Progress::SteppedDown { from, to, reason } => {
+                object["from"] = from.name().into();
+                object["to"] = to.name().into();
+                object["reason"] = reason.as_str().into();
+            }
             Progress::CertificateRefused { index, .. } => object["certificate"] = (*index).into(),
             Progress::Version(version) => object["firmware"] = version.to_string().into(),
             Progress::CaPending { request } => object["request"] = request.as_str().into(),

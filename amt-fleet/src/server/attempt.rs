@@ -69,6 +69,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// What a machine with this record becomes, but for its names.
+    pub(super) fn profile(&self, machine: &Machine) -> Result<&Plan, Failure> {
+        machine.profile.as_ref().map_or(Ok(&self.plan), |name| self.profiles.find(name))
+    }
+
     pub(super) fn admits_all(&self) -> bool {
         self.defaults.admission == Admission::Auto
     }
@@ -149,10 +154,7 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
 }
 
 fn plan(shared: &Shared, machine: &Machine) -> Result<Plan, Failure> {
-    let mut plan = match &machine.profile {
-        Some(name) => shared.profiles.find(name)?.clone(),
-        None => shared.plan.clone(),
-    };
+    let mut plan = shared.profile(machine)?.clone();
     plan.host_name = machine.host_name.clone().or(plan.host_name);
     plan.domain_name = machine.domain_name.clone().or(plan.domain_name);
     let is_ours = machine.released.is_some() || machine.first_verified_at.is_some();
