@@ -16,6 +16,7 @@ pub mod id;
 pub mod pki;
 pub mod psk;
 pub mod secret;
+pub mod setupbin;
 pub mod status;
 pub mod time;
 pub mod tls;

@@ -4,6 +4,8 @@
 //! Both are written with the letters `A`–`Z` and digits `0`–`9`. The last character of the PID and of each group of four of the PPS
 //! is a check character. What a person typed is normalised ([`Form::Typed`]); what a file holds is not ([`Form::Strict`]).
 
+pub mod list;
+
 use crate::{ErrorCode, Failure, Secret};
 use std::fmt;
 use zeroize::Zeroizing;

@@ -1,4 +1,4 @@
-//! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines.
+//! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin.
 
 use crate::process::{build_bin, cargo, need, program, root, run, target};
 use crate::stages::Count;
@@ -49,14 +49,22 @@ fn sources(folder: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// MeshCentral's AMT stack reads machines that `amt demo --hold` provisioned, with the exported credentials.
+/// MeshCentral's AMT stack reads machines that `amt demo --hold` provisioned, with the exported credentials, and the two read and write
+/// each other's setup.bin.
 pub(crate) fn meshcentral() -> Result<Count> {
     need("node", "nodejs")?;
     let stack = meshcentral_stack()?;
+    let amt = build_bin("amt-cli", "amt")?;
+    let mut count = checks_of(program("node", &["tests/interop/meshcentral/setupbin.js"]).arg(&stack).arg(amt))?;
     let held = Held::start(3)?;
+    count.add(checks_of(program("node", &["tests/interop/meshcentral/client.js"]).arg(stack).arg(&held.credentials))?);
+    Ok(count)
+}
+
+/// Runs a program that prints "ok WHAT" or "FAILED WHAT: WHY" for each check.
+fn checks_of(command: &mut std::process::Command) -> Result<Count> {
     let mut count = Count::default();
-    let mut client = program("node", &["tests/interop/meshcentral/client.js"]);
-    let good = crate::process::watch(client.arg(stack).arg(&held.credentials), |line| {
+    let good = crate::process::watch(command, |line| {
         if line.starts_with("ok ") {
             count.passed += 1;
         } else if line.starts_with("FAILED ") {

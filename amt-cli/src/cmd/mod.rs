@@ -15,7 +15,9 @@ mod intake;
 mod log;
 mod observe;
 mod preflight;
+mod psk;
 mod serve;
+mod setupbin;
 mod sim;
 mod token;
 mod wsman;
@@ -53,6 +55,8 @@ commands! {
     serve::Serve,
     hello::Hello,
     preflight::Preflight,
+    psk::Psk,
+    setupbin::Setupbin,
     sim::Sim,
     wsman::Wsman,
 }

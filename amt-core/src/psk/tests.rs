@@ -46,6 +46,7 @@ fn what_is_wrong_is_named_without_showing_the_secret() {
 /// those that change it by a multiple of 36: with codes 48–57 and 65–90 there is only 36 itself, from a digit to the letter 36 codes
 /// above it.
 #[test]
+#[allow(clippy::print_stdout, reason = "a figure for whoever asks with --nocapture")]
 fn every_typo_of_one_character_is_caught_except_those_36_codes_apart() {
     for (pid, pps) in PAIRS {
         for (text, what) in [(plain(pid), "PID"), (plain(pps), "PPS")] {
