@@ -23,6 +23,8 @@ pub enum Progress {
         retry: u32,
         /// Whether it says that its credentials are already set.
         credentials_set: bool,
+        /// PID of the pre-shared key that it waits for, without a dash; absent: it waits for a certificate.
+        pid: Option<String>,
     },
     /// Something that came to the hello port was turned away.
     Refused(Failure),
@@ -133,8 +135,11 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hello { retry, credentials_set } => {
+            Self::Hello { retry, credentials_set, pid } => {
                 write!(f, "hello, attempt {} of the machine", retry.saturating_add(1))?;
+                if let Some(pid) = pid {
+                    write!(f, "; it waits for the pre-shared key of PID {pid}")?;
+                }
                 if *credentials_set { f.write_str("; it says its credentials are already set") } else { Ok(()) }
             }
             Self::Refused(failure) => write!(f, "refused: {failure}"),

@@ -600,7 +600,7 @@ mod tests {
             ("[profile]\nadmin_pasword = \"x\"\n", "fleet.toml:2:1: unknown field `admin_pasword`"),
             ("[profile]\nadmin_password = \"Secret1!\"\n", "fleet.toml:2:18: expected \"generate\""),
             ("[[provisioning_certificate]]\npassword = \"x\"\n", "fleet.toml:2:1: unknown field `password`"),
-            ("[profile]\nlegacy_tls = true\n", "fleet.toml:2:14: invalid type"),
+            ("[profile]\nlegacy_tls = true\n", "fleet.toml:2:14: wanted string or table"),
             ("[profiles.old]\nlegacy_tls = \"yes\"\n", "fleet.toml:2:14: unknown variant `yes`"),
             ("[retry]\nfirst = \"soon\"\n", "fleet.toml:2:9: \"soon\" is not a time"),
             ("admit = \"all\"\n", "fleet.toml:1:9: unknown variant `all`"),
