@@ -3,21 +3,16 @@
 //! For demonstrations and tests only: the keys are public. The chain is what firmware asks for (`spec/hello-tls.md` §2.3):
 //! root, intermediate, and a leaf with server authentication, Intel's OID and a common name below the DNS suffix.
 
-use crate::keys;
+use crate::keys::{KeySize, PoolKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
+    KeyUsagePurpose, PKCS_RSA_SHA256, PKCS_RSA_SHA384, SerialNumber, date_time_ymd,
 };
 
 /// Intel's OID for setup servers, 2.16.840.1.113741.1.2.3.
 pub const SETUP_SERVER_OID: [u64; 8] = [2, 16, 840, 1, 113_741, 1, 2, 3];
-
-// Keys at the end of the pool, where few machines draw theirs.
-const ROOT_KEY: usize = keys::POOL_SIZE - 1;
-const INTERMEDIATE_KEY: usize = keys::POOL_SIZE - 2;
-const LEAF_KEY: usize = keys::POOL_SIZE - 3;
 
 /// A chain that virtual machines with its root in their list accept.
 pub struct ProvisioningChain {
@@ -27,23 +22,67 @@ pub struct ProvisioningChain {
     pub key: Vec<u8>,
 }
 
+/// What a chain is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// RSA-2048 and SHA-256: firmware up to AMT 21.
+    Rsa2048,
+    /// RSA-3072 and SHA-384: AMT 22.
+    Rsa3072,
+}
+
+impl Strength {
+    fn size(self) -> KeySize {
+        match self {
+            Self::Rsa2048 => KeySize::Rsa2048,
+            Self::Rsa3072 => KeySize::Rsa3072,
+        }
+    }
+
+    fn pair(self, key: &PoolKey) -> KeyPair {
+        let algorithm = if self == Self::Rsa3072 { &PKCS_RSA_SHA384 } else { &PKCS_RSA_SHA256 };
+        KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8().into(), algorithm).expect("keys of the pool are RSA")
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rsa2048 => "Virtual AMT provisioning",
+            Self::Rsa3072 => "Virtual AMT provisioning RSA-3072",
+        }
+    }
+
+    /// Keys of root, intermediate and leaf: at the end of the pool, where few machines draw theirs.
+    fn keys(self) -> [&'static PoolKey; 3] {
+        let last = self.size().pool_size() - 1;
+        [0, 1, 2].map(|back| self.size().key(last - back))
+    }
+}
+
 impl ProvisioningChain {
-    /// A chain whose leaf is named `provisionserver.<suffix>`.
+    /// A chain whose leaf is named `provisionserver.<suffix>`, of RSA-2048 and SHA-256.
     pub fn new(suffix: &str) -> Self {
-        let root = params("Virtual AMT provisioning root", 1, true);
-        let intermediate = params("Virtual AMT provisioning intermediate", 2, true);
+        Self::of(Strength::Rsa2048, suffix)
+    }
+
+    /// The same, made with `strength`.
+    pub fn of(strength: Strength, suffix: &str) -> Self {
+        let name = strength.name();
+        let root = params(&format!("{name} root"), 1, true);
+        let intermediate = params(&format!("{name} intermediate"), 2, true);
         let mut leaf = params(&format!("provisionserver.{suffix}"), 3, false);
         leaf.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Other(SETUP_SERVER_OID.to_vec())];
-        let root_issuer = Issuer::from_params(&root, pair(ROOT_KEY));
-        let intermediate_issuer = Issuer::from_params(&intermediate, pair(INTERMEDIATE_KEY));
+        let [root_key, intermediate_key, leaf_key] = strength.keys();
+        let pair = |key| strength.pair(key);
+        let root_issuer = Issuer::from_params(&root, pair(root_key));
+        let intermediate_issuer = Issuer::from_params(&intermediate, pair(intermediate_key));
         let made = "the parameters are fixed";
         let chain = vec![
-            leaf.signed_by(&pair(LEAF_KEY), &intermediate_issuer).expect(made).der().to_vec(),
-            intermediate.signed_by(&pair(INTERMEDIATE_KEY), &root_issuer).expect(made).der().to_vec(),
-            root.self_signed(&pair(ROOT_KEY)).expect(made).der().to_vec(),
+            leaf.signed_by(&pair(leaf_key), &intermediate_issuer).expect(made).der().to_vec(),
+            intermediate.signed_by(&pair(intermediate_key), &root_issuer).expect(made).der().to_vec(),
+            root.self_signed(&pair(root_key)).expect(made).der().to_vec(),
         ];
-        Self { chain, key: keys::key(LEAF_KEY).pkcs8().to_vec() }
+        Self { chain, key: leaf_key.pkcs8().to_vec() }
     }
 
     /// Chain and key as PEM, in one text: what setup servers read.
@@ -69,11 +108,6 @@ fn pem(label: &str, der: &[u8]) -> String {
     let lines: Vec<&str> =
         (0..base64.len()).step_by(64).filter_map(|at| base64.get(at..base64.len().min(at + 64))).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
-
-fn pair(index: usize) -> KeyPair {
-    KeyPair::from_pkcs8_der_and_sign_algo(&keys::key(index).pkcs8().into(), &PKCS_RSA_SHA256)
-        .expect("keys of the pool are RSA")
 }
 
 fn params(common_name: &str, serial: u64, is_ca: bool) -> CertificateParams {

@@ -3,6 +3,7 @@
 //! In setup mode the chain is what authorises the setup server; after setup a chain is asked for only with mutual
 //! authentication. Every reason is listed, in the order in which firmware would meet it.
 
+use crate::persona::RootAlgorithm;
 use amt_core::{ErrorCode, Failure};
 use sha2::{Digest, Sha256, Sha384};
 use std::fmt;
@@ -49,6 +50,15 @@ impl RootHash {
         Self { algorithm: 3, digest: Sha384::digest(root).to_vec() }
     }
 
+    /// The hash of this root that firmware with `algorithm` lists.
+    pub fn of(algorithm: RootAlgorithm, root: &[u8]) -> Self {
+        match algorithm {
+            RootAlgorithm::Sha1 => Self::sha1(root),
+            RootAlgorithm::Sha256 => Self::sha256(root),
+            RootAlgorithm::Sha384 => Self::sha384(root),
+        }
+    }
+
     fn is_of(&self, root: &[u8]) -> bool {
         match self.algorithm {
             1 => self.digest == sha1::Sha1::digest(root).as_slice(),
@@ -60,7 +70,10 @@ impl RootHash {
 }
 
 /// Every certificate in a file, DER: PEM with one or more, or one DER.
-pub(crate) fn certificates_of(content: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+///
+/// # Errors
+/// `CERTIFICATE_PARSE` if there is no certificate in it, or something else.
+pub fn certificates_of(content: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     let bad = |what: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "sim", what.to_owned());
     let certificates: Vec<Vec<u8>> = if content.starts_with(b"0") && !content.starts_with(b"0\n") {
         vec![content.to_vec()]
@@ -81,6 +94,15 @@ pub(crate) fn certificates_of(content: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         }
     }
     Ok(certificates)
+}
+
+/// Bits of a certificate's RSA key.
+pub(crate) fn rsa_bits(certificate: &[u8]) -> Option<usize> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+        _ => None,
+    }
 }
 
 /// What a chain is measured against.

@@ -17,6 +17,7 @@ mod net;
 pub mod persona;
 pub mod seed;
 pub mod suite;
+pub mod usb;
 
 pub use chain::{ChainFault, RootHash};
 pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};

@@ -44,6 +44,36 @@ impl Variant {
         Self { machines, ..Self::default() }
     }
 
+    /// `machines` of all personas that speak WS-Management, in turn, one variant each: those with pre-shared keys once with a
+    /// certificate and once with a key. They take `pairs` as [`SimConfig::psk`](crate::SimConfig) has them; where there is
+    /// no pair left, the machine waits for a certificate.
+    pub fn mixed(machines: usize, pairs: &[PskPair]) -> Vec<Self> {
+        let kinds: Vec<(Arc<Persona>, bool)> = Persona::names()
+            .filter_map(Persona::built_in)
+            .filter(|persona| persona.version.capabilities().wsman)
+            .flat_map(|persona| {
+                let (psk, persona) = (!persona.tls.psk_suites.0.is_empty(), Arc::new(persona));
+                std::iter::once((Arc::clone(&persona), false)).chain(psk.then_some((persona, true)))
+            })
+            .collect();
+        let mut used = 0;
+        let kinds = kinds.iter().cycle().take(machines);
+        kinds
+            .map(|(persona, psk)| {
+                let pair = psk.then(|| pair_of(pairs, used)).flatten();
+                used += usize::from(*psk);
+                Self { persona: Some(Arc::clone(persona)), psk: Vec::from_iter(pair), ..Self::new(1) }
+            })
+            .collect()
+    }
+
+    /// How many of [`mixed`](Self::mixed) machines want a pair.
+    pub fn pairs_wanted(machines: usize) -> usize {
+        // A pair that all share shows who takes one.
+        let shared = [unknown_pair(*b"00000000", 0)];
+        Self::mixed(machines, &shared).iter().filter(|variant| !variant.psk.is_empty()).count()
+    }
+
     /// Reads a mix: a TOML file with `[[machines]]` tables of `count` and, all optional, `persona` (a name or a file),
     /// `root` (list of certificate files), `root_hash` (`"sha1"`, `"sha256"`, `"sha384"`), `suffix`,
     /// `admin_password_file`, `psk_file` (as [`pairs`] reads it), `pid`, `uuid`. Relative paths are relative to `folder`.
@@ -266,6 +296,34 @@ mod tests {
         }
         let missing = "[[machines]]\ncount = 1\nroot = [\"nowhere.pem\"]\n";
         assert_eq!(Variant::parse_mix(missing, folder.path()).unwrap_err().code, ErrorCode::FILE_READ);
+    }
+
+    #[test]
+    fn a_mixed_set_has_every_persona_in_turn_and_deals_out_the_pairs() {
+        let text = "AMT1-SET7,CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD\n\
+                    0000-037M,NKLD-G5DC-RRNQ-E9YZ-ZIJL-7LFL-VJED-69XJ\n";
+        let pairs = pairs(text).unwrap();
+        let mixed = Variant::mixed(32, &pairs[..1]);
+        let names: Vec<_> = mixed.iter().map(|v| v.persona.as_ref().unwrap().name.as_str()).collect();
+        assert_eq!(names[..3], ["amt-3.2", "amt-3.2", "amt-5.0"]);
+        assert_eq!((names[14], names[15]), ("amt-22.0", "amt-3.2"));
+        let keyed = |set: &[Variant]| set.iter().filter(|v| !v.psk.is_empty()).count();
+        assert_eq!((keyed(&mixed), Variant::pairs_wanted(32)), (9, 9), "a shared pair is everybody's");
+        let two = Variant::mixed(32, &pairs);
+        let dealt: Vec<_> = two.iter().flat_map(|v| &v.psk).collect();
+        assert_eq!(dealt, pairs.iter().collect::<Vec<_>>(), "each is dealt out once");
+        assert_eq!(keyed(&Variant::mixed(32, &[])), 0);
+    }
+
+    #[test]
+    fn pairs_are_read_with_the_line_that_is_wrong_and_without_the_secret() {
+        let pps = "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD";
+        assert_eq!(pairs(&format!("pid,pps\nAMT1SET7,{pps}\n\namt1-set7,{pps}\n")).unwrap().len(), 2);
+        for wrong in [format!("\nAMT1SET8,{pps}"), format!("\nAMT1SET7,{pps}X"), "\nAMT1SET7".to_owned()] {
+            let error = pairs(&wrong).unwrap_err();
+            assert_eq!(error.code, ErrorCode::PSK_INVALID);
+            assert!(error.message.starts_with("line 2: ") && !error.message.contains("CAT0"), "{error}");
+        }
     }
 
     #[test]

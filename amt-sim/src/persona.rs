@@ -87,7 +87,7 @@ section! {
 }
 section! {
     /// Rules of the provisioning chain.
-    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
+    Chain { root_hash: RootAlgorithm, min_rsa_bits: usize, advised_rsa_bits: usize, allow_sha1: bool, enforce_expiry: bool, }
 }
 section! {
     /// Key generation.
@@ -348,7 +348,7 @@ impl Persona {
         if self.hello.is_empty() || self.http.max_chunk == 0 || self.keys.not_ready_status.is_empty() {
             return Err("hello, http.max_chunk and keys.not_ready_status must not be empty");
         }
-        if self.keys.bits.iter().any(|size| *size == KeySize::Rsa1024) {
+        if self.keys.bits.contains(&KeySize::Rsa1024) {
             return Err("keys.bits: machines that make keys make none of 1024 bits");
         }
         let made_by_library =

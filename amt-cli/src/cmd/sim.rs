@@ -4,9 +4,10 @@ use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
 use crate::stop::StopSignal;
-use amt_core::{ErrorCode, Failure};
-use amt_sim::authority::ProvisioningChain;
-use amt_sim::{Fault, FaultPlan, Persona, RootHash, SimConfig, Simulator, Variant};
+use amt_core::psk::PskPair;
+use amt_core::{ErrorCode, Failure, Secret};
+use amt_sim::authority::{ProvisioningChain, Strength};
+use amt_sim::{Fault, FaultPlan, Persona, SimConfig, Simulator, Variant, chain, mix};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -42,11 +43,14 @@ Examples:
     root = [\"foreign-root.pem\"]      # root_hash = \"sha1\" with the persona of an old version
     [[machines]]
     count = 3
-    persona = \"old.toml\"             # based_on = \"amt-16.0\", version = \"9.1.0\"
-    pid = \"AMT1-SET7\"
+    persona = \"9.5\"
+    psk_file = \"pairs.csv\"
     END
     amt sim --machines 25 --mix mix.toml --hello 127.0.0.1:9971 --root root.pem --suffix example.com
-  Further keys: suffix, admin_password_file, uuid.
+  Further keys: suffix, admin_password_file, pid (of a pair that nobody knows), uuid.
+
+  30 machines of every firmware from AMT 3.2 to 22, some with pre-shared keys:
+    amt sim --machines 30 --persona mixed --psk-file pairs.csv --hello 127.0.0.1:9971 --certificate certs --suffix example.com
 
 A fault is PLACE:DIRECTION:KIND[:TIMES]. Place: any, hello, handshake, \"request N\" or Class.Method. Direction, seen
 from the machine: in (lost before it acts) or out (after it acted). Kind: delay=MILLISECONDS, reset, truncate, stall,
@@ -63,12 +67,13 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "HOST:PORT")]
     hello: Option<String>,
 
-    /// Root certificate (PEM or DER) whose SHA-256 the machines trust; may be given several times
+    /// Root certificate (PEM or DER) whose hash the machines trust; may be given several times
     #[arg(long, value_name = "FILE")]
     root: Vec<PathBuf>,
 
     /// Make a provisioning certificate that the machines trust and write it into this folder: provisioning.pem (chain and
-    /// key) and root.pem. For setup servers that have none; its keys are public test keys
+    /// key) and root.pem; for AMT 22, which is meant for RSA-3072, provisioning-3072.pem and root-3072.pem beside them. For setup
+    /// servers that have none; the keys are public test keys
     #[arg(long, value_name = "DIR", requires = "suffix")]
     certificate: Option<PathBuf>,
 
@@ -76,9 +81,20 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "SUFFIX")]
     suffix: Option<String>,
 
-    /// Firmware family: a built-in one (16.0), or a TOML file
+    /// Firmware family: a built-in one (2.6, 3.2, 5.0, 7.1, 9.5, 11.8, 12.0, 14.0, 16.0, 18.0, 21.0, 22.0), a TOML file, or
+    /// `mixed`: all that speak WS-Management in turn
     #[arg(long, value_name = "NAME|FILE", default_value = "16.0")]
     persona: String,
+
+    /// File of pairs that the machines wait for (before AMT 11), a line `PID,PPS` each: the first for the first machine and so
+    /// on; one alone is shared by all. With `mixed`, those of the machines that wait for a key instead of a certificate
+    #[arg(long, value_name = "FILE")]
+    psk_file: Option<PathBuf>,
+
+    /// setup.bin of a USB stick that goes from machine to machine before power-on: each uses the first unused record, which is
+    /// marked as used in the file, as a BIOS does
+    #[arg(long, value_name = "FILE")]
+    usb: Option<PathBuf>,
 
     /// Seed of every choice; the same seed gives the same machines
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -141,7 +157,11 @@ impl Sim {
         let mut config = SimConfig::new(self.machines);
         config.base_address = self.base_address;
         config.suffix.clone_from(&self.suffix);
-        config.persona = Arc::new(persona(&self.persona)?);
+        let mixed = self.persona == MIXED;
+        if !mixed {
+            config.persona = Arc::new(persona(&self.persona)?);
+        }
+        config.usb.clone_from(&self.usb);
         config.seed = self.seed;
         config.time_scale = self.time_scale;
         config.state_file.clone_from(&self.state);
@@ -149,19 +169,10 @@ impl Sim {
         config.spread = Duration::from_millis(self.spread);
         for file in &self.root {
             let content = input::read(file, MAX_FILE)?;
-            let roots = RootHash::of_file(&content).map_err(|failure| {
+            let roots = chain::certificates_of(&content).map_err(|failure| {
                 Failure::new(failure.code, "sim", format!("{}: {}", file.display(), failure.message))
             })?;
-            config.roots.extend(roots);
-        }
-        if let (Some(folder), Some(suffix)) = (&self.certificate, &self.suffix) {
-            let chain = ProvisioningChain::new(suffix);
-            for (name, text) in [("provisioning.pem", chain.pem()), ("root.pem", chain.root_pem())] {
-                let file = folder.join(name);
-                let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
-                written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))?;
-            }
-            config.roots.push(RootHash::sha256(chain.root()));
+            config.root_certificates.extend(roots);
         }
         if let Some(file) = &self.mix {
             let content = input::read(file, MAX_FILE)?;
@@ -169,6 +180,19 @@ impl Sim {
                 .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "sim", format!("{}: not UTF-8", file.display())))?;
             let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             config.variants = Variant::parse_mix(&text, folder)?;
+        }
+        let pairs = match &self.psk_file {
+            Some(file) => pairs(file)?,
+            None => Vec::new(),
+        };
+        if mixed {
+            let others = config.variants.iter().map(|v| v.machines).fold(self.machines, usize::saturating_sub);
+            config.variants.extend(Variant::mixed(others, &pairs));
+        } else {
+            config.psk = pairs;
+        }
+        if let (Some(folder), Some(suffix)) = (&self.certificate, &self.suffix) {
+            certificates(folder, suffix, &mut config)?;
         }
         if let Some(server) = &self.hello {
             config.hello = Some(resolve(server).await?);
@@ -187,13 +211,43 @@ impl Sim {
     }
 }
 
+/// Name of the persona that is all of them.
+const MIXED: &str = "mixed";
+
+/// Writes the provisioning certificates that the machines want, and has the machines trust them.
+fn certificates(folder: &Path, suffix: &str, config: &mut SimConfig) -> Result<(), Failure> {
+    let personas = config.variants.iter().filter_map(|v| v.persona.as_ref()).chain([&config.persona]);
+    let large = personas.map(|p| p.chain.advised_rsa_bits).max().is_some_and(|bits| bits > 2048);
+    let mut made = vec![(Strength::Rsa2048, "")];
+    made.extend(large.then_some((Strength::Rsa3072, "-3072")));
+    for (strength, ending) in made {
+        let chain = ProvisioningChain::of(strength, suffix);
+        for (name, text) in [("provisioning", chain.pem()), ("root", chain.root_pem())] {
+            let file = folder.join(format!("{name}{ending}.pem"));
+            let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
+            written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))?;
+        }
+        config.root_certificates.push(chain.root().to_vec());
+    }
+    Ok(())
+}
+
+fn pairs(file: &Path) -> Result<Vec<PskPair>, Error> {
+    let content = Secret::new(input::read(file, MAX_FILE)?);
+    let text = std::str::from_utf8(content.expose())
+        .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "sim", format!("{}: not UTF-8", file.display())))?;
+    let pairs = mix::pairs(text)
+        .map_err(|failure| Failure::new(failure.code, "sim", format!("{}: {}", file.display(), failure.message)))?;
+    Ok(pairs)
+}
+
 fn persona(name: &str) -> Result<Persona, Error> {
     if let Some(persona) = Persona::built_in(name) {
         return Ok(persona);
     }
     if !Path::new(name).exists() {
         let known: Vec<&str> = Persona::names().collect();
-        let hint = format!("built in: {}; or give a TOML file with based_on = \"amt-16.0\"", known.join(", "));
+        let hint = format!("built in: {}, {MIXED}; or give a TOML file with based_on = \"amt-16.0\"", known.join(", "));
         return Err(Error::usage(format!("{name}: no such persona"), hint));
     }
     let content = input::read(Path::new(name), MAX_FILE)?;
@@ -211,12 +265,21 @@ async fn resolve(server: &str) -> Result<SocketAddr, Error> {
 
 fn report(simulator: &Simulator, out: &mut Output) -> Result<(), Failure> {
     let truths = simulator.truths();
-    let machines: Vec<_> =
-        truths.iter().map(|t| json!({"uuid": t.uuid, "address": t.address, "persona": t.persona})).collect();
+    let machines: Vec<_> = truths
+        .iter()
+        .map(|t| json!({"uuid": t.uuid, "address": t.address, "persona": t.persona, "pid": t.pid, "usb": t.usb}))
+        .collect();
     let control = simulator.control();
     out.show(&json!({"machines": machines, "control": control.map(|c| c.to_string())}), |w| {
         for truth in &truths {
-            writeln!(w, "{:<15}  {}  {}", truth.address, truth.uuid, truth.persona)?;
+            write!(w, "{:<15}  {}  {}", truth.address, truth.uuid, truth.persona)?;
+            if let Some(pid) = &truth.pid {
+                write!(w, "  waits for the key of {pid}")?;
+            }
+            if let Some(error) = truth.usb.as_ref().and_then(|usb| usb.error.as_ref()) {
+                write!(w, "  stick not applied: {error}")?;
+            }
+            writeln!(w)?;
         }
         match control {
             Some(control) => writeln!(w, "control socket: {control}"),

@@ -8,6 +8,7 @@ mod values;
 
 use super::{Record, SetupBin};
 use crate::{Finding, Severity};
+use std::fmt;
 
 /// Most findings that are given; one more tells that there were others.
 pub const MAX_FINDINGS: usize = 1000;
@@ -81,22 +82,39 @@ impl SetupBin {
         let mut numbers = structure::Numbers::default();
         let mut file = rules::File::new(self);
         for (at, record) in self.records().iter().enumerate() {
+            let place = Place::record(at);
             structure::check_record(self, at, record, &mut numbers, &mut list);
-            values::check(self, &field(at), record, &mut list);
-            file.check(&field(at), record, &mut list);
+            values::check(self, place, record, &mut list);
+            file.check(place, record, &mut list);
         }
         file.finish(&mut list);
         list.into_inner()
     }
 }
 
-/// The name of a record in findings: its place in the file, since numbers may be wrong.
-fn field(at: usize) -> String {
-    format!("record {}", at + 1)
+/// Where in the file a finding is: a record by its place, since numbers may be wrong, and one of its entries. Becomes text only if
+/// there is a finding.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    record: usize,
+    entry: Option<&'a super::Entry<'a>>,
 }
 
-fn entry_field(record: &str, entry: &super::Entry<'_>) -> String {
-    format!("{record} {}", entry.name())
+impl<'a> Place<'a> {
+    const fn record(record: usize) -> Self {
+        Self { record, entry: None }
+    }
+
+    const fn entry(self, entry: &'a super::Entry<'a>) -> Self {
+        Self { record: self.record, entry: Some(entry) }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}", self.record.saturating_add(1))?;
+        self.entry.map_or(Ok(()), |entry| write!(f, " {}", entry.name()))
+    }
 }
 
 /// Findings up to a limit, and how bad the others are.
@@ -113,14 +131,21 @@ impl List {
         Self { findings: Vec::new(), limit, least, more: None }
     }
 
-    fn add(&mut self, code: &'static str, severity: Severity, field: &str, message: impl Into<String>, hint: &str) {
+    fn add(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        field: impl fmt::Display,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
         #[cfg(test)]
         assert!(CODES.contains(&code), "{code}");
         if severity < self.least {
             return;
         }
         if self.findings.len() < self.limit {
-            self.findings.push(Finding::new(code, severity, field, message, hint));
+            self.findings.push(Finding::new(code, severity, field.to_string(), message, hint));
         } else {
             self.more = self.more.max(Some(severity));
         }

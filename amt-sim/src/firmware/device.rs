@@ -231,8 +231,8 @@ impl Device {
             staged: TlsState::FACTORY,
             active: TlsState::FACTORY,
             general: General {
-                host_name: String::new(),
-                domain_name: String::new(),
+                host_name: config.host_name.clone(),
+                domain_name: config.domain_name.clone(),
                 ping: true,
                 rmcp_ping: true,
                 wsman_only: false,
@@ -423,6 +423,9 @@ impl Device {
         config.admin_password = None;
         config.mebx_password = None;
         config.otp = None;
+        config.host_name.clear();
+        config.domain_name.clear();
+        config.silent = false;
         config.psk = self.psk.take().filter(|_| self.config.persona.psk.survives_unprovision);
         // What the computer's own system said, and who was here, is not undone with the setup.
         config.host_os_fqdn.clone_from(&self.general.host_os_fqdn);

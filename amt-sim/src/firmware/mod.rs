@@ -26,9 +26,11 @@ use crate::fault::{Direction, FaultKind, FaultPlan, Message, damage};
 use crate::keys::DeviceKey;
 use crate::persona::{Persona, PlainPort, Setup13};
 use crate::seed::Seeded;
+use crate::usb::UsbOutcome;
 use amt_core::psk::PskPair;
 use amt_core::version::TlsVersion;
 use amt_core::{Secret, SystemId, Tick};
+pub(crate) use class::is_strong as is_strong_password;
 use connection::Connection;
 use device::{Device, Effect};
 use std::collections::{BTreeMap, VecDeque};
@@ -71,6 +73,14 @@ pub struct MachineConfig {
     pub host_agent: bool,
     /// Record of another owner's setup.
     pub earlier_setup: Option<SetupRecord>,
+    /// Host name that was typed in, or came by USB stick.
+    pub host_name: String,
+    /// Domain likewise.
+    pub domain_name: String,
+    /// A machine that does not open its window by itself: an agent in its system has to.
+    pub silent: bool,
+    /// What became of a USB stick.
+    pub usb: Option<UsbOutcome>,
     /// A machine that waits for this pre-shared key: its hello is of type 2, and it judges no certificates.
     pub psk: Option<PskPair>,
 }
@@ -93,6 +103,10 @@ impl MachineConfig {
             host_os_fqdn: String::new(),
             host_agent: true,
             earlier_setup: None,
+            host_name: String::new(),
+            domain_name: String::new(),
+            silent: false,
+            usb: None,
             psk: None,
         }
     }
@@ -333,6 +347,11 @@ impl Firmware {
         &self.device.realm
     }
 
+    /// Root hashes in its list.
+    pub fn trusted_roots(&self) -> &[RootHash] {
+        self.device.roots()
+    }
+
     /// Whether this is the admin password now.
     pub fn check_admin_password(&self, password: &str) -> bool {
         self.device.admin.ha1 == ha1("admin", &self.device.realm, password)
@@ -439,13 +458,17 @@ impl Firmware {
         self.restart_until = None;
         if first {
             let hours = self.device.config.persona.window.hours;
-            if hours > 0 && self.device.phase != Phase::Post {
+            if hours > 0 && !self.device.config.silent && self.device.phase != Phase::Post {
                 self.device.open_window(now, hours);
             }
         } else {
             self.device.fall_back();
             let persona = &self.device.config.persona;
-            if persona.psk.power_reopens && self.device.psk.is_some() && self.device.phase != Phase::Post {
+            if persona.psk.power_reopens
+                && self.device.psk.is_some()
+                && !self.device.config.silent
+                && self.device.phase != Phase::Post
+            {
                 let hours = persona.window.rearm_hours;
                 self.device.open_window(now, hours);
             }

@@ -6,6 +6,7 @@ use super::device::StoredPassword;
 use super::host::TrueBoot;
 use crate::certificate::facts;
 use crate::digest::hex;
+use crate::usb::UsbOutcome;
 use amt_core::Tick;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,9 @@ pub struct MachineTruth {
     /// PID of the pre-shared key that it waits for, or has for its next setup.
     #[serde(default)]
     pub pid: Option<String>,
+    /// What became of a USB stick.
+    #[serde(default)]
+    pub usb: Option<UsbOutcome>,
     /// What the last TLS handshake brought.
     #[serde(default)]
     pub tls: Option<TrueTls>,
@@ -187,6 +191,7 @@ impl Firmware {
             plain_port: self.listening.0,
             secure_port: self.listening.1,
             pid: device.psk.as_ref().map(|pair| pair.pid.to_string()),
+            usb: device.config.usb.clone(),
             tls: self.session.as_ref().map(|(_, session)| TrueTls {
                 engine: session.engine.to_owned(),
                 version: session.version.to_string(),

@@ -7,12 +7,13 @@ mod machine;
 mod state_file;
 mod tls;
 
-use crate::chain::RootHash;
+use crate::chain::{self, RootHash};
 use crate::fault::{Fault, FaultPlan};
 use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
 use crate::mix::{self, Variant};
 use crate::persona::Persona;
 use crate::seed::Seeded;
+use crate::usb::Stick;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use machine::{Event, Shared, Where};
@@ -42,6 +43,9 @@ pub struct SimConfig {
     pub hello: Option<SocketAddr>,
     /// Root hashes that every machine trusts.
     pub roots: Vec<RootHash>,
+    /// Root certificates (DER) that machines trust, by the hash that their firmware lists. Where some have keys of the size
+    /// that a firmware is meant to be used with, it lists only those.
+    pub root_certificates: Vec<Vec<u8>>,
     /// DNS suffix of every machine.
     pub suffix: Option<String>,
     /// Firmware family.
@@ -58,6 +62,8 @@ pub struct SimConfig {
     pub admin_password: Option<Secret<String>>,
     /// Pairs of PID and PPS that machines wait for: the first for the first machine, and so on; one alone is shared by all.
     pub psk: Vec<PskPair>,
+    /// A USB stick with `setup.bin`, which goes from machine to machine before power-on ([`usb`](crate::usb)).
+    pub usb: Option<PathBuf>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
     pub host_os_fqdn: String,
     /// Record of another owner's setup, on every machine.
@@ -82,6 +88,7 @@ impl SimConfig {
             base_address: Ipv4Addr::new(127, 1, 0, 1),
             hello: None,
             roots: Vec::new(),
+            root_certificates: Vec::new(),
             suffix: None,
             persona: Arc::new(Persona::default()),
             seed: 0,
@@ -90,6 +97,7 @@ impl SimConfig {
             faults: FaultPlan::none(),
             admin_password: None,
             psk: Vec::new(),
+            usb: None,
             host_os_fqdn: String::new(),
             earlier_setup: None,
             spread: Duration::ZERO,
@@ -98,6 +106,13 @@ impl SimConfig {
             control: None,
             variants: Vec::new(),
         }
+    }
+}
+
+impl SimConfig {
+    /// `machines` of all personas in turn, as [`Variant::mixed`] has them.
+    pub fn mixed(machines: usize, pairs: &[PskPair]) -> Self {
+        Self { variants: Variant::mixed(machines, pairs), ..Self::new(machines) }
     }
 }
 
@@ -158,7 +173,7 @@ impl Simulator {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for numbers out of range, `LISTEN` if an address cannot be used, `FILE_WRITE` if the state
-    /// file cannot be written.
+    /// file or the stick cannot be written, `SETUP_BIN` if a BIOS would not take the stick.
     pub async fn start(config: SimConfig) -> Result<Self, Failure> {
         check(&config)?;
         raise_descriptor_limit(config.machines as u64 * DESCRIPTORS + 256);
@@ -175,6 +190,7 @@ impl Simulator {
             Failure::new(ErrorCode::LISTEN, "sim", what)
         };
         drop(machine::bind(config.base_address, config.ports.1).map_err(listen)?);
+        let mut stick = config.usb.as_deref().map(Stick::open).transpose()?;
         let mut variants = config.variants.iter().flat_map(|v| (0..v.machines).map(move |nth| (v, nth)));
         for index in 0..config.machines {
             let mut wire: [u8; 16] = ids.bytes();
@@ -197,10 +213,22 @@ impl Simulator {
                 host_os_fqdn: config.host_os_fqdn.clone(),
                 host_agent: true,
                 earlier_setup: config.earlier_setup.clone(),
+                host_name: String::new(),
+                domain_name: String::new(),
+                silent: false,
+                usb: None,
                 psk: mix::pair_of(&config.psk, index),
             };
-            if let Some((variant, nth)) = variants.next() {
+            let variant = variants.next();
+            if let Some((variant, nth)) = variant {
                 variant.apply(&mut machine_config, nth);
+            }
+            if variant.is_none_or(|(variant, _)| variant.roots.is_none()) {
+                machine_config.roots.extend(listed(&machine_config.persona, &config.root_certificates));
+            }
+            let mut places = places;
+            if let Some(stick) = &mut stick {
+                places.hello = stick.plug_into(&mut machine_config)?.or(places.hello);
             }
             let persona = Arc::clone(&machine_config.persona);
             let address = address(config.base_address, index);
@@ -266,6 +294,11 @@ impl Simulator {
     /// Whether this is the password of the machine's setup menu now.
     pub fn check_mebx_password(&self, id: SystemId, password: &str) -> bool {
         self.machines.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
+    }
+
+    /// Root hashes in a machine's list.
+    pub fn trusted_roots(&self, id: SystemId) -> Option<Vec<RootHash>> {
+        self.machines.find(id).map(|m| m.shared.firmware().trusted_roots().to_vec())
     }
 
     /// Has a machine say hello now, if its window is open. False for an unknown machine.
@@ -338,6 +371,14 @@ fn check(config: &SimConfig) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a firmware lists of these root certificates.
+fn listed(persona: &Persona, roots: &[Vec<u8>]) -> Vec<RootHash> {
+    let rules = &persona.chain;
+    let advised = |der: &Vec<u8>| chain::rsa_bits(der).is_some_and(|bits| bits >= rules.advised_rsa_bits);
+    let any = !roots.iter().any(advised);
+    roots.iter().filter(|der| any || advised(der)).map(|der| RootHash::of(rules.root_hash, der)).collect()
+}
+
 /// The address `index` steps from `base`; x.x.x.0 and x.x.x.255 are used like any other: they are loopback.
 fn address(base: Ipv4Addr, index: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(base).saturating_add(u32::try_from(index).unwrap_or(u32::MAX)))
@@ -360,6 +401,32 @@ fn raise_descriptor_limit(_: u64) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authority::{ProvisioningChain, Strength};
+
+    #[test]
+    fn a_firmware_lists_the_roots_that_it_is_meant_for_in_its_own_hash() {
+        let root = |strength| ProvisioningChain::of(strength, "example.com").root().to_vec();
+        let [usual, large] = [Strength::Rsa2048, Strength::Rsa3072].map(root);
+        let both = [usual.clone(), large.clone()];
+        let of = |name: &str, roots: &[Vec<u8>]| listed(&Persona::built_in(name).unwrap(), roots);
+        assert_eq!(of("5.0", &both), [RootHash::sha1(&usual), RootHash::sha1(&large)]);
+        assert_eq!(of("16.0", &both), [RootHash::sha256(&usual), RootHash::sha256(&large)]);
+        assert_eq!(of("22.0", &both), [RootHash::sha384(&large)]);
+        assert_eq!(of("22.0", &both[..1]), [RootHash::sha384(&usual)], "better than none");
+    }
+
+    #[cfg(not(feature = "legacy-tls"))]
+    #[tokio::test]
+    async fn without_openssl_a_persona_that_needs_it_is_refused_by_name() {
+        let mut config = SimConfig::new(1);
+        config.base_address = Ipv4Addr::new(127, 62, 30, 1);
+        config.persona = Persona::built_in("7.1").unwrap().into();
+        let error = Simulator::start(config).await.err().unwrap();
+        assert_eq!(error.code, ErrorCode::TLS_LEGACY_MISSING);
+        assert!(error.message.contains("amt-7.1"), "{error}");
+        let error = Simulator::start(SimConfig::mixed(1, &[])).await.err().unwrap();
+        assert!(error.message.contains("amt-3.2"), "{error}");
+    }
 
     #[tokio::test]
     async fn numbers_out_of_range_are_refused() {

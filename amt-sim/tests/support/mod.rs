@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod chains;
+#[cfg(feature = "legacy-tls")]
+pub mod old;
 
 use amt_core::{SystemId, Tick};
 use amt_sim::firmware::{Input, MachineConfig, Output, Port};
@@ -285,7 +287,7 @@ fn split(reply: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf8_lossy(&reply[..at]).into_owned(), &reply[at + 4..]))
 }
 
-fn is_whole(reply: &[u8]) -> bool {
+pub fn is_whole(reply: &[u8]) -> bool {
     let Some((head, body)) = split(reply) else { return false };
     if head.contains("chunked") {
         return body.ends_with(b"0\r\n\r\n");

@@ -27,8 +27,7 @@ pub(super) struct Sheet {
 
 /// Where MEBx asks for a pair; the words differ between makers.
 const WHERE: &str = "In MEBx (Ctrl+P when the machine starts): Intel AMT Configuration, Setup and Configuration, TLS PSK, Set PID and PPS.";
-const KEYBOARD: &str =
-    "MEBx has the US keyboard layout. The last character of each group is a check character: firmware refuses a typo.";
+const KEYBOARD: &str = "MEBx has the US keyboard layout. The last character of each group is a check character: firmware refuses nearly every typo.";
 
 const STYLE: &str = "body{font:11pt sans-serif;margin:1.5cm}table{border-collapse:collapse;width:100%}\
 td,th{border:1px solid #888;padding:.35cm .2cm;text-align:left}td.key{font:12pt monospace;white-space:nowrap}\

@@ -1,10 +1,9 @@
 //! `consume` and `wipe`: a file is changed where it is, or written elsewhere.
 
 use super::super::{Error, Verdict};
-use super::{document, write};
-use crate::input;
+use super::{content, document, write};
 use crate::output::Output;
-use amt_core::setupbin::{MAX_FILE, SetupBin};
+use amt_core::setupbin::SetupBin;
 use amt_core::{ErrorCode, Failure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -45,7 +44,7 @@ pub(super) struct Wipe {
 
 impl Consume {
     pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let mut file = SetupBin::decode(&input::read(&self.file, MAX_FILE)?)?;
+        let mut file = SetupBin::decode(content(&self.file)?.expose())?;
         let at = file.consume().ok_or_else(|| {
             Failure::new(ErrorCode::SETUP_BIN, "consume", "every record is used")
                 .hint("create a file with more records; `amt setupbin wipe` takes the secrets of these away")
@@ -71,7 +70,7 @@ impl Consume {
 
 impl Wipe {
     pub(super) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let mut file = SetupBin::read(&input::read(&self.file, MAX_FILE)?)?;
+        let mut file = SetupBin::read(content(&self.file)?.expose())?;
         let wiped = file.wipe(self.all);
         let target = self.output.as_deref().unwrap_or(&self.file);
         write(out, target, &file)?;

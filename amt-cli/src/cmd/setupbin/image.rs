@@ -3,10 +3,9 @@
 //! One file, the first in the root folder of a fresh volume, in one piece, under its short name. The same file gives the same image.
 
 use super::super::{Error, Verdict};
-use crate::input;
 use crate::output::Output;
-use amt_core::setupbin::{MAX_FILE, SetupBin};
-use amt_core::{ErrorCode, Failure};
+use amt_core::setupbin::SetupBin;
+use amt_core::{ErrorCode, Failure, Secret};
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use serde_json::json;
 use std::io::{self, Cursor, Write};
@@ -60,14 +59,14 @@ impl Image {
             let hint = format!("give --size {least} to {MAX_SIZE}");
             return Err(Error::usage(format!("an image of {} MiB is of no use", self.size), hint));
         }
-        let content = input::read(&self.file, MAX_FILE)?;
-        let file = SetupBin::decode(&content)?;
+        let content = super::content(&self.file)?;
+        let file = SetupBin::decode(content.expose())?;
         let layout = Layout { size: self.size as usize * MIB, fat32, partition: self.partition };
-        let image = layout.image(&content).map_err(|error| {
+        let image = layout.image(content.expose()).map(Secret::new).map_err(|error| {
             Failure::new(ErrorCode::IO, "image", format!("the volume cannot be made: {error}"))
                 .hint("the file may be larger than the stick: give a larger --size")
         })?;
-        out.file(&self.output, &image, true)?;
+        out.file(&self.output, image.expose(), true)?;
         if self.output != Path::new("-") {
             let document = json!({
                 "file": self.output.display().to_string(),

@@ -9,7 +9,7 @@ use super::{Error, Verdict};
 use crate::input;
 use crate::output::{Output, finding_json};
 use amt_core::setupbin::{self, MAX_FILE, SetupBin as File};
-use amt_core::{Failure, Finding, Severity};
+use amt_core::{Failure, Finding, Secret, Severity};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -102,8 +102,8 @@ impl Setupbin {
 
 impl Create {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let text = input::read(&self.from, rebuild::MAX_DOCUMENT)?;
-        let file = rebuild::file(&text)?;
+        let text = Secret::new(input::read(&self.from, rebuild::MAX_DOCUMENT)?);
+        let file = rebuild::file(text.expose())?;
         write(out, &self.output, &file)?;
         if self.output != Path::new("-") {
             let findings = file.lint();
@@ -130,7 +130,7 @@ impl Create {
 
 impl Show {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let file = File::read(&input::read(&self.file, MAX_FILE)?)?;
+        let file = File::read(content(&self.file)?.expose())?;
         let findings = file.lint();
         out.show(&document::file(&file, &findings, self.reveal), |w| {
             document::people(w, &file, self.reveal)?;
@@ -142,8 +142,13 @@ impl Show {
 
 impl Lint {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        Ok(out.findings(&setupbin::lint(&input::read(&self.file, MAX_FILE)?))?)
+        Ok(out.findings(&setupbin::lint(content(&self.file)?.expose()))?)
     }
+}
+
+/// The bytes of a setup.bin.
+fn content(file: &Path) -> Result<Secret<Vec<u8>>, Failure> {
+    input::read(file, MAX_FILE).map(Secret::new)
 }
 
 /// Writes the file, readable by its owner only.

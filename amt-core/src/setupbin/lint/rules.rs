@@ -2,7 +2,7 @@
 
 use super::super::record::DATA;
 use super::super::{Entry, MAX_ROOT_HASHES, Record, SetupBin, Version};
-use super::{List, entry_field, values};
+use super::{List, Place, values};
 use crate::Severity::{Error, Info, Warning};
 use crate::psk::{Form, Pid, Pps};
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ impl<'a> File<'a> {
         Self { file, pids: HashSet::new(), told_of_sharing: false, with_secrets_left: 0 }
     }
 
-    pub(super) fn check(&mut self, field: &str, record: &'a Record, list: &mut List) {
+    pub(super) fn check(&mut self, field: Place<'_>, record: &'a Record, list: &mut List) {
         if record.kind != DATA {
             return;
         }
@@ -71,7 +71,7 @@ impl<'a> File<'a> {
         }
     }
 
-    fn passwords(&mut self, field: &str, current: Option<&Entry<'a>>, new: Option<&Entry<'a>>, list: &mut List) {
+    fn passwords(&mut self, field: Place<'_>, current: Option<&Entry<'a>>, new: Option<&Entry<'a>>, list: &mut List) {
         let text = |entry: Option<&Entry<'a>>| entry.and_then(values::text);
         match (current, text(current)) {
             (None, _) => {
@@ -90,30 +90,30 @@ impl<'a> File<'a> {
             }
             (Some(entry), text) if text != Some(FACTORY) && !PASSWORD.contains(&entry.value.len()) => {
                 let text = "neither the factory's password nor one of 8 to 32 characters";
-                list.add("PWD-CURRENT", Warning, &entry_field(field, entry), text, "no machine can have it");
+                list.add("PWD-CURRENT", Warning, field.entry(entry), text, "no machine can have it");
             }
             _ => {}
         }
         let Some(new) = new else { return };
-        let name = entry_field(field, new);
+        let name = field.entry(new);
         let lacking = lacking(new.value);
         if !lacking.is_empty() {
             let text = format!("firmware refuses this password: {}", lacking.join(", "));
             let hint = "8 to 32 characters: capital and small letter, digit, and one of ! @ # $ % ^ *";
-            list.add("PWD-WEAK", Error, &name, text, hint);
+            list.add("PWD-WEAK", Error, name, text, hint);
         } else if new.value.iter().any(|byte| b"'<>& ".contains(byte)) {
             let text = "has one of ' < > & or a space, which some makers do not allow";
-            list.add("PWD-LAYOUT", Info, &name, text, "");
+            list.add("PWD-LAYOUT", Info, name, text, "");
         }
         if self.file.header.reusable() && !self.told_of_sharing {
             self.told_of_sharing = true;
             let text = "the file is reusable: every machine gets the same password";
             let hint = "one record and password for each machine is safer (flags 0)";
-            list.add("PWD-SHARED", Warning, &name, text, hint);
+            list.add("PWD-SHARED", Warning, name, text, hint);
         }
     }
 
-    fn pair(&mut self, field: &str, pid: Option<&Entry<'a>>, pps: Option<&Entry<'a>>, list: &mut List) {
+    fn pair(&mut self, field: Place<'_>, pid: Option<&Entry<'a>>, pps: Option<&Entry<'a>>, list: &mut List) {
         if pid.is_some() != pps.is_some() {
             let text = if pid.is_some() { "there is a pid but no pps" } else { "there is a pps but no pid" };
             list.add("PSK-HALF", Error, field, text, "add the other half, or leave both out");
@@ -122,7 +122,7 @@ impl<'a> File<'a> {
         let mut checked = |entry: &Entry<'a>, result: Result<(), crate::Failure>| {
             if let Err(failure) = result {
                 let hint = "capitals and digits without dashes; `amt psk check` says what is wrong with a pair";
-                list.add("PSK-CHECK", Error, &entry_field(field, entry), failure.message, hint);
+                list.add("PSK-CHECK", Error, field.entry(entry), failure.message, hint);
             }
         };
         if let Some(pid) = pid {
@@ -133,30 +133,24 @@ impl<'a> File<'a> {
         }
         if self.file.version() > Version::V2_1 {
             let text = format!("pairs belong into files of version 1, 2.0 and 2.1; this is {}", self.file.version());
-            list.add("PSK-VERSION", Warning, &entry_field(field, any), text, "make the file version 2.1");
+            list.add("PSK-VERSION", Warning, field.entry(any), text, "make the file version 2.1");
         }
         let again = pid.is_some_and(|pid| !self.pids.insert(pid.value));
         if again || self.file.header.reusable() {
             let text = "this pair goes to more than one machine";
-            list.add("PSK-SHARED", Info, &entry_field(field, any), text, "one pair for each machine is safer");
+            list.add("PSK-SHARED", Info, field.entry(any), text, "one pair for each machine is safer");
         }
     }
 }
 
 /// Duplicates, and the order that firmware asks for.
-fn order(field: &str, entries: &[Entry<'_>], list: &mut List) {
+fn order(field: Place<'_>, entries: &[Entry<'_>], list: &mut List) {
     let mut seen = HashSet::new();
     for entry in entries {
         let repeats = entry.variable().is_some_and(super::super::Variable::may_repeat);
         if !seen.insert((entry.module, entry.id)) && !repeats {
             let text = "stands more than once";
-            list.add(
-                "VAR-TWICE",
-                Error,
-                &entry_field(field, entry),
-                text,
-                "it is not known which one counts: keep one",
-            );
+            list.add("VAR-TWICE", Error, field.entry(entry), text, "it is not known which one counts: keep one");
         }
     }
     let places = |module: u16, id: Option<u16>| {

@@ -5,7 +5,7 @@ use super::super::record::{DATA, SCRAMBLED, VALID};
 use super::super::{
     CHUNK, MAX_CHUNKS, MAX_RECORDS, MAX_WRITTEN_RECORDS, RECORD_HEADER, Record, SetupBin, Stop, Version,
 };
-use super::{List, field, reads_the_other_way};
+use super::{List, Place, reads_the_other_way};
 use crate::Severity::{Error, Info, Warning};
 use std::collections::HashSet;
 
@@ -134,40 +134,40 @@ fn check_counts(file: &SetupBin, list: &mut List) {
 }
 
 pub(super) fn check_record(file: &SetupBin, at: usize, record: &Record, numbers: &mut Numbers, list: &mut List) {
-    let name = field(at);
+    let name = Place::record(at);
     if record.kind == 0 {
-        list.add("REC-KIND", Info, &name, "marked as no data; a BIOS passes over it", "");
+        list.add("REC-KIND", Info, name, "marked as no data; a BIOS passes over it", "");
     } else if record.kind != DATA {
         let text = format!("type {} is not known", record.kind);
         list.add(
             "REC-KIND",
             Error,
-            &name,
+            name,
             text,
             "the file is damaged, or records have another size than the header tells",
         );
     }
     if record.flags & !(VALID | SCRAMBLED) != 0 {
-        list.add("REC-FLAGS", Warning, &name, format!("{:#x} has bits without a known meaning", record.flags), "");
+        list.add("REC-FLAGS", Warning, name, format!("{:#x} has bits without a known meaning", record.flags), "");
     }
     if record.is_scrambled() && file.version() < Version::V4 {
         let text = format!("scrambled, which version {} does not know", file.version());
-        list.add("REC-SCRAMBLED", Warning, &name, text, "make the file version 4, or do not scramble");
+        list.add("REC-SCRAMBLED", Warning, name, text, "make the file version 4, or do not scramble");
     }
     if record.reserved != [0; 8] {
-        list.add("REC-RESERVED", Warning, &name, "reserved bytes are not zero", "");
+        list.add("REC-RESERVED", Warning, name, "reserved bytes are not zero", "");
     }
     if usize::from(record.chunks) * CHUNK != file.header.record_size() {
         let text = format!("{} chunks, the header tells {}", record.chunks, file.header.record_size() / CHUNK);
-        list.add("REC-CHUNKS", Warning, &name, text, "");
+        list.add("REC-CHUNKS", Warning, name, text, "");
     }
     if usize::from(record.header_bytes) != RECORD_HEADER {
         let text = format!("a record header of {} bytes instead of {RECORD_HEADER}", record.header_bytes);
-        list.add("REC-HEADER", Error, &name, text, "the file is damaged, or not from a known tool");
+        list.add("REC-HEADER", Error, name, text, "the file is damaged, or not from a known tool");
     }
     if record.number == 0 || !numbers.insert(record.number) {
         let text = format!("number {} is taken", record.number);
-        list.add("REC-NUMBER", Warning, &name, text, "numbers are 1, 2, 3 …, each once");
+        list.add("REC-NUMBER", Warning, name, text, "numbers are 1, 2, 3 …, each once");
     }
     if record.kind == DATA {
         check_entries(file, at, record, list);
@@ -175,19 +175,18 @@ pub(super) fn check_record(file: &SetupBin, at: usize, record: &Record, numbers:
 }
 
 fn check_entries(file: &SetupBin, at: usize, record: &Record, list: &mut List) {
-    let name = field(at);
+    let name = Place::record(at);
     let mut entries = record.entries();
     for entry in entries.by_ref() {
         if entry.reserved != 0 || entry.padding.iter().any(|byte| *byte != 0) {
-            let field = super::entry_field(&name, &entry);
-            list.add("VAR-RESERVED", Warning, &field, "reserved bytes or padding are not zero", "");
+            list.add("VAR-RESERVED", Warning, name.entry(&entry), "reserved bytes or padding are not zero", "");
         }
     }
     let offset = file.header_size + at * file.header.record_size() + RECORD_HEADER + entries.offset();
     let reason = match entries.stop() {
         None if entries.rest().iter().any(|byte| *byte != 0) => {
             let text = format!("bytes behind the last entry, at offset {offset:#x} of the file, are not zero");
-            list.add("REC-PADDING", Warning, &name, text, "they may be left from another record, secrets too");
+            list.add("REC-PADDING", Warning, name, text, "they may be left from another record, secrets too");
             return;
         }
         None => return,
@@ -203,5 +202,5 @@ fn check_entries(file: &SetupBin, at: usize, record: &Record, list: &mut List) {
         }
         _ => "what follows cannot be read: create the file anew".to_owned(),
     };
-    list.add("REC-STOP", Error, &name, text, &hint);
+    list.add("REC-STOP", Error, name, text, &hint);
 }

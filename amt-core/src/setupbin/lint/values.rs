@@ -1,41 +1,41 @@
 //! Each value by itself (`spec/setupbin.md` §2).
 
 use super::super::{Entry, Kind, POWER_PACKAGES, Record, SetupBin, Value, Variable, Version};
-use super::{List, entry_field};
+use super::{List, Place};
 use crate::Severity::{Error, Info, Warning};
 use crate::hello::HashAlgorithm;
 
 /// Lengths that values of 2/22 are known to have.
 const IPV6_LENGTHS: [usize; 2] = [204, 84];
 
-pub(super) fn check(file: &SetupBin, record_field: &str, record: &Record, list: &mut List) {
+pub(super) fn check(file: &SetupBin, place: Place<'_>, record: &Record, list: &mut List) {
     for entry in record.entries() {
-        let field = entry_field(record_field, &entry);
+        let field = place.entry(&entry);
         let Some(variable) = entry.variable() else {
             let text = format!("variable {}/{} is not known; kept as it is", entry.module, entry.id);
-            list.add("VAR-UNKNOWN", Warning, &field, text, "firmware passes over what it does not know");
+            list.add("VAR-UNKNOWN", Warning, field, text, "firmware passes over what it does not know");
             continue;
         };
         if variable.since > file.version() {
             let text =
                 format!("version {} does not carry it, the oldest that does is {}", file.version(), variable.since);
-            list.add("VAR-VERSION", Warning, &field, text, "make the file of that version, or leave the variable out");
+            list.add("VAR-VERSION", Warning, field, text, "make the file of that version, or leave the variable out");
         }
         match Value::read(&entry) {
-            Ok(value) => check_value(file, &field, variable, &value, list),
+            Ok(value) => check_value(file, field, variable, &value, list),
             Err(failure) if matches!(variable.kind, Kind::Text { .. }) => {
-                list.add("VAR-TEXT", Error, &field, failure.message, "use ASCII");
+                list.add("VAR-TEXT", Error, field, failure.message, "use ASCII");
             }
-            Err(failure) => list.add("VAR-VALUE", Error, &field, failure.message, "firmware cannot read this value"),
+            Err(failure) => list.add("VAR-VALUE", Error, field, failure.message, "firmware cannot read this value"),
         }
         if variable.name == "ipv6" && !IPV6_LENGTHS.contains(&entry.value.len()) {
             let text = format!("{} bytes; known values have 204 or 84", entry.value.len());
-            list.add("VAR-LENGTH", Info, &field, text, "");
+            list.add("VAR-LENGTH", Info, field, text, "");
         }
     }
 }
 
-fn check_value(file: &SetupBin, field: &str, variable: &Variable, value: &Value, list: &mut List) {
+fn check_value(file: &SetupBin, field: Place<'_>, variable: &Variable, value: &Value, list: &mut List) {
     match (variable.kind, value) {
         (Kind::Text { min, max }, Value::Text(text)) => {
             let text = text.expose();

@@ -17,6 +17,8 @@ mod setup;
 mod time;
 mod tls_setting;
 
+pub(crate) use setup::is_strong;
+
 use super::device::Device;
 use super::soap::Fault;
 use amt_core::Tick;

@@ -106,7 +106,7 @@ fn extend(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
 }
 
 /// 8–32 printable characters with lower case, upper case, digit and special; no quote, comma or colon.
-fn is_strong(password: &str) -> bool {
+pub(crate) fn is_strong(password: &str) -> bool {
     let has = |test: fn(char) -> bool| password.chars().any(test);
     MEBX_LENGTH.contains(&password.len())
         && password.chars().all(|c| matches!(c, ' '..='~') && !matches!(c, '"' | ',' | ':'))
