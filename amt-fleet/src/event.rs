@@ -1,6 +1,7 @@
 //! What the setup server tells while it works: for progress displays, logs and embedding programs.
 
 use crate::TlsFacts;
+use amt_core::tls::Rung;
 use amt_core::{Failure, FirmwareVersion, SystemId};
 use amt_provision::Step;
 use std::fmt;
@@ -22,6 +23,8 @@ pub enum Progress {
         retry: u32,
         /// Whether it says that its credentials are already set.
         credentials_set: bool,
+        /// PID of the pre-shared key that it waits for, without a dash; absent: it waits for a certificate.
+        pid: Option<String>,
     },
     /// Something that came to the hello port was turned away.
     Refused(Failure),
@@ -42,6 +45,15 @@ pub enum Progress {
     Step(Step),
     /// A TLS connection stands.
     Connected(TlsFacts),
+    /// The machine has nothing in common with an engine; the next one is tried.
+    SteppedDown {
+        /// What was tried.
+        from: Rung,
+        /// What is tried now.
+        to: Rung,
+        /// What the device said or did.
+        reason: String,
+    },
     /// The firmware refused a provisioning certificate.
     CertificateRefused {
         /// Which of the server's certificates.
@@ -106,6 +118,7 @@ impl Progress {
             Self::Started { .. } => "started",
             Self::Step(_) => "step",
             Self::Connected(_) => "connected",
+            Self::SteppedDown { .. } => "stepped-down",
             Self::CertificateRefused { .. } => "certificate-refused",
             Self::Version(_) => "version",
             Self::CaPending { .. } => "ca-pending",
@@ -122,8 +135,11 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hello { retry, credentials_set } => {
+            Self::Hello { retry, credentials_set, pid } => {
                 write!(f, "hello, attempt {} of the machine", retry.saturating_add(1))?;
+                if let Some(pid) = pid {
+                    write!(f, "; it waits for the pre-shared key of PID {pid}")?;
+                }
                 if *credentials_set { f.write_str("; it says its credentials are already set") } else { Ok(()) }
             }
             Self::Refused(failure) => write!(f, "refused: {failure}"),
@@ -137,6 +153,9 @@ impl fmt::Display for Progress {
             }
             Self::Step(step) => write!(f, "{step}"),
             Self::Connected(tls) => write!(f, "connected with {} {} ({})", tls.version, tls.suite, tls.engine),
+            Self::SteppedDown { from, to, reason } => {
+                write!(f, "older TLS is tried, which the profile allows: {to} instead of {from}, because: {reason}")
+            }
             Self::CertificateRefused { index, reason } => {
                 write!(f, "the firmware refused provisioning certificate {}: {reason}", index + 1)
             }
@@ -160,9 +179,10 @@ impl fmt::Display for Progress {
             }
             Self::Verified { control_mode, tls, took } => write!(
                 f,
-                "verified in {control_mode} control mode over {} {} after {:.1} s",
+                "verified in {control_mode} control mode over {} {} ({}) after {:.1} s",
                 tls.version,
                 tls.suite,
+                tls.engine,
                 took.as_secs_f64()
             ),
             Self::Missed(count) => write!(f, "{count} events were missed"),

@@ -154,6 +154,9 @@ impl amt::Host for FleetHost {
                     Progress::Step(*step)
                 }
                 Event::Connected(outcome) => Progress::Connected(tls_facts(outcome)),
+                Event::SteppedDown { from, to, reason } => {
+                    Progress::SteppedDown { from: *from, to: *to, reason: reason.clone() }
+                }
                 Event::CertificateRefused { index, reason } => {
                     Progress::CertificateRefused { index: *index, reason: reason.clone() }
                 }

@@ -67,7 +67,8 @@ impl FleetEvent {
             "message": self.progress.to_string(),
         });
         match &self.progress {
-            Progress::Hello { retry, credentials_set } => {
+            Progress::Hello { retry, credentials_set, pid } => {
+                object["pid"] = pid.as_deref().into();
                 object["retry"] = (*retry).into();
                 object["admin_credentials_set"] = (*credentials_set).into();
             }
@@ -78,6 +79,11 @@ impl FleetEvent {
             }
             Progress::Step(step) => object["step"] = step.name().into(),
             Progress::Connected(tls) => object["tls"] = tls.to_json(),
+            Progress::SteppedDown { from, to, reason } => {
+                object["from"] = from.name().into();
+                object["to"] = to.name().into();
+                object["reason"] = reason.as_str().into();
+            }
             Progress::CertificateRefused { index, .. } => object["certificate"] = (*index).into(),
             Progress::Version(version) => object["firmware"] = version.to_string().into(),
             Progress::CaPending { request } => object["request"] = request.as_str().into(),
@@ -126,6 +132,7 @@ impl Machine {
             "released": self.released.as_ref().map(release),
             "boot_released": self.boot_released.as_ref().map(release),
             "bound_address": self.bound_address,
+            "pid": self.pid,
             "step": self.step.map(|step| step.name()),
             "firmware": self.firmware.map(|version| version.to_string()),
             "control_mode": self.control_mode,

@@ -157,10 +157,19 @@ pub(super) struct Profile {
     pub(super) guess_spacing: Option<Duration>,
     #[serde(default, deserialize_with = "duration")]
     pub(super) proof_timeout: Option<Duration>,
+    pub(super) legacy_tls: Option<LegacyConsent>,
     #[serde(default)]
     pub(super) tls: Tls,
     #[serde(default)]
     pub(super) aliases: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LegacyConsent {
+    Refuse,
+    Allow,
+    AllowWeak,
 }
 
 #[derive(Debug, Default, Deserialize)]

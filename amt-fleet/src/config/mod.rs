@@ -482,6 +482,7 @@ fn read_text(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amt_core::tls::LegacyTls;
     use amt_provision::PasswordPolicy;
 
     const SMALL: &str = "database = \"fleet.db\"\nseal_key_file = \"keys/seal\"\n";
@@ -523,6 +524,7 @@ mod tests {
         assert_eq!((config.concurrency, config.admit), (64, Admission::Known), "strangers are not let in unasked");
         assert!(matches!(config.ca, CaSource::Local(files) if files.key.ends_with("ca.key")));
         assert!(matches!(config.plan.admin_password, PasswordPolicy::Generate));
+        assert_eq!(config.plan.legacy_tls, LegacyTls::Refuse, "old TLS needs somebody's consent");
         assert!(config.warnings.is_empty());
     }
 
@@ -562,6 +564,7 @@ mod tests {
             otp_file = "otp"
             window_hours = 6
             guess_spacing = "1s"
+            legacy_tls = "allow-weak"
             [profile.tls]
             plain_http = false
 
@@ -582,6 +585,7 @@ mod tests {
         assert_eq!(known, ["one", "two"]);
         assert_eq!(config.plan.otp.as_ref().unwrap().expose(), "12345678");
         assert_eq!(config.plan.tls.plain_http, Some(false));
+        assert_eq!(config.plan.legacy_tls, LegacyTls::AllowWeak);
         assert_eq!(config.known[0].host_name.as_deref(), Some("reception"));
         assert_eq!((config.retry.first, config.retry.attempts), (Duration::from_secs(1), 0));
         assert_eq!(config.warnings.iter().map(|w| w.code).collect::<Vec<_>>(), ["GUESS-SPACING"]);
@@ -596,6 +600,8 @@ mod tests {
             ("[profile]\nadmin_pasword = \"x\"\n", "fleet.toml:2:1: unknown field `admin_pasword`"),
             ("[profile]\nadmin_password = \"Secret1!\"\n", "fleet.toml:2:18: expected \"generate\""),
             ("[[provisioning_certificate]]\npassword = \"x\"\n", "fleet.toml:2:1: unknown field `password`"),
+            ("[profile]\nlegacy_tls = true\n", "fleet.toml:2:14: wanted string or table"),
+            ("[profiles.old]\nlegacy_tls = \"yes\"\n", "fleet.toml:2:14: unknown variant `yes`"),
             ("[retry]\nfirst = \"soon\"\n", "fleet.toml:2:9: \"soon\" is not a time"),
             ("admit = \"all\"\n", "fleet.toml:1:9: unknown variant `all`"),
             ("seal_key_file = \"x\"\n", "missing field `database`"),

@@ -1,10 +1,11 @@
 //! What machines become, and who decides about them, in the configuration.
 
 use super::Reading;
-use super::file::{self, Password};
+use super::file::{self, LegacyConsent, Password};
 use crate::guard::GuardPolicy;
 use crate::profiles::Profiles;
 use crate::resolve::CommandResolver;
+use amt_core::tls::LegacyTls;
 use amt_core::{Finding, Secret, Severity};
 use amt_provision::{PasswordPolicy, Plan, plan};
 use std::collections::BTreeMap;
@@ -25,6 +26,11 @@ impl Reading<'_> {
         plan.otp = profile.otp_file.as_ref().and_then(|path| self.secret_file(&field("otp_file"), path));
         plan.window_hours = profile.window_hours;
         plan.tls.plain_http = profile.tls.plain_http;
+        plan.legacy_tls = match profile.legacy_tls {
+            None | Some(LegacyConsent::Refuse) => LegacyTls::Refuse,
+            Some(LegacyConsent::Allow) => LegacyTls::Allow,
+            Some(LegacyConsent::AllowWeak) => LegacyTls::AllowWeak,
+        };
         plan.guess_spacing = profile.guess_spacing.unwrap_or(plan.guess_spacing);
         plan.proof_timeout = profile.proof_timeout.unwrap_or(plan.proof_timeout);
         if plan.guess_spacing < plan::GUESS_SPACING {

@@ -13,9 +13,11 @@ use crate::resolve::{Defaults, Resolver};
 use crate::store::{Attempts, BeginAgain, Finish, SetState};
 use crate::{CredentialKind, Fleet, Machine, MachineState, TlsFacts};
 use amt::{Job, failpoint};
-use amt_core::hello::Hello;
+use amt_core::hello::{Hello, HelloKind};
+use amt_core::psk::Pid;
+use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_provision::{InUse, Plan, Record};
+use amt_provision::{InUse, PasswordPolicy, Plan, Record};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,6 +71,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// What a machine with this record becomes, but for its names.
+    pub(super) fn profile(&self, machine: &Machine) -> Result<&Plan, Failure> {
+        machine.profile.as_ref().map_or(Ok(&self.plan), |name| self.profiles.find(name))
+    }
+
     pub(super) fn admits_all(&self) -> bool {
         self.defaults.admission == Admission::Auto
     }
@@ -133,14 +140,17 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
         let earlier = earlier_passwords(shared, id).await?;
         job.plan.known_admin_passwords.splice(0..0, earlier);
     }
+    // Kept only after it was decoded once.
+    job.hello = shared.fleet.last_hello(id).await?.and_then(|bytes| Hello::decode(&bytes).ok());
+    if let Some(Hello { kind: HelloKind::Psk { pid }, .. }) = job.hello {
+        by_psk(shared, &mut job, pid, record.is_none()).await?;
+    }
     let mut record = record.unwrap_or_else(|| Record::new(id));
     if record.provisioning_certificate.is_none() {
         record.provisioning_certificate = machine.winner.clone();
     }
     job.port = shared.port;
     job.record = Some(record);
-    // Kept only after it was decoded once.
-    job.hello = shared.fleet.last_hello(id).await?.and_then(|bytes| Hello::decode(&bytes).ok());
     job.suffix = machine.dns_suffix.or_else(|| match shared.defaults.suffixes.as_slice() {
         [only] => Some(only.clone()),
         _ => None,
@@ -148,11 +158,32 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
     Ok(Some((job, machine.present)))
 }
 
+/// What opens a machine that waits for a pre-shared key: pairs of the PID that it said, and the password of its setup menu.
+async fn by_psk(shared: &Shared, job: &mut Job, pid: Pid, is_new: bool) -> Result<(), Failure> {
+    if job.plan.legacy_tls == LegacyTls::Refuse {
+        let text = format!(
+            "the machine waits for the pre-shared key of PID {pid}, which is used over legacy TLS only, and its profile does not allow that"
+        );
+        return Err(Failure::new(ErrorCode::TLS_LEGACY_NOT_ALLOWED, "admit", text));
+    }
+    let opens = shared.fleet.opens(job.id, pid).await?;
+    let known = &mut job.plan.known_admin_passwords;
+    if is_new {
+        // One that was ours before has the setup menu password that we gave it.
+        let all = shared.fleet.credentials(job.id).await?;
+        let menu = all.into_iter().filter(|c| c.kind == CredentialKind::Mebx).map(|c| c.password);
+        known.splice(0..0, menu);
+    }
+    known.splice(0..0, opens.mebx_password);
+    if let Some(password) = opens.new_mebx_password {
+        job.plan.mebx_password = PasswordPolicy::Fixed(password);
+    }
+    job.psk = opens.pairs;
+    Ok(())
+}
+
 fn plan(shared: &Shared, machine: &Machine) -> Result<Plan, Failure> {
-    let mut plan = match &machine.profile {
-        Some(name) => shared.profiles.find(name)?.clone(),
-        None => shared.plan.clone(),
-    };
+    let mut plan = shared.profile(machine)?.clone();
     plan.host_name = machine.host_name.clone().or(plan.host_name);
     plan.domain_name = machine.domain_name.clone().or(plan.domain_name);
     let is_ours = machine.released.is_some() || machine.first_verified_at.is_some();

@@ -23,6 +23,7 @@ use crate::store::{Decided, Heard, SawHello, Watch};
 use crate::{Fleet, Machine, MachineState};
 use amt::listener::{HelloEvent, HelloListener};
 use amt_core::hello::{Hello, HelloKind};
+use amt_core::psk::Pid;
 use amt_core::{ErrorCode, Failure, SystemId};
 use attempt::{Ended, Shared};
 use consider::consider;
@@ -237,13 +238,25 @@ fn receive(shared: &Shared, event: HelloEvent) -> Option<(SystemId, Hello, Hello
         let text = format!("the UUID {} is one that many machines share", hello.id);
         return refuse(Some(hello.id), Failure::new(ErrorCode::IDENTITY_UNUSABLE, "admit", text));
     }
-    if let HelloKind::Psk { pid } = &hello.kind {
-        let text = format!("the machine waits for a pre-shared key (PID {pid}), which this server does not serve");
-        return refuse(Some(hello.id), Failure::new(ErrorCode::UNSUPPORTED, "admit", text));
-    }
-    let progress = Progress::Hello { retry: hello.retry, credentials_set: hello.admin_credentials_set };
+    let progress = hello_progress(&hello);
     shared.events.send(FleetEvent::new(Some(hello.id), address, progress));
     Some((hello.id, hello, event))
+}
+
+fn hello_progress(hello: &Hello) -> Progress {
+    Progress::Hello {
+        retry: hello.retry,
+        credentials_set: hello.admin_credentials_set,
+        pid: hello_pid(hello).map(|pid| pid.plain()),
+    }
+}
+
+/// The pre-shared key that the machine waits for.
+fn hello_pid(hello: &Hello) -> Option<Pid> {
+    match &hello.kind {
+        HelloKind::Psk { pid } => Some(*pid),
+        _ => None,
+    }
 }
 
 async fn record(shared: &Shared, id: SystemId, hello: Hello, event: HelloEvent) -> Result<Outcome, Failure> {
@@ -255,12 +268,13 @@ async fn record(shared: &Shared, id: SystemId, hello: Hello, event: HelloEvent) 
         retry: hello.retry,
         bytes: event.bytes,
         credentials_set: hello.admin_credentials_set,
+        pid: hello_pid(&hello),
         twin: twin(shared, id, address).await?,
         reverse: reverse::name_of(address).await,
         limited: !shared.admits_all(),
     };
     let heard = shared.fleet.write(saw).await?;
-    let progress = Progress::Hello { retry: hello.retry, credentials_set: hello.admin_credentials_set };
+    let progress = hello_progress(&hello);
     shared.fleet.note(id, progress.kind(), format!("{progress}; from {}", event.source));
     Ok(match heard {
         Heard::Machine => Outcome::Decided(consider(shared, id).await?),
@@ -322,9 +336,11 @@ fn heard(shared: &Shared, schedule: &mut Schedule, id: SystemId, address: IpAddr
 /// A machine that was let in without saying hello again begins.
 fn considered(shared: &Shared, schedule: &mut Schedule, id: SystemId, outcome: Result<Decided, Failure>) {
     match outcome {
-        Ok(decided) if decided.begins && schedule.hello(id, Instant::now()) == Turn::Queued => {
-            shared.tell(id, decided.machine.address, Progress::Queued);
-        }
+        Ok(decided) if decided.begins => match schedule.hello(id, Instant::now()) {
+            Turn::Queued => shared.tell(id, decided.machine.address, Progress::Queued),
+            Turn::TooSoon => schedule.after_rest(id),
+            Turn::AlreadyQueued | Turn::Running => {}
+        },
         Ok(_) => {}
         Err(failure) => tracing::warn!(%id, %failure, "a machine could not be considered"),
     }

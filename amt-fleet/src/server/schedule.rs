@@ -65,6 +65,13 @@ impl Schedule {
         }
     }
 
+    /// Has a machine that rests tried as soon as it may be.
+    pub(super) fn after_rest(&mut self, id: SystemId) {
+        if let Some(Slot::Resting { earliest, .. }) = self.slots.get(&id) {
+            self.resume(id, *earliest);
+        }
+    }
+
     /// The next machine, if there is room. It is running from now on.
     pub(super) fn begin(&mut self) -> Option<SystemId> {
         if self.running >= self.limit {
@@ -170,6 +177,12 @@ fn needs_a_hand(code: ErrorCode) -> bool {
         ErrorCode::TLS_NO_CERTIFICATE_REQUEST,
         ErrorCode::TLS_VERSION,
         ErrorCode::TLS_PIN_MISMATCH,
+        ErrorCode::TLS_LEGACY_NOT_ALLOWED,
+        ErrorCode::TLS_LEGACY_MISSING,
+        ErrorCode::PSK_WRONG,
+        ErrorCode::PSK_IDENTITY,
+        ErrorCode::PSK_UNKNOWN,
+        ErrorCode::PSK_UNSUPPORTED,
         ErrorCode::NO_CERTIFICATE_FITS,
         ErrorCode::CA_DENIED,
         ErrorCode::OTP_MISMATCH,
@@ -217,6 +230,8 @@ mod tests {
         assert_eq!(schedule.begin(), None);
         schedule.ended(id(1), Some(now + 60 * SECOND), Some(now + SECOND));
         assert_eq!(schedule.hello(id(1), now), Heard::TooSoon);
+        schedule.after_rest(id(1));
+        assert_eq!(schedule.deadline(), Some(now + SECOND), "without waiting for the timer or a hello");
         assert_eq!(schedule.hello(id(1), now + SECOND), Heard::Queued, "a hello beats the timer");
         assert_eq!(schedule.deadline(), None, "and takes it away");
         assert_eq!(schedule.begin(), Some(id(1)));

@@ -8,11 +8,13 @@ use crate::fact::{FactKey, FactSource};
 use crate::host::FleetHost;
 use crate::resolve::{Answer, Defaults, Question, Resolver, Resolving};
 use crate::seal::{KEY_LEN, SealKey};
-use crate::{KnownMachine, TlsFacts};
+use crate::{KnownMachine, SecretPair, TlsFacts};
 use amt::{Host as _, Job};
 use amt_core::Secret;
 use amt_core::hello::Roots;
-use amt_provision::{CaAnswer, CertificateRequest, Plan, Record, Step};
+use amt_core::psk::{Form, PskPair};
+use amt_core::tls::LegacyTls;
+use amt_provision::{CaAnswer, CertificateRequest, PasswordPolicy, Plan, Record, Step};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -90,7 +92,30 @@ where
     start_with(fleet, admit, Vec::new(), body).await
 }
 
+/// Everybody is let in, and the profile allows old TLS.
+async fn start_allowing<F>(fleet: Fleet, body: F) -> Running
+where
+    F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
+{
+    let mut plan = Plan::new();
+    plan.legacy_tls = LegacyTls::Allow;
+    start_planned(fleet, Admission::Auto, Vec::new(), plan, body).await
+}
+
 async fn start_with<F>(fleet: Fleet, admit: Admission, resolvers: Vec<Arc<dyn Resolver>>, body: F) -> Running
+where
+    F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
+{
+    start_planned(fleet, admit, resolvers, Plan::new(), body).await
+}
+
+async fn start_planned<F>(
+    fleet: Fleet,
+    admit: Admission,
+    resolvers: Vec<Arc<dyn Resolver>>,
+    plan: Plan,
+    body: F,
+) -> Running
 where
     F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
 {
@@ -102,7 +127,7 @@ where
         ca: Arc::new(NoCa),
         events: crate::event::Events::new(),
         provisioner: Box::new(provisioner),
-        plan: Plan::new(),
+        plan,
         profiles: crate::profiles::Profiles::default(),
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers,
@@ -220,7 +245,7 @@ async fn strangers_are_parked_and_listed_machines_served() {
 }
 
 #[tokio::test]
-async fn shared_uuids_pre_shared_keys_and_noise_leave_no_trace() {
+async fn shared_uuids_and_noise_leave_no_trace() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = start(fleet(folder.path()).await, Admission::Auto, good).await;
     let placeholder: SystemId = "03000200-0400-0500-0006-000700080009".parse().unwrap();
@@ -231,14 +256,55 @@ async fn shared_uuids_pre_shared_keys_and_noise_leave_no_trace() {
         let event = server.until("refused").await;
         assert!(matches!(&event.progress, Progress::Refused(f) if f.code == code), "{event}");
     }
-    let psk = HelloKind::Psk { pid: amt_core::hello::Pid(*b"ABCDEFGH") };
-    let hello = Hello { admin_credentials_set: false, retry: 0, id: id(1), kind: psk, trailing: 0 };
-    server.send(&hello.encode()).await;
-    let event = server.until("refused").await;
-    assert!(matches!(&event.progress, Progress::Refused(f) if f.code == ErrorCode::UNSUPPORTED), "{event}");
     server.send(b"GET / HTTP/1.1\r\n\r\n").await;
     assert_eq!(server.until("refused").await.id, None);
     assert!(server.fleet.machines().await.unwrap().is_empty());
+}
+
+fn psk_hello(n: u8, pid: Pid) -> Vec<u8> {
+    let kind = HelloKind::Psk { pid };
+    Hello { admin_credentials_set: false, retry: 0, id: id(n), kind, trailing: 0 }.encode()
+}
+
+#[tokio::test]
+async fn a_machine_with_a_pre_shared_key_waits_for_consent_and_for_its_pair() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = |job: Job, _host: FleetHost| -> Doing {
+        Box::pin(async move {
+            let [pair] = job.psk.as_slice() else { panic!("{:?}", job.psk) };
+            assert!(matches!(&job.hello.unwrap().kind, HelloKind::Psk { pid } if *pid == pair.pid));
+            let known: Vec<_> = job.plan.known_admin_passwords.iter().map(|p| p.expose().as_str()).collect();
+            assert_eq!(known, ["Menu1!known"]);
+            assert!(matches!(&job.plan.mebx_password, PasswordPolicy::Fixed(p) if p.expose() == "Menu1!fresh"));
+            Ok(())
+        })
+    };
+    let mut secret =
+        SecretPair::new(PskPair::parse("AMT1SET7", "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD", Form::Strict).unwrap());
+    let pid = secret.pair.pid;
+    let mut server = start(fleet(folder.path()).await, Admission::Auto, good).await;
+    server.send(&psk_hello(1, pid)).await;
+    let event = server.until("failed").await;
+    assert!(
+        matches!(&event.progress, Progress::Failed { failure, retry_in: None } if failure.code == ErrorCode::TLS_LEGACY_NOT_ALLOWED),
+        "{event}"
+    );
+    assert_eq!(server.calls(id(1)), 0, "nothing is connected to");
+    let fleet = server.stop().await;
+    let mut server = start_allowing(fleet, move |_, job, host| pair(job, host)).await;
+    server.send(&psk_hello(1, pid)).await;
+    let event = server.until("failed").await;
+    assert!(
+        matches!(&event.progress, Progress::Failed { failure, retry_in: None } if failure.code == ErrorCode::PSK_UNKNOWN && failure.message.contains("AMT1-SET7")),
+        "{event}"
+    );
+    assert_eq!(server.fleet.machine(id(1)).await.unwrap().pid.as_deref(), Some("AMT1SET7"));
+    // Imported, it is tried again without another hello.
+    (secret.mebx_password, secret.new_mebx_password) = (Some("Menu1!known".into()), Some("Menu1!fresh".into()));
+    assert_eq!(server.fleet.import_pairs(vec![secret]).await.unwrap().machines, 1);
+    server.until("verified").await;
+    let diary = server.fleet.diary(id(1), 100).await.unwrap();
+    assert!(diary.iter().any(|e| e.kind == "hello" && e.message.contains("PID AMT1SET7")));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What can be written, one type a change.
 
 use super::machine::{CredentialKind, Machine, MachineState, Origin, required, select_machines};
+use super::vault::save_pairs;
 use super::writer::Change;
 use super::{actions, failed, millis};
 use crate::digest::sha256_hex;
@@ -65,7 +66,11 @@ impl Cache {
             }
             hash.update(u64::MAX.to_le_bytes());
         }
-        hash.update([u8::from(record.admin_proven)]);
+        for pair in &record.psk {
+            hash.update(pair.pid.0);
+            hash.update(pair.pps.expose());
+        }
+        hash.update([u8::from(record.admin_proven), u8::from(record.verified)]);
         for part in [record.certificate.as_deref(), record.provisioning_certificate.as_ref().map(String::as_bytes)] {
             hash.update(part.map_or(u64::MAX.to_le_bytes(), |p| (p.len() as u64).to_le_bytes()));
             hash.update(part.unwrap_or_default());
@@ -213,6 +218,7 @@ impl Change for SaveRecord {
             let retire = kind == CredentialKind::Admin && record.admin_proven;
             save_credentials(tx, record.id, row, kind, list, retire).await?;
         }
+        save_pairs(tx, row, record).await?;
         if let Some(certificate) = &record.certificate {
             sqlx::query("INSERT OR IGNORE INTO certificates (machine, sha256, issued_at, der) VALUES (?1, ?2, ?3, ?4)")
                 .bind(row)

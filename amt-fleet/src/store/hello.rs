@@ -7,6 +7,7 @@ use super::writer::Change;
 use super::{MAX_DIARY, MAX_HELLOS, MAX_UNADMITTED, Report, failed, millis};
 use crate::fact::{FactKey, FactSource};
 use crate::guard::ConflictKind;
+use amt_core::psk::Pid;
 use amt_core::{Failure, SystemId};
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
@@ -19,6 +20,8 @@ pub(crate) struct SawHello {
     pub(crate) retry: u32,
     pub(crate) bytes: Vec<u8>,
     pub(crate) credentials_set: bool,
+    /// The pre-shared key that it waits for; absent: a certificate.
+    pub(crate) pid: Option<Pid>,
     /// Name that DNS gives for the source.
     pub(crate) reverse: Option<String>,
     /// The address recorded before, if a machine still answers there: then there are two.
@@ -66,10 +69,11 @@ impl Change for SawHello {
             park_both(tx, row, other, ip).await?;
             return Ok(Heard::Twin(Box::new(tx.machine(row).await?)));
         }
-        sqlx::query("UPDATE machines SET address = ?2, hello_at = ?3, changed_at = ?3 WHERE id = ?1")
+        sqlx::query("UPDATE machines SET address = ?2, hello_at = ?3, changed_at = ?3, pid = ?4 WHERE id = ?1")
             .bind(row)
             .bind(ip.to_string())
             .bind(millis(self.at))
+            .bind(self.pid.map(|pid| pid.plain()))
             .execute(&mut *tx.connection)
             .await
             .map_err(failed("write machine"))?;

@@ -160,6 +160,8 @@ pub struct Machine {
     pub released: Option<Release>,
     /// Who let a boot action fire once whatever the guard says, and when.
     pub boot_released: Option<Release>,
+    /// PID of the pre-shared key that it waited for in its last hello, without a dash; absent: it waited for a certificate.
+    pub pid: Option<String>,
     /// Of several machines with this UUID, the one at this address is meant.
     pub bound_address: Option<IpAddr>,
     /// Last step in the journal.
@@ -242,6 +244,7 @@ impl Machine {
             },
             released: release(row, "released_at", "released_by")?,
             boot_released: release(row, "boot_released_at", "boot_released_by")?,
+            pid: text("pid")?,
             bound_address: text("bound_address")?.and_then(|a| a.parse().ok()),
             step: text("step")?.map(|step| step.parse()).transpose()?,
             commit_sent: optional::<bool>(row, "commit_sent")?.unwrap_or(false),

@@ -20,6 +20,7 @@ mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod writer;
 
 pub use actions::{Action, ActionState, MAX_ENDED, RENAME};
@@ -40,6 +41,9 @@ pub use machine::{
 };
 pub use release::ReleaseOrder;
 pub use select::Listed;
+pub use vault::{
+    ImportedPairs, MAX_COMMENT, MAX_MEBX_PASSWORD, MAX_PAIRS, MachinePair, PairScope, PairState, SecretPair, VaultPair,
+};
 
 pub(crate) use machine::{version_of, version_order};
 
@@ -417,6 +421,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
+        migration(3, "psk", include_str!("../../migrations/0003_psk.sql")),
     ])
 }
 

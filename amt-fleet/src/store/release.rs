@@ -2,6 +2,7 @@
 
 use super::change::{Tx, credential_place, credential_row};
 use super::machine::{CredentialKind, required};
+use super::vault::copy_pairs;
 use super::writer::Change;
 use super::{Fleet, actions, failed};
 use crate::fact::{FactKey, FactSource};
@@ -94,6 +95,7 @@ impl Change for Rebind {
             .hint("`amt fleet redo` it first, or leave the two records apart"));
         }
         self.copy_credentials(tx, old, new).await?;
+        copy_pairs(tx, (self.old, old), (self.new, new)).await?;
         for sql in [
             // The name must be free before it is given.
             "UPDATE machines SET (host_name, domain_name, dns_suffix, profile, ou, temporary) = \

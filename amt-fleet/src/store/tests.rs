@@ -34,6 +34,7 @@ pub(crate) fn hello_of(id: SystemId) -> SawHello {
         retry: 0,
         bytes: vec![3],
         credentials_set: false,
+        pid: None,
         reverse: None,
         twin: None,
         limited: true,

@@ -131,11 +131,15 @@ async fn verified(shared: &Shared, action: &Action) -> Result<(Machine, Target),
     }
     let address = machine.address.ok_or_else(|| not_yet("has no address"))?;
     let record = shared.fleet.record(id).await?;
-    let certificate = record.and_then(|record| record.certificate).ok_or_else(|| not_yet("has no certificate"))?;
+    let record = record.ok_or_else(|| not_yet("has no record"))?;
+    let certificate = record.certificate.ok_or_else(|| not_yet("has no certificate"))?;
     let credentials = shared.fleet.credentials(id).await?;
     let passwords = credentials.into_iter().filter(|c| c.kind == CredentialKind::Admin).map(|c| c.password).collect();
     let mut target = Target::new(id, address, PeerIdentity::Pinned(certificate), passwords);
     target.port = shared.port;
     target.guess_spacing = shared.plan.guess_spacing;
+    target.version = machine.firmware.or(record.version);
+    target.rung = record.rung;
+    target.legacy_tls = shared.profile(&machine)?.legacy_tls;
     Ok((machine, target))
 }
