@@ -1,7 +1,8 @@
 //! What a setup server needs on disk: made for the demonstration, in the form that `amt serve` takes.
 
+use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Failure};
-use amt_sim::authority::ProvisioningChain;
+use amt_sim::authority::{ProvisioningChain, Strength};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -9,14 +10,22 @@ use tempfile::TempDir;
 /// The folder of one demonstration.
 pub(super) struct Folder {
     path: PathBuf,
-    root: Vec<u8>,
+    roots: [Vec<u8>; 2],
     /// Removes the folder at the end.
     _temporary: Option<TempDir>,
 }
 
+/// What the setup server is told.
+pub(super) struct Site {
+    pub(super) suffix: &'static str,
+    pub(super) concurrency: usize,
+    /// Whether old TLS is consented to.
+    pub(super) legacy: bool,
+}
+
 impl Folder {
     /// Certificates and configuration in `path`, or in a folder that goes away.
-    pub(super) fn new(path: Option<PathBuf>, suffix: &str, concurrency: usize) -> Result<Self, Failure> {
+    pub(super) fn new(path: Option<PathBuf>, site: &Site) -> Result<Self, Failure> {
         let fail = |what: &Path, e: std::io::Error| {
             Failure::new(ErrorCode::FILE_WRITE, "demo", format!("{}: {e}", what.display()))
         };
@@ -37,27 +46,31 @@ impl Folder {
             )
             .hint("name another folder, or remove this one: its machines are gone"));
         }
-        let chain = ProvisioningChain::new(suffix);
+        let chain = ProvisioningChain::new(site.suffix);
+        // What AMT 22 is meant for.
+        let large = ProvisioningChain::of(Strength::Rsa3072, site.suffix);
         let files = [
             ("provisioning.pem", chain.pem()),
             ("root.pem", chain.root_pem()),
-            ("serve.toml", config(suffix, concurrency)),
+            ("provisioning-3072.pem", large.pem()),
+            ("root-3072.pem", large.root_pem()),
+            ("serve.toml", config(site)),
         ];
         for (name, content) in files {
             let file = path.join(name);
             fs::write(&file, content).map_err(|e| fail(&file, e))?;
         }
-        let root = chain.root().to_vec();
-        Ok(Self { path, root, _temporary: temporary })
+        let roots = [chain, large].map(|chain| chain.root().to_vec());
+        Ok(Self { path, roots, _temporary: temporary })
     }
 
     pub(super) fn config(&self) -> PathBuf {
         self.path.join("serve.toml")
     }
 
-    /// Root of the provisioning certificate, DER.
-    pub(super) fn root(&self) -> &[u8] {
-        &self.root
+    /// Roots of the provisioning certificates, DER.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &[u8]> {
+        self.roots.iter().map(Vec::as_slice)
     }
 
     /// The machines' own truth.
@@ -75,7 +88,9 @@ impl Folder {
     }
 }
 
-fn config(suffix: &str, concurrency: usize) -> String {
+fn config(site: &Site) -> String {
+    let Site { suffix, concurrency, legacy } = site;
+    let legacy = if *legacy { LegacyTls::Allow } else { LegacyTls::Refuse }.name();
     format!(
         "# The setup server of `amt demo`. The provisioning certificate is made of public test keys.\n\
          listen = \"127.0.0.1:0\"\n\
@@ -88,6 +103,12 @@ fn config(suffix: &str, concurrency: usize) -> String {
          \n\
          [[provisioning_certificate]]\n\
          pem = \"provisioning.pem\"\n\
+         \n\
+         [[provisioning_certificate]]\n\
+         pem = \"provisioning-3072.pem\"\n\
+         \n\
+         [profile]\n\
+         legacy_tls = \"{legacy}\"\n\
          \n\
          [ca]\n\
          kind = \"local\"\n\

@@ -4,14 +4,17 @@ mod folder;
 mod progress;
 mod report;
 
+use super::psk::fresh_pair;
 use super::{Error, Verdict};
 use crate::output::Output;
 use crate::stop::StopSignal;
+use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::config::Config;
-use amt_fleet::{Fleet, Server};
-use amt_sim::{Persona, RootHash, SimConfig, Simulator};
-use folder::Folder;
+use amt_fleet::{Fleet, SecretPair, Server};
+use amt_sim::mix::Variant;
+use amt_sim::{Persona, SimConfig, Simulator};
+use folder::{Folder, Site};
 use progress::Progress;
 use report::Report;
 use std::collections::HashMap;
@@ -22,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// DNS suffix of the virtual network.
 const SUFFIX: &str = "example.com";
+/// All firmware families in turn.
+const MIXED: &str = "mixed";
 /// Second bytes of the loopback networks that are tried in turn, so that several demos run side by side.
 const NETWORKS: std::ops::Range<u8> = 16..64;
 
@@ -35,6 +40,8 @@ const NETWORKS: std::ops::Range<u8> = 16..64;
 Examples:
   amt demo                         25 machines
   amt demo --devices 1000          a fleet
+  amt demo --devices 40 --persona mixed
+                                   firmware of AMT 3.2 to 22, with certificates and with pre-shared pairs
   amt demo --hold --dir lab        keep the machines up, and everything about them in the folder lab:
     amt fleet export-credentials --config lab/serve.toml --json
     amt fleet show UUID --config lab/serve.toml
@@ -53,9 +60,13 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Firmware family
+    /// Firmware family, or `mixed`: all that can be provisioned in turn, those with pre-shared keys both ways
     #[arg(long, value_name = "NAME", default_value = "16.0")]
     persona: String,
+
+    /// Do not consent to TLS before 1.2 or without forward secrecy: machines that speak nothing else (AMT before 14) fail
+    #[arg(long)]
+    no_legacy: bool,
 
     /// Seed of the machines; the same seed gives the same ones
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -85,14 +96,15 @@ impl Demo {
     }
 
     async fn provision(&self, out: &mut Output) -> Result<Verdict, Error> {
-        let persona = Persona::built_in(&self.persona).ok_or_else(|| {
-            let names: Vec<&str> = Persona::names().collect();
-            Error::usage(format!("there is no persona {:?}", self.persona), format!("one of: {}", names.join(", ")))
-        })?;
+        let family = Family::read(&self.persona)?;
         let mut stop = StopSignal::new()?;
-        let folder = Folder::new(self.dir.clone(), SUFFIX, self.concurrency)?;
+        let folder = Folder::new(
+            self.dir.clone(),
+            &Site { suffix: SUFFIX, concurrency: self.concurrency, legacy: !self.no_legacy },
+        )?;
         let config = Config::load(&folder.config())?;
         let fleet = Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await?;
+        let pairs = self.pairs(&family, &fleet).await?;
         let server = Server::builder(fleet.clone()).config(&config).await?.bind().await?;
         let hello = server
             .addresses()
@@ -105,14 +117,14 @@ impl Demo {
             let _ = wait.await;
         }));
         let started = Instant::now();
-        let simulator = self.machines(&folder, persona.clone(), hello).await?;
+        let simulator = self.machines(&folder, family, pairs, hello).await?;
         let addresses: HashMap<SystemId, IpAddr> =
             simulator.machines().iter().map(|m| (m.id, m.address.into())).collect();
         let mut progress = Progress::new(out, self.devices, hello);
         let deadline = tokio::time::sleep(Duration::from_secs(self.timeout));
         tokio::pin!(deadline);
         let mut interrupted = false;
-        while !progress.all_verified() {
+        while !progress.all_settled() {
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) if matches!(event.progress, amt_fleet::Progress::Missed(_)) => {
@@ -129,7 +141,7 @@ impl Demo {
             }
         }
         let seconds = started.elapsed().as_secs_f64();
-        let report = Report::new(&progress, &simulator, &fleet, &addresses, &persona.name, seconds).await?;
+        let report = Report::new(&progress, &simulator, &fleet, &addresses, seconds).await?;
         progress.finish();
         report.show(out)?;
         if self.hold && !interrupted {
@@ -144,13 +156,40 @@ impl Demo {
         Ok(if report.is_good() { Verdict::Done } else { Verdict::Failed })
     }
 
+    /// Pre-shared pairs for the machines that wait for one, put into the vault as they would come from whoever enters them in MEBx.
+    async fn pairs(&self, family: &Family, fleet: &Fleet) -> Result<Vec<PskPair>, Failure> {
+        if !matches!(family, Family::Mixed) {
+            return Ok(Vec::new());
+        }
+        let pairs: Vec<PskPair> =
+            (0..Variant::pairs_wanted(self.devices())).map(|_| fresh_pair()).collect::<Result<_, _>>()?;
+        fleet.import_pairs(pairs.iter().cloned().map(SecretPair::new).collect()).await?;
+        Ok(pairs)
+    }
+
+    fn devices(&self) -> usize {
+        usize::try_from(self.devices).unwrap_or(usize::MAX)
+    }
+
     /// Starts the machines in the first loopback network that is free.
-    async fn machines(&self, folder: &Folder, persona: Persona, hello: SocketAddr) -> Result<Simulator, Failure> {
-        let mut config = SimConfig::new(usize::try_from(self.devices).unwrap_or(usize::MAX));
+    async fn machines(
+        &self,
+        folder: &Folder,
+        family: Family,
+        pairs: Vec<PskPair>,
+        hello: SocketAddr,
+    ) -> Result<Simulator, Failure> {
+        let mut config = match family {
+            Family::One(persona) => {
+                let mut config = SimConfig::new(self.devices());
+                config.persona = persona;
+                config
+            }
+            Family::Mixed => SimConfig::mixed(self.devices(), &pairs),
+        };
         config.hello = Some(hello);
-        config.roots = vec![RootHash::sha256(folder.root())];
+        config.root_certificates = folder.roots().map(<[u8]>::to_vec).collect();
         config.suffix = Some(SUFFIX.to_owned());
-        config.persona = Arc::new(persona);
         config.seed = self.seed;
         config.time_scale = self.time_scale;
         config.spread = Duration::from_millis(5);
@@ -164,5 +203,24 @@ impl Demo {
             }
         }
         Err(taken.unwrap_or_else(|| Failure::new(ErrorCode::LISTEN, "demo", "no loopback network is free")))
+    }
+}
+
+/// Which firmware the machines have.
+enum Family {
+    One(Arc<Persona>),
+    Mixed,
+}
+
+impl Family {
+    fn read(name: &str) -> Result<Self, Error> {
+        if name == MIXED {
+            return Ok(Self::Mixed);
+        }
+        Persona::built_in(name).map(|persona| Self::One(Arc::new(persona))).ok_or_else(|| {
+            let names: Vec<&str> = Persona::names().collect();
+            let hint = format!("one of: {}, {MIXED}", names.join(", "));
+            Error::usage(format!("there is no persona {name:?}"), hint)
+        })
     }
 }

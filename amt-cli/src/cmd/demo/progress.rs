@@ -1,7 +1,7 @@
 //! How far the machines are: a bar on a terminal, plain lines elsewhere, nothing with `--json`.
 
 use crate::output::Output;
-use amt_core::{Failure, SystemId};
+use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::event::{FleetEvent, Progress as What};
 use amt_fleet::{Machine, TlsFacts};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +17,14 @@ pub(super) struct Seen {
     pub(super) tls: Option<TlsFacts>,
     pub(super) control_mode: Option<String>,
     pub(super) error: Option<Failure>,
+}
+
+impl Seen {
+    /// Old TLS was needed and is not to be had: trying again does not help.
+    fn cannot_be(&self) -> bool {
+        let code = self.error.as_ref().map(|failure| failure.code);
+        matches!(code, Some(ErrorCode::TLS_LEGACY_NOT_ALLOWED | ErrorCode::TLS_LEGACY_MISSING))
+    }
 }
 
 /// All machines.
@@ -44,8 +52,10 @@ impl Progress {
         Self { machines: HashMap::new(), devices, verified: 0, bar, every }
     }
 
-    pub(super) fn all_verified(&self) -> bool {
-        self.verified >= self.devices
+    /// Whether every machine is verified, or cannot be.
+    pub(super) fn all_settled(&self) -> bool {
+        let lost = self.machines.values().filter(|seen| seen.cannot_be()).count();
+        self.verified.saturating_add(u32::try_from(lost).unwrap_or(u32::MAX)) >= self.devices
     }
 
     /// Takes one event of the server's.
@@ -72,7 +82,7 @@ impl Progress {
                 self.verified += 1;
                 match &self.bar {
                     Some(bar) => bar.inc(1),
-                    None if self.verified.is_multiple_of(self.every) || self.all_verified() => {
+                    None if self.verified.is_multiple_of(self.every) || self.verified >= self.devices => {
                         let line = format!("{}/{} {event}", self.verified, self.devices);
                         out.line(&line)?;
                     }

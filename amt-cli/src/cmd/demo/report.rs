@@ -24,7 +24,6 @@ impl Report {
         simulator: &Simulator,
         fleet: &Fleet,
         addresses: &HashMap<SystemId, IpAddr>,
-        persona: &str,
         seconds: f64,
     ) -> Result<Self, Failure> {
         let (mut provisioned, mut verified) = (0_u32, 0_u32);
@@ -45,7 +44,7 @@ impl Report {
             }
             machines.push(json!({
                 "uuid": info.id.to_string(),
-                "persona": persona,
+                "persona": simulator.truth(info.id).map(|truth| truth.persona),
                 "address": addresses.get(&info.id).map(ToString::to_string),
                 "control_mode": seen.and_then(|s| s.control_mode.clone()),
                 "tls": seen.and_then(|s| s.tls.as_ref()).map(|tls| {

@@ -87,9 +87,7 @@ impl New {
         let mut pairs = Vec::with_capacity(self.count);
         let mut taken = HashSet::new();
         while pairs.len() < self.count {
-            let mut pair = PskPair::generate(getrandom::fill).map_err(|error| {
-                Failure::new(ErrorCode::IO, "new", format!("the system gives no randomness: {error}"))
-            })?;
+            let mut pair = fresh_pair()?;
             pair.pid = pid.unwrap_or(pair.pid);
             if taken.insert(pair.pid) {
                 pairs.push(pair);
@@ -149,4 +147,10 @@ fn csv(pairs: &[PskPair]) -> Secret<String> {
 
 fn count(pairs: usize) -> String {
     if pairs == 1 { "1 pair".into() } else { format!("{pairs} pairs") }
+}
+
+/// A pair out of the system's randomness.
+pub(crate) fn fresh_pair() -> Result<PskPair, Failure> {
+    PskPair::generate(getrandom::fill)
+        .map_err(|error| Failure::new(ErrorCode::IO, "new", format!("the system gives no randomness: {error}")))
 }
