@@ -320,6 +320,43 @@ fn the_traps_of_records_are_found() {
     assert_eq!(lint(Version::V2_0, with(vec![raw("root_hash", &[vec![2; 33], vec![0]].concat())])), ["VAR-VERSION"]);
 }
 
+/// What is written in the field (§6) is no error; what is told about it is what §2 and §8 say.
+#[test]
+fn files_like_those_of_known_producers_are_good() {
+    let on = |names: &[&str], value| names.iter().map(|name| entry(name, Value::Number(value))).collect::<Vec<_>>();
+    let passwords = || vec![entry("current_password", text("admin")), entry("new_password", text("P@ssw0rd"))];
+    let root = || Value::Root(RootEntry::new(HashAlgorithm::SHA256, vec![7; 32], "MeshCentral".into()).unwrap());
+    let wizard = [
+        passwords(),
+        vec![entry("power_package", sample(Variable::named("power_package").unwrap()))],
+        on(&["dhcp"], 2),
+        on(&["fqdn_sharing", "kvm", "remote_consent_policy", "manual_setup"], 1),
+        on(&["user_consent"], 0),
+    ];
+    let standard =
+        || [passwords(), vec![entry("pki_dns_suffix", text("example.com")), entry("root_hash", root())]].concat();
+    let mut bare_metal = [standard(), on(&["hello"], 1), on(&["server_port"], 9971)].concat();
+    bare_metal.push(entry("server_address", Value::Address([192, 168, 2, 10].into())));
+    let mut for_sticks =
+        [passwords(), on(&["manageability"], 1), on(&["sol_ider"], 7), on(&["preinstalled_hashes"], 0)].concat();
+    for_sticks.push(entry("root_hash", root()));
+    let pair = || vec![entry("pid", text("AMT1SET7")), entry("pps", text("CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD"))];
+    for (version, reusable, scrambled, entries, told) in [
+        (Version::V4, true, true, wizard.concat(), vec!["PWD-SHARED", "NAME-SHARED"]),
+        (Version::V3, true, false, [standard(), on(&["hello"], 0)].concat(), vec!["PWD-SHARED"]),
+        (Version::V3, true, false, bare_metal, vec!["PWD-SHARED"]),
+        (Version::V4, true, true, for_sticks, vec!["PWD-SHARED"]),
+        (Version::V1, false, false, [passwords(), pair()].concat(), vec![]),
+    ] {
+        let mut draft = Draft::new(version, reusable).unwrap();
+        draft.push(entries, scrambled).unwrap();
+        let bytes = draft.finish().unwrap().encode().expose().clone();
+        let findings = SetupBin::decode(&bytes).unwrap().lint();
+        assert_eq!(codes(&findings), told, "{version}");
+        assert!(findings.iter().all(|finding| finding.severity < Severity::Error));
+    }
+}
+
 #[test]
 fn no_finding_holds_a_secret() {
     let entries = vec![

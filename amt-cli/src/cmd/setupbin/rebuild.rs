@@ -8,8 +8,8 @@ use amt_core::{ErrorCode, Failure, Secret};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// Longest description: what `show` prints about the largest file, with room to spare.
-pub(super) const MAX_DOCUMENT: usize = 8 * MAX_FILE;
+/// Longest description: what `show` prints about as many full records as are read, with room to spare.
+pub(super) const MAX_DOCUMENT: usize = 2 * MAX_FILE;
 
 const STAGE: &str = "create";
 
