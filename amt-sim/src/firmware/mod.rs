@@ -362,6 +362,11 @@ impl Firmware {
         self.device.mebx.ha1 == ha1("admin", &self.device.realm, password)
     }
 
+    /// Whether this is the pre-shared pair that it holds now.
+    pub fn check_psk(&self, pair: &PskPair) -> bool {
+        self.device.psk.as_ref() == Some(pair)
+    }
+
     /// What the TLS server serves now.
     pub fn tls(&self, now: Tick) -> TlsServing {
         let (certificate, key) = self.device.served();
