@@ -136,6 +136,28 @@ async fn amt_21_drops_the_first_request_after_tls_13_and_amt_22_can_want_3072_bi
 }
 
 #[tokio::test]
+async fn a_client_without_a_common_suite_is_refused_on_record_by_either_engine() {
+    let mut config = config(2, "127.62.24.1");
+    let of = |name: &str| {
+        let mut variant = Variant::new(1);
+        variant.persona = Persona::built_in(name).map(Into::into);
+        variant
+    };
+    config.variants = vec![of("16.0"), of("12.0")];
+    let (simulator, infos) = start(config).await;
+    for (info, suites) in infos.into_iter().zip(["kRSA", "ECDHE"]) {
+        let client = move || Old::offering(suites, info.address, None).try_connect().unwrap_err();
+        let seen = blocking(client).await;
+        assert!(seen.contains("alert handshake failure"), "{seen}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let truth = simulator.truth(info.id).unwrap();
+        assert_eq!((truth.refusals.len(), truth.handshakes_refused, truth.tls), (1, 1, None), "{}", truth.persona);
+        assert!(!truth.refusals[0].reason.is_empty());
+    }
+    simulator.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn firmware_before_3_0_says_hello_and_knows_no_ws_management() {
     let mut config = config(1, "127.62.22.1");
     config.variants[0].persona = Persona::built_in("2.6").map(Into::into);

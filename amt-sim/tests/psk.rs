@@ -8,8 +8,8 @@ use amt_sim::{MachineInfo, Persona, SimConfig, Simulator};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 const PID: &str = "AMT1SET7";
 const PPS: &str = "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD";
@@ -104,6 +104,28 @@ async fn a_wrong_name_a_wrong_key_and_a_certificate_are_refused_each_in_its_way(
     assert_eq!(reasons[1], "psk: the client has another key");
     assert_eq!(reasons[2..], ["no shared cipher", "wrong version number"]);
     assert_eq!((truth.state.as_str(), truth.handshakes_refused), ("pre", 4));
+    simulator.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_pair_itself_is_told_to_match() {
+    let mut config = SimConfig::new(1);
+    config.base_address = "127.62.10.20".parse().unwrap();
+    config.persona = Persona::built_in("9.5").unwrap().into();
+    config.psk = vec![pair()];
+    config.control = Some("127.0.0.1:0".parse().unwrap());
+    let simulator = Simulator::start(config).await.unwrap();
+    let id = simulator.machines()[0].id;
+    assert!(simulator.check_psk(id, &pair()));
+    assert!(!simulator.check_psk(id, &PskPair::parse(PID, OTHER, Form::Strict).unwrap()));
+    let mut lines = BufReader::new(TcpStream::connect(simulator.control().unwrap()).await.unwrap());
+    for (pps, answer) in [(PPS, "{\"matches\":true}\n"), (OTHER, "{\"matches\":false}\n")] {
+        let request = serde_json::json!({"command": "check-psk", "uuid": id.to_string(), "pid": PID, "pps": pps});
+        lines.get_mut().write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let mut line = String::new();
+        lines.read_line(&mut line).await.unwrap();
+        assert_eq!(line, answer);
+    }
     simulator.stop().await.unwrap();
 }
 

@@ -57,7 +57,7 @@ from the machine: in (lost before it acts) or out (after it acted). Kind: delay=
 garbage, status=PT_STATUS.
 
 With --control, each line sent to the socket is a JSON request: {\"command\":\"truth\"}, {\"command\":\"hello\",\"uuid\":…},
-rearm, os-name, power-cycle, fault, check-admin-password, check-mebx-password; each answer is a JSON line.")]
+rearm, os-name, power-cycle, fault, check-admin-password, check-mebx-password, check-psk; each answer is a JSON line.")]
 pub(crate) struct Sim {
     /// How many machines
     #[arg(long, value_name = "N", default_value_t = 1)]

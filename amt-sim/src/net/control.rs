@@ -10,11 +10,13 @@
 //! | `{"command":"fault","uuid":…,"fault":"PLACE:in\|out:KIND"}` | `{"done":true}` |
 //! | `{"command":"check-admin-password","uuid":…,"password":…}` | `{"matches":bool}` |
 //! | `{"command":"check-mebx-password","uuid":…,"password":…}` | `{"matches":bool}` |
+//! | `{"command":"check-psk","uuid":…,"pid":…,"pps":…}` | `{"matches":bool}` |
 //! | anything else | `{"error":"…"}` |
 
 use super::machine::Event;
 use super::{Machine, Machines, state_file};
 use amt_core::SystemId;
+use amt_core::psk::{Form, PskPair};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ enum Command {
     Fault { uuid: String, fault: String },
     CheckAdminPassword { uuid: String, password: String },
     CheckMebxPassword { uuid: String, password: String },
+    CheckPsk { uuid: String, pid: String, pps: String },
 }
 
 pub(super) async fn serve(listener: TcpListener, machines: Arc<Machines>) {
@@ -98,6 +101,10 @@ fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
         }
         Command::CheckMebxPassword { uuid, password } => {
             matches(find(&uuid)?.shared.firmware().check_mebx_password(&password))
+        }
+        Command::CheckPsk { uuid, pid, pps } => {
+            let pair = PskPair::parse(&pid, &pps, Form::Strict).map_err(|e| e.message)?;
+            matches(find(&uuid)?.shared.firmware().check_psk(&pair))
         }
     }
 }

@@ -296,6 +296,11 @@ impl Simulator {
         self.machines.find(id).is_some_and(|m| m.shared.firmware().check_mebx_password(password))
     }
 
+    /// Whether this is the pre-shared pair that the machine holds now.
+    pub fn check_psk(&self, id: SystemId, pair: &PskPair) -> bool {
+        self.machines.find(id).is_some_and(|m| m.shared.firmware().check_psk(pair))
+    }
+
     /// Root hashes in a machine's list.
     pub fn trusted_roots(&self, id: SystemId) -> Option<Vec<RootHash>> {
         self.machines.find(id).map(|m| m.shared.firmware().trusted_roots().to_vec())

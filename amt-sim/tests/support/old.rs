@@ -42,10 +42,15 @@ impl Old {
 
     /// Presents this chain, if any; everything old is offered, the weaker suites first.
     pub fn chain(address: Ipv4Addr, chain: Option<&Chain>) -> Self {
+        Self::offering("AES128-SHA:AES256-SHA:kRSA:ECDHE", address, chain)
+    }
+
+    /// The same with these suites only.
+    pub fn offering(suites: &str, address: Ipv4Addr, chain: Option<&Chain>) -> Self {
         Self::new(
             address,
             context(|context| {
-                context.set_cipher_list("AES128-SHA:AES256-SHA:kRSA:ECDHE:@SECLEVEL=0").unwrap();
+                context.set_cipher_list(&format!("{suites}:@SECLEVEL=0")).unwrap();
                 let Some(chain) = chain else { return };
                 let certificate = |der: &Vec<u8>| X509::from_der(der).unwrap();
                 context.set_certificate(&certificate(&chain.certificates[0])).unwrap();

@@ -61,7 +61,11 @@ pub(super) async fn accept(handshake: Handshake<'_>, gate: Gate<TcpStream>) -> R
             if matches!(inner, Some(Error::NoCertificatesPresented)) {
                 faults.push(ChainFault::NoCertificate);
             }
-            let refusal = (!faults.is_empty()).then_some(Refusal::Chain(faults));
+            let refusal = match inner {
+                _ if !faults.is_empty() => Some(Refusal::Chain(faults)),
+                Some(Error::PeerIncompatible(_)) => inner.map(|error| Refusal::Tls(error.to_string())),
+                _ => None,
+            };
             return Err(Refused { carrier: Box::new(gate), refusal });
         }
     };
