@@ -24,6 +24,7 @@ pub mod json;
 pub mod list;
 pub mod logs;
 pub mod names;
+pub mod pairs;
 pub mod profiles;
 mod program;
 pub mod report;

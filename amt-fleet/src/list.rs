@@ -124,14 +124,14 @@ fn is_key(heading: &str) -> bool {
 }
 
 /// What separates the cells of the first line that has any; spreadsheets of some countries write semicolons.
-fn delimiter(text: &str) -> u8 {
+pub(crate) fn delimiter(text: &str) -> u8 {
     let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
     let first = line.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t'));
     first.unwrap_or(b',')
 }
 
 /// The line that a record begins in: its position is that of the empty lines and comments before it.
-fn line_of(text: &str, record: &StringRecord) -> u64 {
+pub(crate) fn line_of(text: &str, record: &StringRecord) -> u64 {
     let Some(position) = record.position() else { return 0 };
     let rest = usize::try_from(position.byte()).ok().and_then(|at| text.get(at..)).unwrap_or_default();
     let passed_over = |line: &&str| line.trim_end_matches(['\r', '\n']).is_empty() || line.starts_with('#');
