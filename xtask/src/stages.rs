@@ -45,7 +45,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
     Stage { name: "c", what: "C programs against the library", run: interop::c },
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
-    Stage { name: "demo", what: "25 virtual machines from hello to verified", run: || virtual_machines::demo(25) },
+    Stage {
+        name: "demo",
+        what: "virtual machines from hello to verified, of one family and of all",
+        run: || virtual_machines::demo(25),
+    },
     Stage { name: "openssl", what: "s_client is let in or refused by virtual firmware", run: openssl::check },
     Stage {
         name: "client",
