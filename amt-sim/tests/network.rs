@@ -149,7 +149,19 @@ async fn the_control_socket_tells_and_does() {
 
 #[tokio::test]
 async fn handshakes_break_as_they_are_told_and_then_work() {
-    let simulator = Simulator::start(config(1, "127.63.6.1")).await.unwrap();
+    break_handshakes(config(1, "127.63.6.1")).await;
+}
+
+#[cfg(feature = "legacy-tls")]
+#[tokio::test]
+async fn handshakes_break_over_openssl_too() {
+    let mut config = config(1, "127.63.7.1");
+    config.persona = amt_sim::Persona::built_in("14.0").unwrap().into();
+    break_handshakes(config).await;
+}
+
+async fn break_handshakes(config: SimConfig) {
+    let simulator = Simulator::start(config).await.unwrap();
     let machine = simulator.machines()[0];
     ready(&simulator, machine).await;
     for kind in ["in:reset", "in:truncate", "in:garbage", "out:reset", "out:truncate", "out:garbage"] {
