@@ -7,6 +7,7 @@ use crate::wait::ATTENTION;
 use ::amt_provision::{Event, PasswordPolicy, Plan};
 use amt::blocking::{Provisioning, Turn};
 use amt::{Job, ProvisioningCertificate};
+use amt_core::psk::{Form, PskPair};
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_fleet::Fleet;
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
@@ -57,6 +58,9 @@ pub(crate) struct Outcome {
     /// TLS version of the connection on which the new password was taken.
     #[pyo3(get)]
     tls_version: String,
+    /// Engine of that connection: `"rustls"`, or `"openssl"` for firmware before AMT 14.
+    #[pyo3(get)]
+    tls_engine: &'static str,
     /// Cipher suite of that connection, by its IANA name.
     #[pyo3(get)]
     tls_suite: String,
@@ -84,12 +88,13 @@ impl Outcome {
 /// Take a machine from setup mode to proven admin control mode; blocks until it is done.
 ///
 /// The journal is a SQLite file with a key file beside it, both made on first use: called again with the same journal, an attempt
-/// that broke off is gone on with. The machine's certificate is signed by the authority in `authority`, a pair of paths
+/// that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of `certificate`: `psk` is a list of
+/// (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's certificate is signed by the authority in `authority`, a pair of paths
 /// of certificate and key (PEM), made on first use as well. Passwords that are not given are generated. `progress` is
 /// called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
 #[pyfunction]
 #[pyo3(signature = (
-    address, *, uuid, certificate, journal, authority, journal_key=None, port=16993, hello=None, suffix=None, host_name=None,
+    address, *, uuid, journal, authority, certificate=None, psk=Vec::new(), legacy_tls="refuse", journal_key=None, port=16993, hello=None, suffix=None, host_name=None,
     domain_name=None, admin_password=None, mebx_password=None, known_admin_passwords=Vec::new(), otp=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
@@ -97,9 +102,11 @@ pub(crate) fn provision(
     py: Python<'_>,
     address: &str,
     uuid: &Bound<'_, PyAny>,
-    certificate: &Bound<'_, PyAny>,
     journal: PathBuf,
     authority: (PathBuf, PathBuf),
+    certificate: Option<&Bound<'_, PyAny>>,
+    psk: Vec<(String, String)>,
+    legacy_tls: &str,
     journal_key: Option<PathBuf>,
     port: u16,
     hello: Option<PyRef<'_, Hello>>,
@@ -119,6 +126,7 @@ pub(crate) fn provision(
     plan.mebx_password = policy(mebx_password);
     plan.known_admin_passwords = known_admin_passwords.into_iter().map(Secret::from).collect();
     plan.otp = otp.map(Secret::from);
+    plan.legacy_tls = legacy_tls.parse().map_err(raise)?;
     let address = address
         .parse()
         .map_err(|_| raise(Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("not an IP address: {address:?}"))))?;
@@ -127,7 +135,11 @@ pub(crate) fn provision(
     job.port = port;
     job.hello = hello.map(|hello| hello.0.clone());
     job.suffix = suffix;
-    job.certificates = certificates(certificate)?;
+    if let Some(certificate) = certificate {
+        job.certificates = certificates(certificate)?;
+    }
+    job.psk =
+        psk.iter().map(|(pid, pps)| PskPair::parse(pid, pps, Form::Typed)).collect::<Result<_, _>>().map_err(raise)?;
     let journal_key = journal_key.unwrap_or_else(|| journal.with_added_extension("key"));
 
     let mut attempt = py.detach(|| Attempt::new(job, &journal, &journal_key, authority)).map_err(raise)?;
@@ -210,6 +222,7 @@ impl Attempt {
             uuid: outcome.id.to_string(),
             control_mode: outcome.control_mode.as_str(),
             tls_version: outcome.tls.version.to_string(),
+            tls_engine: outcome.tls.engine,
             tls_suite: outcome.tls.suite.clone(),
             firmware: outcome.version.map(|version| version.to_string()),
             admin_password: password.map(|password| password.expose().clone()).unwrap_or_default(),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import amtpy
-from conftest import PASSWORD, SUFFIX, TESTDATA, Machine
+from conftest import PASSWORD, SUFFIX, TESTDATA, Machine, simulate
 
 CERTIFICATE = amtpy.Certificate(pfx=TESTDATA / "chain.pfx", password=PASSWORD)
 
@@ -111,3 +111,20 @@ def test_other_threads_run_and_an_interrupt_ends_the_wait(tmp_path: Path) -> Non
             done.set()
             counter.join()
         assert counted >= 30 and time.monotonic() - start < 15
+
+
+def test_old_firmware_waits_for_a_pre_shared_pair(tmp_path: Path) -> None:
+    pid, pps = "AMT1-SET7", "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD"
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"{pid},{pps}\n")
+    with simulate("--persona", "9.5", "--psk-file", str(pairs)) as machine:
+        options: dict[str, Any] = {"certificate": None, "psk": [(pid, pps)]}
+        with pytest.raises(amtpy.AmtError) as refused:
+            provision(machine, tmp_path, **options)
+        assert refused.value.name == "TLS_LEGACY_NOT_ALLOWED"
+        outcome = provision(machine, tmp_path, legacy_tls="allow", **options)
+        assert (outcome.control_mode, outcome.tls_engine, outcome.tls_version) == ("admin", "openssl", "TLS 1.1")
+        assert machine.truth()["pid"] not in (None, pid), "it has a pair of its own"
+    with pytest.raises(amtpy.AmtError) as wrong:
+        provision(machine, tmp_path, certificate=None, psk=[(pid, pps.replace("QR61", "QR60"))])
+    assert wrong.value.name == "PSK_INVALID" and "QR60" not in str(wrong.value)

@@ -151,6 +151,10 @@ class Outcome:
         """TLS version of the connection on which the new password was taken."""
 
     @property
+    def tls_engine(self) -> str:
+        """Engine of that connection: `"rustls"`, or `"openssl"` for firmware before AMT 14."""
+
+    @property
     def tls_suite(self) -> str:
         """Cipher suite of that connection, by its IANA name."""
 
@@ -190,9 +194,11 @@ def provision(
     address: str,
     *,
     uuid: _Uuid,
-    certificate: Certificate | Iterable[Certificate],
     journal: _Path,
     authority: tuple[_Path, _Path],
+    certificate: Certificate | Iterable[Certificate] | None = None,
+    psk: Sequence[tuple[str, str]] = ...,
+    legacy_tls: str = "refuse",
     journal_key: _Path | None = None,
     port: int = 16993,
     hello: Hello | None = None,
@@ -208,7 +214,8 @@ def provision(
     """Take a machine from setup mode to proven admin control mode; blocks until it is done.
 
     The journal is a SQLite file with a key file beside it, both made on first use: called again with the same journal, an attempt
-    that broke off is gone on with. The machine's certificate is signed by the authority in `authority`, a pair of paths
+    that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of `certificate`: `psk` is a list of
+    (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's certificate is signed by the authority in `authority`, a pair of paths
     of certificate and key (PEM), made on first use as well. Passwords that are not given are generated. `progress` is
     called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
     """
