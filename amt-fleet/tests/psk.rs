@@ -9,6 +9,7 @@ use amt_fleet::config::{Admission, RetryPolicy};
 use amt_fleet::{CredentialKind, Fleet, FleetEvent, PairScope, PairState, Progress, SecretPair, Server, Subscription};
 use amt_provision::Plan;
 use amt_sim::authority::ProvisioningChain;
+use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::{Persona, SimConfig, Simulator, Variant};
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,6 +61,7 @@ impl Running {
         (retry.first, retry.most) = (Duration::from_millis(200), Duration::from_secs(2));
         let mut plan = Plan::new();
         plan.legacy_tls = consent;
+        plan.proof_timeout = Duration::from_secs(5);
         plan.guess_spacing = Duration::from_millis(100);
         let chain = ProvisioningChain::new(SUFFIX);
         let server = Server::builder(fleet.clone())
@@ -85,6 +87,13 @@ impl Running {
         tokio::time::timeout(PATIENCE, wait).await.expect("it comes in time");
     }
 
+    /// As if the process were killed: nothing is brought to an end.
+    async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        self.fleet.close().await;
+    }
+
     async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
@@ -99,7 +108,7 @@ async fn machines(network: u8, persona: &str, hello: SocketAddr, variants: Vec<V
     config.hello = Some(hello);
     config.suffix = Some(SUFFIX.to_owned());
     config.persona = Arc::new(Persona::built_in(persona).unwrap());
-    config.time_scale = 20.0;
+    config.time_scale = 100.0;
     config.variants = variants;
     Simulator::start(config).await.unwrap()
 }
@@ -239,6 +248,103 @@ async fn without_consent_nothing_is_connected_to() {
     let truth = simulator.truth(id).unwrap();
     assert_eq!((truth.state.as_str(), truth.handshakes_refused, truth.tls), ("pre", 0, None));
     assert_eq!(server.fleet.pair(pair(1).pid).await.unwrap().state, PairState::Free);
+    server.stop().await;
+    simulator.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_the_server_knows_the_pair_that_each_machine_holds() {
+    const MACHINES: usize = 4;
+    const KILLS: u64 = 30;
+    let folder = tempfile::tempdir().unwrap();
+    // A port of its own for all of its lives.
+    let address = std::net::TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap();
+    let everybodys = pair(1);
+    let fleet = open(folder.path()).await;
+    fleet.import_pairs(vec![shared(everybodys.clone())]).await.unwrap();
+    fleet.close().await;
+    let simulator = machines(84, "9.5", address, vec![with(MACHINES, everybodys.clone())]).await;
+    let ids: Vec<SystemId> = simulator.machines().iter().map(|info| info.id).collect();
+    let (mut half_way, mut checked) = (0, 0);
+    for kill in 0..KILLS {
+        let server = Running::start(folder.path(), LegacyTls::Allow, address).await;
+        tokio::time::sleep(Duration::from_millis(30 + kill * 37 % 400)).await;
+        server.kill().await;
+        let fleet = open(folder.path()).await;
+        let mut done = 0;
+        for id in &ids {
+            let truth = simulator.truth(*id).unwrap();
+            let Some(held) = truth.pid else { panic!("a machine without a pair: {truth:?}") };
+            let own = match fleet.machine_pairs(*id).await {
+                Ok(own) => own,
+                Err(failure) => panic!("{failure}"),
+            };
+            let known = own.iter().any(|own| own.pair.pid.to_string() == held);
+            assert!(known || held == everybodys.pid.to_string(), "after kill {kill}: {held} is lost, of {own:?}");
+            checked += usize::from(held != everybodys.pid.to_string());
+            done += usize::from(truth.state == "post");
+        }
+        half_way += usize::from(done < MACHINES);
+        fleet.close().await;
+        if done == MACHINES {
+            break;
+        }
+    }
+    assert!(half_way > 2 && checked > 0, "it was killed in the middle: {half_way}, {checked}");
+    let server = Running::start(folder.path(), LegacyTls::Allow, address).await;
+    let all_verified = async {
+        loop {
+            let machines = server.fleet.machines().await.unwrap();
+            if machines.len() == MACHINES && machines.iter().all(|machine| machine.is_verified()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, all_verified).await.expect("left alone, it finishes every machine");
+    for id in ids {
+        agrees(&server.fleet, &simulator, id).await;
+    }
+    server.stop().await;
+    simulator.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_lost_lose_no_pair() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(folder.path(), LegacyTls::Allow, ANY_PORT).await;
+    let everybodys = pair(1);
+    server.fleet.import_pairs(vec![shared(everybodys.clone())]).await.unwrap();
+    let replaced = "AMT_SetupAndConfigurationService.SetTLSPSK";
+    let committed = "AMT_SetupAndConfigurationService.CommitChanges";
+    let faults = [
+        (replaced, Direction::In, FaultKind::Reset),
+        (replaced, Direction::Out, FaultKind::Reset),
+        (replaced, Direction::Out, FaultKind::Truncate),
+        (committed, Direction::In, FaultKind::Reset),
+        (committed, Direction::Out, FaultKind::Reset),
+        (replaced, Direction::In, FaultKind::Status(1)),
+    ];
+    let simulator = machines(85, "3.2", server.address, vec![with(faults.len(), everybodys.clone())]).await;
+    let ids: Vec<SystemId> = simulator.machines().iter().map(|info| info.id).collect();
+    for (id, (label, direction, kind)) in ids.iter().zip(faults) {
+        assert!(simulator.add_fault(*id, Fault::once(Place::Label(label.to_owned()), direction, kind)));
+    }
+    let mut verified = BTreeSet::new();
+    server
+        .until(|event| {
+            if matches!(event.progress, Progress::Verified { .. }) {
+                verified.extend(event.id);
+            }
+            verified.len() == ids.len()
+        })
+        .await;
+    let [others @ .., refused] = ids.as_slice() else { panic!("{ids:?}") };
+    for id in others {
+        assert_ne!(agrees(&server.fleet, &simulator, *id).await.pid, everybodys.pid);
+    }
+    // The firmware would not take another: what it had stays on record.
+    assert_eq!(server.fleet.record(*refused).await.unwrap().unwrap().psk, std::slice::from_ref(&everybodys));
     server.stop().await;
     simulator.stop().await.unwrap();
 }

@@ -158,15 +158,29 @@ impl Place {
         Ok(self.config.as_deref().map(Config::load_guard).transpose()?.unwrap_or_default())
     }
 
-    pub(super) async fn open(self) -> Result<Database, Error> {
-        let (database, key) = match (self.config, self.database, self.seal_key_file) {
+    /// The database that a configuration names, made if this comes before the first start of the server; one that is named by itself must
+    /// be there.
+    pub(super) async fn open_or_make(self) -> Result<Database, Error> {
+        if self.config.is_none() {
+            return self.open().await;
+        }
+        let (database, key) = self.files()?;
+        Ok(Database::open_with_key_file(database, key).await?)
+    }
+
+    fn files(self) -> Result<(PathBuf, PathBuf), Error> {
+        match (self.config, self.database, self.seal_key_file) {
             (Some(config), ..) => {
                 let files = Config::load_files(&config)?;
-                (files.database, files.seal_key_file)
+                Ok((files.database, files.seal_key_file))
             }
-            (None, Some(database), Some(key)) => (database, key),
-            _ => return Err(Error::usage("no database was named", "give --config, or --database and --seal-key-file")),
-        };
+            (None, Some(database), Some(key)) => Ok((database, key)),
+            _ => Err(Error::usage("no database was named", "give --config, or --database and --seal-key-file")),
+        }
+    }
+
+    pub(super) async fn open(self) -> Result<Database, Error> {
+        let (database, key) = self.files()?;
         if !database.exists() {
             // Reading must not make an empty database, and a key with it, where a path was mistyped.
             let text = format!("{}: there is no such database", database.display());

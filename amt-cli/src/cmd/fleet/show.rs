@@ -151,6 +151,10 @@ fn record(w: &mut dyn Write, machine: &Machine) -> io::Result<()> {
         ("next", parked.map(|p| p.hint.clone())),
         ("step", machine.step.map(|s| s.to_string())),
         ("address", machine.address.map(|a| a.to_string())),
+        (
+            "waits for",
+            machine.pid.as_ref().map(|pid| format!("the pre-shared key of PID {pid}, said in its last hello")),
+        ),
         ("bound to", machine.bound_address.map(|a| a.to_string())),
         ("last hello", machine.hello_at.map(moment)),
         ("name", machine.name().map(|name| format!("{name}{temporary}"))),

@@ -1,7 +1,8 @@
-//! `amt psk new|check|sheet`: PID/PPS pairs for firmware of AMT 2 to 10.
+//! `amt psk new|check|sheet` and `import|list|export|forget`: PID/PPS pairs for firmware of AMT 2 to 10.
 
 mod pairs;
 mod sheet;
+mod vault;
 
 use super::{Error, Verdict};
 use crate::output::Output;
@@ -27,6 +28,10 @@ enum Action {
     New(New),
     Check(Check),
     Sheet(sheet::Sheet),
+    Import(vault::Import),
+    List(vault::List),
+    Export(vault::Export),
+    Forget(vault::Forget),
 }
 
 /// Make new pairs out of the system's randomness and print them, secrets too
@@ -68,6 +73,10 @@ impl Psk {
             Action::New(new) => new.run(out),
             Action::Check(check) => check.run(out),
             Action::Sheet(sheet) => sheet.run(out),
+            Action::Import(import) => import.run(out),
+            Action::List(list) => list.run(out),
+            Action::Export(export) => export.run(out),
+            Action::Forget(forget) => forget.run(out),
         }
     }
 }
