@@ -59,7 +59,7 @@ def simulate(*options: str) -> Iterator[Machine]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            address, uuid, _persona = process.stdout.readline().split()
+            address, uuid, *_family = process.stdout.readline().split()
             host, port = process.stdout.readline().removeprefix("control socket: ").strip().rsplit(":", 1)
             yield Machine(address, uuid, (host, int(port)))
         finally:

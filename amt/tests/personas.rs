@@ -114,7 +114,6 @@ async fn each_family_is_provisioned_with_a_certificate() {
     {
         let (result, host) = Site::new(persona, false, u8::try_from(net).unwrap()).await.provision().await;
         let outcome = result.unwrap_or_else(|failure| panic!("{persona}: {failure} {:?}", host.events.lock().unwrap()));
-        println!("{persona}: {} {} {}", outcome.tls.engine, outcome.tls.version, outcome.tls.suite);
         assert_eq!((outcome.tls.engine, outcome.tls.version), (engine, version), "{persona}");
         assert!(host.record.lock().unwrap().as_ref().unwrap().private_key.is_none());
     }
@@ -125,7 +124,6 @@ async fn each_family_that_has_them_is_provisioned_with_a_pre_shared_pair() {
     for (net, persona) in ["3.2", "5.0", "7.1", "9.5"].into_iter().enumerate() {
         let (result, host) = Site::new(persona, true, u8::try_from(32 + net).unwrap()).await.provision().await;
         let outcome = result.unwrap_or_else(|failure| panic!("{persona}: {failure} {:?}", host.events.lock().unwrap()));
-        println!("{persona}: {} {} {}", outcome.tls.engine, outcome.tls.version, outcome.tls.suite);
         assert_eq!(outcome.tls.engine, "openssl", "{persona}");
         let record = host.record.lock().unwrap().clone().unwrap();
         assert!(record.psk.len() == 1 && record.psk[0] != pair(), "{persona}: it has a pair of its own");

@@ -69,7 +69,10 @@ impl Run {
             Some(fresh) => fresh,
             None => {
                 let random = &mut self.random;
-                let Ok(fresh) = PskPair::generate(|bytes| Ok::<(), Infallible>(random.fill(bytes)));
+                let Ok(fresh) = PskPair::generate(|bytes| {
+                    random.fill(bytes);
+                    Ok::<(), Infallible>(())
+                });
                 fresh
             }
         };
