@@ -141,9 +141,9 @@ async fn no_pair_that_a_machine_may_hold_is_lost() {
     };
     assert_eq!(held().await, [(old.clone(), false), (fresh.clone(), false)]);
     // The machine took it; a record that says less makes nothing obsolete before the proof.
-    fleet.persist(&opened(1, &[fresh.clone()])).await.unwrap();
+    fleet.persist(&opened(1, std::slice::from_ref(&fresh))).await.unwrap();
     assert_eq!(held().await, [(fresh.clone(), false), (old.clone(), false)]);
-    let mut proven = opened(1, &[fresh.clone()]);
+    let mut proven = opened(1, std::slice::from_ref(&fresh));
     proven.verified = true;
     fleet.persist(&proven).await.unwrap();
     assert_eq!(held().await, [(fresh.clone(), false), (old.clone(), true)]);
