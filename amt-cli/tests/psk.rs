@@ -100,3 +100,57 @@ fn a_list_with_mistakes_is_refused_whole_with_every_one_of_them() {
     assert!(refused["message"].as_str().unwrap().contains("PID 0000-037M stands in the vault with another PPS"));
     assert!(!refused.to_string().contains("NKLD") && !refused.to_string().contains("CAT0"));
 }
+
+#[test]
+fn a_machine_whose_pair_is_missing_is_found_among_those_that_wait() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let site = site();
+    let folder = site.path();
+    let chain = amt_sim::authority::ProvisioningChain::new("example.com");
+    std::fs::write(folder.join("chain.pem"), chain.pem()).unwrap();
+    let config = "listen = \"127.0.0.1:0\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\nadmit = \"auto\"\n\
+                  [[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nlegacy_tls = \"allow\"\n";
+    std::fs::write(folder.join("amt.toml"), config).unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_amt"))
+        .args(["serve", "--json", "--config", "amt.toml"])
+        .current_dir(folder)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut events = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let mut until = |kind: &str| events.find(|event| event["event"] == kind).unwrap_or_else(|| panic!("no {kind}"));
+    let address = until("listening")["addresses"][0].as_str().unwrap().to_owned();
+    let id = "00112233-4455-6677-8899-aabbccddeeff";
+    // It says AMT1SET7; nothing answers where it comes from.
+    let hello = "010002000000000033221100554477668899aabbccddeeff414d543153455437";
+    let bytes: Vec<u8> =
+        (0..hello.len()).step_by(2).map(|at| u8::from_str_radix(&hello[at..at + 2], 16).unwrap()).collect();
+    let say = || std::net::TcpStream::connect(&address).unwrap().write_all(&bytes).unwrap();
+    say();
+    assert_eq!(until("hello")["pid"], "AMT1SET7");
+    assert_eq!(until("failed")["error"]["code"], 5013);
+    let fleet = |arguments: &[&str]| -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amt"));
+        let output =
+            command.arg("fleet").args(arguments).args(["--config", "amt.toml"]).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let parked: Value = serde_json::from_str(&fleet(&["parked", "--json"])).unwrap();
+    let why = &parked["machines"][0]["parked"];
+    assert_eq!((&parked["machines"][0]["uuid"], &why["code"]), (&id.into(), &"PSK-UNKNOWN".into()));
+    assert!(why["reason"].as_str().unwrap().contains("AMT1-SET7"), "{why}");
+    assert!(fleet(&["parked"]).contains("amt psk import"));
+    assert!(
+        fleet(&["show", id]).contains("waits for    the pre-shared key of PID AMT1SET7"),
+        "{}",
+        fleet(&["show", id])
+    );
+    // Imported by another process, it is tried at once: without a machine at its address that comes to nothing else.
+    let imported = json(folder, &["import", "--from", "pairs.csv"]);
+    assert_eq!(imported["machines"], 1);
+    assert_eq!(until("failed")["error"]["stage"], "connect");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}

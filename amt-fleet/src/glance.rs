@@ -1,8 +1,9 @@
 //! What a database says, read without changing a byte of it: for reports and diagnoses beside a running server.
 
 use crate::seal::{Place, SealKey};
+use amt_core::psk::{Form, Pid};
 use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Connection as _, Row as _};
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,6 +18,8 @@ const BUSY: Duration = Duration::from_secs(5);
 pub struct Glance {
     /// Every machine in it.
     pub machines: HashMap<SystemId, Glimpse>,
+    /// PIDs of the vault's pairs, and the machine whose alone each is.
+    pub pairs: HashMap<Pid, Option<SystemId>>,
     /// The newest time that anything in it carries.
     pub newest: Option<SystemTime>,
     seal: Option<Vec<u8>>,
@@ -34,6 +37,10 @@ pub struct Glimpse {
     pub dns_suffix: Option<String>,
     /// Firmware version, if it was ever connected to.
     pub firmware: Option<FirmwareVersion>,
+    /// Name of the profile decided; absent: the default one.
+    pub profile: Option<String>,
+    /// PIDs of the pairs that it holds or may hold.
+    pub pids: Vec<Pid>,
 }
 
 impl Glance {
@@ -66,7 +73,7 @@ impl Glance {
 
     async fn from(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT m.uuid, m.state = 'verified' AS verified, m.redo, m.dns_suffix, j.firmware \
+            "SELECT m.*, m.state = 'verified' AS verified, j.firmware \
              FROM machines m LEFT JOIN journal j ON j.machine = m.id",
         )
         .fetch_all(&mut *connection)
@@ -80,9 +87,13 @@ impl Glance {
                 redo: row.try_get("redo")?,
                 dns_suffix: row.try_get("dns_suffix")?,
                 firmware: row.try_get::<Option<String>, _>("firmware")?.and_then(|text| text.parse().ok()),
+                // A database that no newer server has opened yet has no such column.
+                profile: row.try_get("profile").unwrap_or_default(),
+                pids: Vec::new(),
             };
             machines.insert(id, glimpse);
         }
+        let pairs = pairs(connection, &mut machines).await?;
         let newest = sqlx::query(
             "SELECT max(at) AS newest FROM (SELECT max(changed_at) AS at FROM machines UNION ALL \
              SELECT at FROM (SELECT at FROM events ORDER BY id DESC LIMIT 1) UNION ALL \
@@ -95,14 +106,42 @@ impl Glance {
         let seal =
             sqlx::query("SELECT value FROM settings WHERE name = 'seal'").fetch_optional(&mut *connection).await?;
         let seal = seal.map(|row| row.try_get("value")).transpose()?;
-        Ok(Self { machines, newest, seal })
+        Ok(Self { machines, pairs, newest, seal })
     }
+}
+
+/// The vault's pairs; those of machines are added to `machines`.
+async fn pairs(
+    connection: &mut SqliteConnection,
+    machines: &mut HashMap<SystemId, Glimpse>,
+) -> Result<HashMap<Pid, Option<SystemId>>, sqlx::Error> {
+    let has_pairs = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'psk_vault'");
+    if has_pairs.fetch_optional(&mut *connection).await?.is_none() {
+        return Ok(HashMap::new());
+    }
+    let pid = |row: &SqliteRow| Ok::<_, sqlx::Error>(Pid::parse(&row.try_get::<String, _>("pid")?, Form::Strict).ok());
+    let rows = sqlx::query("SELECT p.pid, m.uuid FROM machine_psk p JOIN machines m ON m.id = p.machine");
+    for row in rows.fetch_all(&mut *connection).await? {
+        let owner = row.try_get::<String, _>("uuid")?.parse().ok();
+        if let (Some(pid), Some(glimpse)) = (pid(&row)?, owner.and_then(|id: SystemId| machines.get_mut(&id))) {
+            glimpse.pids.push(pid);
+        }
+    }
+    let mut pairs = HashMap::new();
+    for row in sqlx::query("SELECT pid, machine FROM psk_vault").fetch_all(&mut *connection).await? {
+        let machine: Option<String> = row.try_get("machine")?;
+        if let Some(pid) = pid(&row)? {
+            pairs.insert(pid, machine.and_then(|id| id.parse().ok()));
+        }
+    }
+    Ok(pairs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fleet, KnownMachine};
+    use crate::{Fleet, KnownMachine, SecretPair};
+    use amt_core::psk::PskPair;
 
     #[tokio::test]
     async fn a_look_sees_the_machines_and_the_key_and_makes_no_database() {
@@ -115,10 +154,13 @@ mod tests {
         let mut known = KnownMachine::new(id);
         known.dns_suffix = Some("lab.example.com".to_owned());
         fleet.import(vec![known.clone()]).await.unwrap();
+        let pair = PskPair::parse("AMT1SET7", "CAT0AGDOYBLF6HCDQR61IQXQVORVW8VD", Form::Strict).unwrap();
+        fleet.import_pairs(vec![SecretPair::new(pair.clone())]).await.unwrap();
         // Beside the open database, as beside a running server.
         let glance = Glance::read(&path).await.unwrap().unwrap();
         assert_eq!(glance.machines[&id].dns_suffix.as_deref(), Some("lab.example.com"));
         assert!(!glance.machines[&id].verified && glance.newest.unwrap() <= SystemTime::now());
+        assert_eq!(glance.pairs, HashMap::from([(pair.pid, None)]));
         assert_eq!(glance.opens_with(&SealKey::read(&key).unwrap()), Some(true));
         assert_eq!(glance.opens_with(&SealKey::new(&amt_core::Secret::new([1; 32]))), Some(false));
         fleet.close().await;

@@ -48,6 +48,11 @@ impl Profiles {
         })
     }
 
+    /// Every name and alias, in lower case, with the plan that it stands for.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Plan)> {
+        self.aliases.iter().filter_map(|(alias, name)| Some((alias.as_str(), self.plans.get(name)?)))
+    }
+
     /// What is wrong with any of them.
     pub(crate) fn findings(&self) -> impl Iterator<Item = Finding> {
         self.plans.values().flat_map(Plan::validate).filter(|f| f.severity == Severity::Error)

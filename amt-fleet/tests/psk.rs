@@ -83,7 +83,7 @@ impl Running {
 
     /// Events until `enough` says so.
     async fn until(&mut self, mut enough: impl FnMut(&FleetEvent) -> bool) {
-        let wait = async { while !enough(&*self.events.next().await.expect("the server runs")) {} };
+        let wait = async { while !enough(&self.events.next().await.expect("the server runs")) {} };
         tokio::time::timeout(PATIENCE, wait).await.expect("it comes in time");
     }
 

@@ -5,9 +5,11 @@ use super::{Error, Verdict};
 use crate::output::Output;
 use crate::stop::StopSignal;
 use amt_core::Failure;
+use amt_core::tls::LegacyTls;
 use amt_fleet::config::Config;
-use amt_fleet::report::{Format, Report, Site};
+use amt_fleet::report::{Class, Format, Report, Site};
 use amt_fleet::{Glance, Observer};
+use amt_provision::Plan;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -44,7 +46,10 @@ impl Looking {
         let suffixes: Vec<_> = ours.machines.iter().filter_map(|(id, m)| Some((*id, m.dns_suffix.clone()?))).collect();
         let mut observer = Observer::bind(config).await?.machine_suffixes(suffixes);
         let mut site = Site::default();
-        site.machines = ours.machines;
+        (site.machines, site.pairs) = (ours.machines, ours.pairs);
+        let may = |plan: &Plan| amt::tls::HAS_LEGACY && plan.legacy_tls != LegacyTls::Refuse;
+        site.legacy_tls = may(&config.plan);
+        site.profiles_legacy_tls = config.profiles.iter().map(|(name, plan)| (name.to_owned(), may(plan))).collect();
         site.passwords_known = !config.plan.known_admin_passwords.is_empty();
         let mut report = Report::new(site, SystemTime::now());
         // Before anything is announced: a report that cannot be written is no surprise hours later.
@@ -61,7 +66,9 @@ impl Looking {
                     self.write(out, &report, &formats)?;
                 }
                 observation = observer.next() => {
-                    let observation = observation?;
+                    let mut observation = observation?;
+                    // Whether there is a pair is not for the observer to know: it opens no database.
+                    observation.ready |= observation.waits_for_pair() && report.judge(&observation).class == Class::Ready;
                     report.add(&observation);
                     due = due.or_else(|| Some(Instant::now() + PAUSE));
                     out.json_line(&observation_json(&observation))?;

@@ -124,7 +124,10 @@ pub(super) fn observation_lines(seen: &Observation) -> Vec<String> {
         Err(failure) => return vec![format!("{head} no hello: {failure}")],
     };
     let verdict = match (&hello.kind, seen.ready) {
-        (HelloKind::Psk { pid }, _) => format!("not ready: it waits for a pre-shared key (PID {pid})"),
+        (HelloKind::Psk { pid }, true) => {
+            format!("ready: it waits for a pre-shared key that the database has (PID {pid})")
+        }
+        (HelloKind::Psk { pid }, false) => format!("not ready: it waits for a pre-shared key (PID {pid})"),
         _ if !hello.id.is_usable_as_key() => "not ready: many machines share this UUID".to_owned(),
         (_, true) => "ready".to_owned(),
         (_, false) => "not ready: no provisioning certificate fits".to_owned(),

@@ -6,7 +6,8 @@
 use super::Site;
 use crate::{Observation, Verdict};
 use amt_core::hello::{HashAlgorithm, Hello, HelloKind};
-use amt_core::{Finding, Severity};
+use amt_core::psk::Pid;
+use amt_core::{Finding, Severity, SystemId};
 use std::fmt;
 
 /// Findings that mean that the machine does not know the certificate's root.
@@ -127,12 +128,7 @@ pub fn classify(seen: &Observation, site: &Site) -> Judgement {
         return bare(Class::AlreadyOwned, true, reason, fix);
     }
     if let HelloKind::Psk { pid } = &hello.kind {
-        let reason = format!(
-            "it waits for the pre-shared key of PID {pid}: firmware before AMT 11, which also needs the legacy TLS engine"
-        );
-        let fix = "provision it with the PPS of this PID and the legacy TLS engine, or clear the PID in MEBx so that it uses \
-                   certificates (AMT 2.2, 2.6, 3.0 and later)";
-        return bare(Class::Psk, true, reason, fix);
+        return by_pair(hello.id, *pid, site);
     }
     let mut judgement = by_certificate(&seen.verdicts);
     judgement.also.extend(mixed_roots(hello));
@@ -140,13 +136,14 @@ pub fn classify(seen: &Observation, site: &Site) -> Judgement {
         return judgement;
     }
     let version = ours.and_then(|m| m.firmware);
+    let old_is_fine = site.allows_legacy_tls(hello.id);
     match version {
-        Some(version) if !version.capabilities().tls.forward_secrecy => {
+        Some(version) if !old_is_fine && !version.capabilities().tls.forward_secrecy => {
             judgement.class = Class::NeedsLegacyTls;
             judgement.reason = format!("it has AMT {version}, which offers RSA key exchange only (AMT before 14)");
             LEGACY_FIX.clone_into(&mut judgement.fix);
         }
-        None if only_sha1(hello) => {
+        None if !old_is_fine && only_sha1(hello) => {
             judgement.class = Class::NeedsLegacyTls;
             judgement.certain = false;
             judgement.reason =
@@ -170,7 +167,49 @@ pub fn classify(seen: &Observation, site: &Site) -> Judgement {
 }
 
 const LEGACY_FIX: &str = "update its firmware to AMT 14 or later where the maker offers it; otherwise a build with the legacy TLS \
-                          engine is needed";
+                          engine is needed, and legacy_tls = \"allow\" in its profile";
+
+/// A machine that waits for a pre-shared key is opened by it alone, whatever our certificates are.
+fn by_pair(id: SystemId, pid: Pid, site: &Site) -> Judgement {
+    let owner = site.pairs.get(&pid);
+    let is_own = site.machines.get(&id).is_some_and(|machine| machine.pids.contains(&pid));
+    match owner {
+        Some(Some(other)) if *other != id && !is_own => {
+            let reason =
+                format!("it waits for the pre-shared key of PID {pid}, which is for one machine, and that is {other}");
+            let fix = format!(
+                "if it is the same computer with a new UUID, `amt fleet rebind {other} {id}`; if several machines hold this pair, import \
+                 it with `amt psk import --scope shared`"
+            );
+            bare(Class::Psk, true, reason, fix)
+        }
+        None if !is_own => {
+            let reason = format!(
+                "it waits for the pre-shared key of PID {pid}, which the database does not have: firmware before AMT 11, which also \
+                 needs the legacy TLS engine"
+            );
+            let fix = "import the pair with `amt psk import`, or clear the PID in MEBx so that it uses certificates (AMT 2.2, 2.6, 3.0 \
+                       and later)";
+            bare(Class::Psk, true, reason, fix)
+        }
+        _ if !site.allows_legacy_tls(id) => {
+            let reason = format!(
+                "it waits for the pre-shared key of PID {pid}; the database has it, but its profile or this build does not allow the old \
+                 TLS that it is used over"
+            );
+            bare(
+                Class::Psk,
+                true,
+                reason,
+                "set legacy_tls = \"allow\" in its profile, in a build with the legacy TLS engine",
+            )
+        }
+        _ => {
+            let reason = format!("it waits for the pre-shared key of PID {pid}, which the database has");
+            bare(Class::Ready, true, reason, "")
+        }
+    }
+}
 
 /// By our certificates alone: ready, or what is wrong with the one that comes closest.
 fn by_certificate(verdicts: &[Verdict]) -> Judgement {

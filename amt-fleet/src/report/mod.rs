@@ -11,6 +11,7 @@ pub use classify::{Class, Judgement, classify};
 
 use crate::{Glimpse, Observation};
 use amt_core::hello::Hello;
+use amt_core::psk::Pid;
 use amt_core::{ErrorCode, Failure, SystemId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -28,6 +29,20 @@ pub struct Site {
     pub machines: HashMap<SystemId, Glimpse>,
     /// Whether the profile has passwords for machines whose credentials are set already.
     pub passwords_known: bool,
+    /// PIDs of the vault's pairs, and the machine whose alone each is.
+    pub pairs: HashMap<Pid, Option<SystemId>>,
+    /// Whether machines without a profile of their own may be reached by old TLS, in this build and by consent.
+    pub legacy_tls: bool,
+    /// The same for machines of these profiles, by their names in lower case.
+    pub profiles_legacy_tls: HashMap<String, bool>,
+}
+
+impl Site {
+    fn allows_legacy_tls(&self, id: SystemId) -> bool {
+        let profile = self.machines.get(&id).and_then(|machine| machine.profile.as_ref());
+        let of_profile = profile.and_then(|name| self.profiles_legacy_tls.get(&name.to_lowercase()));
+        of_profile.copied().unwrap_or(self.legacy_tls && profile.is_none())
+    }
 }
 
 /// One machine of a report: its newest hello decides.
@@ -134,6 +149,11 @@ impl Report {
             None => drop(self.sightings.insert(key, new)),
         }
         true
+    }
+
+    /// What would become of the machine of an observation, which is not taken in.
+    pub fn judge(&self, seen: &Observation) -> Judgement {
+        classify(seen, &self.site)
     }
 
     /// How many there are of each class, in the order of [`Class::ALL`], zeros included.

@@ -66,6 +66,39 @@ fn a_port_scan_does_not_unsay_a_hello_and_room_ends() {
 }
 
 #[test]
+fn a_machine_with_a_pre_shared_key_is_ready_when_there_is_its_pair_and_consent() {
+    let valid = PSK.replace("3d4d54315345543c", "414d543153455437");
+    let seen = hello(&valid, "192.0.2.8:1");
+    let (id, pid) = (seen.id().unwrap(), Pid(*b"AMT1SET7"));
+    let mut site = Site::default();
+    let judge = |site: &Site| {
+        let judgement = classify(&seen, site);
+        (judgement.class, judgement.reason + &judgement.fix)
+    };
+    let (class, words) = judge(&site);
+    assert!(class == Class::Psk && words.contains("AMT1-SET7") && words.contains("amt psk import"), "{words}");
+    site.pairs.insert(pid, None);
+    let (class, words) = judge(&site);
+    assert!(class == Class::Psk && words.contains("legacy_tls"), "{words}");
+    site.legacy_tls = true;
+    assert_eq!(judge(&site).0, Class::Ready);
+    // A profile of its own decides, whatever the default is.
+    let mut ours = Glimpse { profile: Some("desk".to_owned()), ..Glimpse::default() };
+    site.profiles_legacy_tls.insert("desk".to_owned(), false);
+    site.machines.insert(id, ours.clone());
+    assert_eq!(judge(&site).0, Class::Psk);
+    site.profiles_legacy_tls.insert("desk".to_owned(), true);
+    let other = SystemId::from_wire([9; 16]);
+    site.pairs.insert(pid, Some(other));
+    let (class, words) = judge(&site);
+    assert!(class == Class::Psk && words.contains(&format!("amt fleet rebind {other} {id}")), "{words}");
+    // Unless it is a pair of its own, whatever the vault says.
+    ours.pids.push(pid);
+    site.machines.insert(id, ours);
+    assert_eq!(judge(&site).0, Class::Ready);
+}
+
+#[test]
 fn the_form_is_told_by_the_ending() {
     for (name, format) in
         [("a.txt", Format::Text), ("b.CSV", Format::Csv), ("c.json", Format::Json), ("d.htm", Format::Html)]

@@ -43,7 +43,8 @@ pub struct Observation {
     pub hello: Result<Hello, Failure>,
     /// The certificates' chances, best suffix each, in the order of the configuration.
     pub verdicts: Vec<Verdict>,
-    /// Whether this server would begin, were it not only looking.
+    /// Whether this server would begin, were it not only looking. Never for a machine that waits for a pre-shared key: the pairs are in the
+    /// database, and [`Report::judge`](crate::report::Report::judge) knows them.
     pub ready: bool,
 }
 
@@ -51,6 +52,11 @@ impl Observation {
     /// The machine.
     pub fn id(&self) -> Option<SystemId> {
         self.hello.as_ref().ok().map(|h| h.id)
+    }
+
+    /// Whether the machine waits for a pre-shared key.
+    pub fn waits_for_pair(&self) -> bool {
+        self.hello.as_ref().is_ok_and(|hello| matches!(hello.kind, HelloKind::Psk { .. }))
     }
 }
 

@@ -94,6 +94,13 @@ pub struct Parked {
     pub hint: String,
 }
 
+impl Parked {
+    /// Why, by a stable word and in words, and what to do.
+    pub fn new(code: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.into(), reason: reason.into(), hint: hint.into() }
+    }
+}
+
 /// Somebody overruled the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -6,7 +6,9 @@ use super::text::{count, moment, wrapped};
 use super::{Error, Place, Verdict};
 use crate::output::Output;
 use crate::time::rfc3339;
+use amt_core::ErrorCode;
 use amt_fleet::resolve::{Question, look};
+use amt_fleet::{Machine, Parked as Why};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -22,7 +24,7 @@ pub(super) struct Parked {
 
 impl Parked {
     pub(super) async fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let mut filter = "(state = parked or has parked_code)".to_owned();
+        let mut filter = "(state = parked or has parked_code or state = failed and error = PSK_UNKNOWN)".to_owned();
         if let Some(also) = &self.filter {
             // Read by itself first: a mark under a character must be under what was typed.
             read_filter(also)?;
@@ -53,20 +55,28 @@ fn machine_json(question: &Question, since: Option<SystemTime>) -> Value {
         "name": machine.name(),
         "address": machine.address,
         "state": machine.state.name(),
-        "parked": machine.parked.as_ref().map(amt_fleet::Parked::to_json),
+        "parked": parked(machine).map(|parked| parked.to_json()),
         "since": since.map(rfc3339),
         "hello_at": machine.hello_at.map(rfc3339),
         "evidence": question.evidence.iter().map(evidence_json).collect::<Vec<_>>(),
     })
 }
 
+/// Why it is kept out; a machine whose pre-shared pair is missing waits for somebody just so.
+fn parked(machine: &Machine) -> Option<Why> {
+    let missing = machine.failure.as_ref().filter(|failure| failure.code == ErrorCode::PSK_UNKNOWN);
+    let missing = missing.map(|failure| Why::new("PSK-UNKNOWN", failure.message.clone(), failure.hint.to_string()));
+    machine.parked.clone().or(missing)
+}
+
 fn people(w: &mut dyn Write, question: &Question, since: Option<SystemTime>) -> io::Result<()> {
     let machine = &question.machine;
-    let code = machine.parked.as_ref().map_or("NOT-LOOKED-AT", |p| p.code.as_str());
+    let parked = parked(machine);
+    let code = parked.as_ref().map_or("NOT-LOOKED-AT", |p| p.code.as_str());
     let name = machine.name().unwrap_or_default();
     let address = machine.address.map(|a| a.to_string()).unwrap_or_default();
     writeln!(w, "{}", format!("{}  {code:<16}  {address:<15}  {name}", machine.id).trim_end())?;
-    if let Some(parked) = &machine.parked {
+    if let Some(parked) = &parked {
         wrapped(w, "    ", &parked.reason)?;
         wrapped(w, "    next: ", &parked.hint)?;
     }
