@@ -348,3 +348,32 @@ async fn answers_that_are_lost_lose_no_pair() {
     server.stop().await;
     simulator.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_is_unprovisioned_is_opened_with_the_pair_that_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(folder.path(), LegacyTls::Allow, ANY_PORT).await;
+    server.fleet.import_pairs(vec![SecretPair::new(pair(1))]).await.unwrap();
+    let verified = |event: &FleetEvent| match &event.progress {
+        Progress::Failed { failure, .. } => panic!("{event}: {failure}"),
+        progress => matches!(progress, Progress::Verified { .. }),
+    };
+    let simulator = machines(86, "9.5", server.address, vec![with(1, pair(1))]).await;
+    let id = simulator.machines()[0].id;
+    server.until(verified).await;
+    let given = agrees(&server.fleet, &simulator, id).await;
+    simulator.stop().await.unwrap();
+    // The vault has nothing to do with it any more.
+    server.fleet.forget_pair(pair(1).pid).await.unwrap();
+    server.fleet.redo(id).await.unwrap();
+    let simulator = machines(86, "9.5", server.address, vec![with(1, given.clone())]).await;
+    assert_eq!(simulator.machines()[0].id, id, "the same machine, with nothing left but its pair");
+    server.until(verified).await;
+    let next = agrees(&server.fleet, &simulator, id).await;
+    assert_ne!(next.pid, given.pid);
+    let held = server.fleet.machine_pairs(id).await.unwrap();
+    assert_eq!(held[0].pair, next);
+    assert!(held.iter().skip(1).all(|old| old.retired_at.is_some()) && held.iter().any(|old| old.pair == given));
+    server.stop().await;
+    simulator.stop().await.unwrap();
+}
