@@ -62,6 +62,10 @@ fn pairs(given: Vec<PskPair>, record: &Record, hello: Option<&Hello>) -> Result<
             pairs.push(pair.clone());
         }
     }
+    // The pair may have been replaced after this hello: an attempt that broke off there goes on with the others of its record.
+    if said.is_some() && record.fresh_psk.is_some() {
+        pairs.extend(record.psk.iter().filter(|pair| !pairs.contains(pair)).cloned().collect::<Vec<_>>());
+    }
     match said {
         Some(pid) if pairs.is_empty() => {
             let text =

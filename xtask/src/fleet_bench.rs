@@ -8,7 +8,16 @@ use std::time::Instant;
 /// Provisions `machines` virtual machines; prints the rate, and memory and CPU time of both processes. Linux only.
 pub(crate) fn run(machines: usize) -> Result<()> {
     let amt = build_bin("amt-cli", "amt")?;
-    let setup = Setup { name: "bench", machines, seed: 7, network: 104, time_scale: 20, spread: 2, concurrency: 128 };
+    let setup = Setup {
+        name: "bench",
+        machines,
+        seed: 7,
+        network: 104,
+        time_scale: 20,
+        spread: 2,
+        concurrency: 128,
+        psk: false,
+    };
     let lab = Lab::start(&amt, &setup)?;
     let started = Instant::now();
     let mut server = Background::start(&mut lab.server("serve.log")?)?;

@@ -7,6 +7,7 @@
 use crate::lab::{Lab, Setup};
 use crate::process::{cargo, run as run_program, target};
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -55,32 +56,62 @@ const FAILPOINTS: &[&str] = &[
     "persist-after:done",
 ];
 
-/// Kills `serve` `kills` times; fails unless every machine ends verified and no machine was ever without a known password.
+/// The same for machines that wait for a pre-shared pair and make no keys themselves.
+const FAILPOINTS_PSK: &[&str] = &[
+    "persist-before:set-psk",
+    "persist-after:set-psk",
+    "transmit-before:set-psk",
+    "transmit-after:set-psk",
+    "transmit-after:commit",
+    "persist-after:generate-key",
+    "transmit-before:add-key",
+    "transmit-after:add-key",
+    "persist-after:add-key",
+    "persist-before:record-credentials",
+    "persist-after:record-credentials",
+    "transmit-after:set-mebx-password",
+    "transmit-after:set-admin-password",
+    "certify-after",
+    "transmit-after:add-certificate",
+    "transmit-after:set-tls",
+    "persist-before:commit",
+    "persist-after:commit",
+    "transmit-before:commit",
+    "transmit-after:prove",
+    "persist-before:done",
+    "persist-after:done",
+];
+
+/// Kills `serve` `kills` times with machines that take a certificate, and as often with such that wait for a pre-shared pair; fails unless every machine ends verified and no machine was ever without a known password.
 pub(crate) fn run(kills: u32, seed: u64) -> Result<()> {
     run_program(&mut cargo(&["build", "--quiet", "--package", "amt-cli", "--bin", "amt", "--features", "failpoints"]))?;
     // A copy: the next build without failpoints replaces the original.
     let amt = target("amt-with-failpoints");
     std::fs::copy(target("debug/amt"), &amt)?;
-    let mut tally = Tally::default();
     let mut random = Random(seed.max(1));
-    let mut round = 0;
-    while tally.kills < kills {
-        round += 1;
-        let setup = Setup {
-            name: "kill",
-            machines: MACHINES,
-            seed: seed + round,
-            network: 100,
-            time_scale: 50,
-            spread: 20,
-            concurrency: 3,
-        };
-        let lab = Lab::start(&amt, &setup)?;
-        kill_round(&lab, kills, &mut tally, &mut random)?;
-        finish(&lab)?;
-        println!("round {round}: {} machines verified, {} kills so far", lab.machines, tally.kills);
+    for (psk, places) in [(false, FAILPOINTS), (true, FAILPOINTS_PSK)] {
+        let mut tally = Tally::default();
+        let mut round = 0;
+        while tally.kills < kills {
+            round += 1;
+            let setup = Setup {
+                name: "kill",
+                machines: MACHINES,
+                seed: seed + round,
+                network: 100,
+                time_scale: 50,
+                spread: 20,
+                concurrency: 3,
+                psk,
+            };
+            let lab = Lab::start(&amt, &setup)?;
+            kill_round(&lab, kills, places, &mut tally, &mut random)?;
+            finish(&lab)?;
+            let what = if psk { "with a pre-shared pair" } else { "with a certificate" };
+            println!("round {round}: {} machines verified {what}, {} kills so far", lab.machines, tally.kills);
+        }
+        tally.print();
     }
-    tally.print();
     Ok(())
 }
 
@@ -106,11 +137,11 @@ impl Tally {
 }
 
 /// Kills until the round's machines are all set up, or the kills are used up.
-fn kill_round(lab: &Lab, kills: u32, tally: &mut Tally, random: &mut Random) -> Result<()> {
+fn kill_round(lab: &Lab, kills: u32, places: &[&str], tally: &mut Tally, random: &mut Random) -> Result<()> {
     while tally.kills < kills && lab.provisioned()? < lab.machines {
         // Every fifth kill comes from outside, at any moment.
         let aimed = !tally.kills.is_multiple_of(5);
-        let place = FAILPOINTS[usize::try_from(tally.aimed).unwrap_or(0) % FAILPOINTS.len()];
+        let place = places[usize::try_from(tally.aimed).unwrap_or(0) % places.len()];
         let mut command = lab.server("serve.log")?;
         if aimed {
             command.env("AMT_FAILPOINT", format!("{place}:{}", 1 + random.below(2)));
@@ -135,11 +166,16 @@ fn kill_round(lab: &Lab, kills: u32, tally: &mut Tally, random: &mut Random) -> 
     Ok(())
 }
 
-/// Every machine whose password was changed must be opened by a candidate of the database.
+/// Every machine whose password was changed must be opened by a candidate of the database, and its pre-shared pair be in it.
 fn check(lab: &Lab) -> Result<u64> {
     let known = lab.credentials()?;
+    let shared = lab.shared_pair()?;
     let mut checks = 0;
     for machine in lab.truth()? {
+        if machine["pid"].is_string() {
+            check_pair(lab, &machine["uuid"], &known, shared.as_ref())?;
+            checks += 1;
+        }
         if machine["admin"]["set"] == false {
             continue;
         }
@@ -156,6 +192,17 @@ fn check(lab: &Lab) -> Result<u64> {
         checks += 1;
     }
     Ok(checks)
+}
+
+fn check_pair(lab: &Lab, uuid: &Value, known: &[Value], shared: Option<&Value>) -> Result<()> {
+    let record = known.iter().find(|record| record["uuid"] == *uuid);
+    let own = record.and_then(|record| record["psk"].as_array()).map_or(&[][..], Vec::as_slice);
+    for pair in own.iter().chain(shared) {
+        if lab.holds(uuid, pair)? {
+            return Ok(());
+        }
+    }
+    bail!("machine {uuid} is lost: neither the vault nor {} recorded pairs are the one that it holds", own.len());
 }
 
 /// The server, left alone, finishes every machine.

@@ -31,7 +31,12 @@ pub(crate) struct Setup<'a> {
     /// Milliseconds from one machine's first hello to the next one's.
     pub(crate) spread: u32,
     pub(crate) concurrency: usize,
+    /// AMT 3.2, which waits for a pre-shared pair; all machines share one. Otherwise AMT 16, with a certificate.
+    pub(crate) psk: bool,
 }
+
+/// The list with the shared pair, in the folder of a lab.
+const PAIRS: &str = "pairs.json";
 
 impl Lab {
     /// Starts the machines; they say hello to a server that is not there yet.
@@ -43,7 +48,16 @@ impl Lab {
         fs::create_dir_all(&folder)?;
         let hello = free_port()?;
         let control = free_port()?;
-        fs::write(folder.join("serve.toml"), config(hello, setup.concurrency))?;
+        let settings = folder.join("serve.toml");
+        fs::write(&settings, config(hello, setup.concurrency))?;
+        let pairs = folder.join(PAIRS);
+        if setup.psk {
+            fs::write(&pairs, read(&mut program(amt, &["psk", "new", "--json"]))?)?;
+            let mut import = program(amt, &["psk", "import", "--scope", "shared", "--config"]);
+            read(import.arg(&settings).arg("--from").arg(&pairs))?;
+            let pair = &pair_of(&pairs)?;
+            fs::write(folder.join("pairs.csv"), format!("{},{}\n", text(&pair["pid"]), text(&pair["pps"])))?;
+        }
         let base = Ipv4Addr::new(127, setup.network, 0, 1);
         let mut command = program(amt, &["sim", "--suffix", "example.com", "--certificate"]);
         command.arg(&folder);
@@ -57,6 +71,9 @@ impl Lab {
             ("--spread", setup.spread.to_string()),
         ] {
             command.args([option, &value]);
+        }
+        if setup.psk {
+            command.args(["--persona", "3.2", "--psk-file"]).arg(folder.join("pairs.csv"));
         }
         let log = File::create(folder.join("sim.log"))?;
         let mut sim = Background::start(command.stdout(log))?;
@@ -103,6 +120,19 @@ impl Lab {
         answer["matches"].as_bool().with_context(|| format!("the simulator answered {answer}"))
     }
 
+    /// Whether a machine holds this pre-shared pair.
+    pub(crate) fn holds(&self, uuid: &Value, pair: &Value) -> Result<bool> {
+        let request = json!({ "command": "check-psk", "uuid": uuid, "pid": pair["pid"], "pps": pair["pps"] });
+        let answer = self.ask(&request)?;
+        answer["matches"].as_bool().with_context(|| format!("the simulator answered {answer}"))
+    }
+
+    /// The pair that all machines came with, if they came with one.
+    pub(crate) fn shared_pair(&self) -> Result<Option<Value>> {
+        let file = self.folder.join(PAIRS);
+        file.exists().then(|| pair_of(&file)).transpose()
+    }
+
     fn ask(&self, request: &Value) -> Result<Value> {
         let mut stream = TcpStream::connect(self.control)?;
         stream.write_all(format!("{request}\n").as_bytes())?;
@@ -110,6 +140,16 @@ impl Lab {
         BufReader::new(stream).read_line(&mut line)?;
         serde_json::from_str(&line).context("the simulator's answer")
     }
+}
+
+/// The only pair of what `amt psk new --json` printed.
+fn pair_of(file: &Path) -> Result<Value> {
+    let document: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+    Ok(document["pairs"][0].clone())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn free_port() -> Result<SocketAddr> {
@@ -136,6 +176,7 @@ key = "ca.key"
 [profile]
 # The virtual machines' lock-out runs faster by their time scale.
 guess_spacing = "700ms"
+legacy_tls = "allow"
 
 [retry]
 first = "200ms"

@@ -56,7 +56,7 @@ const STAGES: &[Stage] = &[
         what: "MeshCentral's AMT stack reads provisioned machines and our setup.bin",
         run: interop::meshcentral,
     },
-    Stage { name: "kill", what: "a short kill test", run: || single(kill::run(12, 1)) },
+    Stage { name: "kill", what: "a short kill test", run: || single(kill::run(8, 1)) },
     Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },
 ];
 

@@ -3,7 +3,8 @@
 use super::{Database, Error, Verdict};
 use crate::output::Output;
 use amt_core::SystemId;
-use amt_fleet::{Credential, CredentialKind, Machine};
+use amt_core::psk::PskPair;
+use amt_fleet::{Credential, CredentialKind, Machine, MachinePair};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -26,7 +27,13 @@ pub(super) async fn run(
     let mut text = String::new();
     for machine in &machines {
         let all = fleet.credentials(machine.id).await?;
-        documents.push(credentials_json(machine, &all));
+        let pairs: Vec<PskPair> = fleet.machine_pairs(machine.id).await?.into_iter().filter_map(current).collect();
+        documents.push(credentials_json(machine, &all, &pairs));
+        for pair in &pairs {
+            let (address, name) = (machine.address.map(|a| a.to_string()), machine.name());
+            let place = [machine.id.to_string(), address.unwrap_or_default(), name.unwrap_or_default()].join("\t");
+            text += &format!("{place}\tpsk\t{}\t{}\n", pair.pid.plain(), pair.pps.plain().expose());
+        }
         for credential in &all {
             let line = [
                 machine.id.to_string(),
@@ -47,7 +54,12 @@ pub(super) async fn run(
     Ok(Verdict::Done)
 }
 
-fn credentials_json(machine: &Machine, all: &[Credential]) -> Value {
+/// The pair, unless it was replaced by another that is proven.
+fn current(held: MachinePair) -> Option<PskPair> {
+    held.retired_at.is_none().then_some(held.pair)
+}
+
+fn credentials_json(machine: &Machine, all: &[Credential], pairs: &[PskPair]) -> Value {
     let of = |kind: CredentialKind| {
         all.iter()
             .filter(|c| c.kind == kind)
@@ -56,8 +68,10 @@ fn credentials_json(machine: &Machine, all: &[Credential]) -> Value {
     };
     let mebx: Vec<&String> =
         all.iter().filter(|c| c.kind == CredentialKind::Mebx).map(|c| c.password.expose()).collect();
+    let pair = |pair: &PskPair| json!({ "pid": pair.pid.plain(), "pps": pair.pps.plain().expose() });
     json!({
         "uuid": machine.id.to_string(),
+        "psk": pairs.iter().map(pair).collect::<Vec<_>>(),
         "address": machine.address,
         "name": machine.name(),
         "verified": machine.is_verified(),
