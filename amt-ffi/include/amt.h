@@ -556,6 +556,21 @@
 #define AMT_HELLO_PKI 3
 
 /**
+ * Only TLS 1.2 and later with forward secrecy.
+ */
+#define AMT_LEGACY_TLS_REFUSE 0
+
+/**
+ * Older TLS where a machine speaks nothing else (AMT before 14, pre-shared pairs); needs a build with the legacy engine.
+ */
+#define AMT_LEGACY_TLS_ALLOW 1
+
+/**
+ * RC4 and 3DES too, if the build has them.
+ */
+#define AMT_LEGACY_TLS_ALLOW_WEAK 2
+
+/**
  * The call succeeded.
  */
 #define AMT_OK 0
@@ -1221,6 +1236,30 @@ amt_status amt_job_add_known_password(amt_job *job,
                                       const char *data,
                                       size_t len,
                                       amt_error **err);
+
+/**
+ * Adds a pre-shared pair that the machine may hold, as firmware of AMT 2 to 10 waits for: PID and PPS, with or without dashes.
+ * `AMT_E_PSK_INVALID` names what no firmware accepts.
+ *
+ * # Safety
+ * `job` is null or a handle; `pid` and `pps` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_job_add_psk(amt_job *job,
+                           const char *pid,
+                           size_t pid_len,
+                           const char *pps,
+                           size_t pps_len,
+                           amt_error **err);
+
+/**
+ * Whether old TLS may be used: one of `AMT_LEGACY_TLS_*`. Until told otherwise it is refused.
+ *
+ * # Safety
+ * `job` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_job_set_legacy_tls(amt_job *job,
+                                  uint32_t consent,
+                                  amt_error **err);
 
 /**
  * The one-time password that the machine must hold; empty: none is demanded.

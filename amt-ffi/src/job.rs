@@ -8,6 +8,8 @@ use crate::handle::{self, Exclusive, Object};
 use crate::hello::amt_hello;
 use crate::status::amt_status;
 use amt::{Job, ProvisioningCertificate};
+use amt_core::psk::{Form, PskPair};
+use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_provision::{PasswordPolicy, Plan, Record};
 use std::ffi::c_char;
@@ -241,6 +243,65 @@ pub unsafe extern "C" fn amt_job_add_known_password(
         change(job, err, |order| {
             let password = Secret::from(argument::text("known_password", data, len)?);
             order.job.plan.known_admin_passwords.push(password);
+            Ok(())
+        })
+    }
+}
+
+/// Adds a pre-shared pair that the machine may hold, as firmware of AMT 2 to 10 waits for: PID and PPS, with or without dashes.
+/// `AMT_E_PSK_INVALID` names what no firmware accepts.
+///
+/// # Safety
+/// `job` is null or a handle; `pid` and `pps` are null or readable for their lengths; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_job_add_psk(
+    job: *mut amt_job,
+    pid: *const c_char,
+    pid_len: usize,
+    pps: *const c_char,
+    pps_len: usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        change(job, err, |order| {
+            let pps = Secret::from(argument::text("pps", pps, pps_len)?);
+            let pair = PskPair::parse(argument::text("pid", pid, pid_len)?, pps.expose(), Form::Typed)?;
+            order.job.psk.push(pair);
+            Ok(())
+        })
+    }
+}
+
+/// Only TLS 1.2 and later with forward secrecy.
+pub const AMT_LEGACY_TLS_REFUSE: u32 = 0;
+/// Older TLS where a machine speaks nothing else (AMT before 14, pre-shared pairs); needs a build with the legacy engine.
+pub const AMT_LEGACY_TLS_ALLOW: u32 = 1;
+/// RC4 and 3DES too, if the build has them.
+pub const AMT_LEGACY_TLS_ALLOW_WEAK: u32 = 2;
+
+/// Whether old TLS may be used: one of `AMT_LEGACY_TLS_*`. Until told otherwise it is refused.
+///
+/// # Safety
+/// `job` is null or a handle; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_job_set_legacy_tls(
+    job: *mut amt_job,
+    consent: u32,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        change(job, err, |order| {
+            order.job.plan.legacy_tls = match consent {
+                AMT_LEGACY_TLS_REFUSE => LegacyTls::Refuse,
+                AMT_LEGACY_TLS_ALLOW => LegacyTls::Allow,
+                AMT_LEGACY_TLS_ALLOW_WEAK => LegacyTls::AllowWeak,
+                other => {
+                    let text = format!("consent: {other} is none of AMT_LEGACY_TLS_*");
+                    return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "job", text));
+                }
+            };
             Ok(())
         })
     }

@@ -540,6 +540,12 @@ fn network() -> Vec<Case> {
         case("no suffix", good.bundle(), Machine { suffix: None, no_suffix: true, ..at() }, &["NO-SUFFIX"]),
         case("wireless", good.bundle(), Machine { wireless: true, ..at() }, &["WIRELESS"]),
         case("PSK hello", good.bundle(), Machine { hello: Some(psk), firmware: Some("9.0"), ..at() }, &["NOT-PKI"]),
+        case(
+            "firmware without PKI",
+            good.bundle(),
+            Machine { firmware: Some("2.5"), hello: None, ..at() },
+            &["FW-NOSHA2?", "NOT-PKI"],
+        ),
         case("closed port", good.bundle(), Machine { port_open: Some(false), ..at() }, &["NOT-PKI"]),
         case("open port", good.bundle(), Machine { port_open: Some(true), ..at() }, &[]),
         case("peer with dates of zero", good.bundle(), Machine { peer: peer(&zero.der()), ..at() }, &["SELF-BAD?"]),

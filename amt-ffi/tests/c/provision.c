@@ -206,6 +206,23 @@ static void another_thread_is_told_busy_and_may_cancel(void)
     close(listener);
 }
 
+/* A pre-shared pair and consent to old TLS are checked when they are given; what the build lacks is said when it is needed. */
+static void pairs_and_consent(const struct machine *machine)
+{
+    static const char pid[] = "AMT1-SET7", pps[] = "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD";
+    amt_error *err = NULL;
+    amt_job *job = NULL;
+
+    OK(amt_job_new(machine->uuid, strlen(machine->uuid), machine->address, strlen(machine->address), &job, &err));
+    FAILS(amt_job_add_psk(job, pid, 8, pps, strlen(pps), &err), AMT_E_PSK_INVALID);
+    FAILS(amt_job_add_psk(job, pid, strlen(pid), pps, strlen(pps) - 1, &err), AMT_E_PSK_INVALID);
+    FAILS(amt_job_add_psk(job, NULL, 9, pps, strlen(pps), &err), AMT_E_NULL_POINTER);
+    FAILS(amt_job_set_legacy_tls(job, 7, &err), AMT_E_INVALID_ARGUMENT);
+    OK(amt_job_set_legacy_tls(job, AMT_LEGACY_TLS_ALLOW, &err));
+    OK(amt_job_add_psk(job, pid, strlen(pid), pps, strlen(pps), &err));
+    CHECK(amt_job_free(job) == AMT_OK);
+}
+
 int main(void)
 {
     char folder[] = "/tmp/amt-c-XXXXXX", command[64];
@@ -216,6 +233,7 @@ int main(void)
 
     CHECK(mkdtemp(folder) != NULL);
     machine = machine_start("127.71.0.1");
+    pairs_and_consent(&machine);
     job = job_for(&machine, folder);
     nothing_is_sent_before_the_record_is_stored(&machine, job);
     a_second_attempt_goes_on_from_the_record(&machine, job);

@@ -6,6 +6,7 @@ use crate::hello::HelloKind;
 use crate::pki::facts::CertFacts;
 use crate::pki::known;
 use crate::pki::suffix::{self, SuffixMatch};
+use crate::version::SetupKind;
 
 impl<'a> Check<'a> {
     /// What needs the leaf.
@@ -101,6 +102,9 @@ impl<'a> Check<'a> {
             let text = format!("the machine said hello for PSK (PID {pid}): certificates are of no use to it");
             let hint = "set it up with the PPS of this PID, or clear the PID in MEBx so that it uses PKI".to_owned();
             self.report("NOT-PKI", Error, "hello.type", text, hint);
+        } else if let Some(Err(why)) = self.input.firmware.map(|version| version.check_setup(SetupKind::Pki)) {
+            let hint = "`amt capabilities VERSION` tells how this firmware can be set up".to_owned();
+            self.report("NOT-PKI", Error, "firmware.version", why.message, hint);
         } else if self.input.port_open == Some(false) {
             let text =
                 "port 16993 is closed: the setup window has ended, or the machine does not wait for PKI".to_owned();

@@ -15,5 +15,16 @@ pub(in crate::tls) fn prepare() {
         unsafe {
             openssl_sys::OPENSSL_init_ssl(options, std::ptr::null());
         }
+        #[cfg(feature = "weak-ciphers")]
+        load_rc4();
     });
+}
+
+/// RC4 is in OpenSSL's provider of old algorithms, which stays loaded for as long as the process runs.
+#[cfg(feature = "weak-ciphers")]
+fn load_rc4() {
+    match openssl::provider::Provider::try_load(None, "legacy", true) {
+        Ok(provider) => std::mem::forget(provider),
+        Err(error) => tracing::warn!(%error, "RC4 is not to be had"),
+    }
 }
