@@ -1,43 +1,19 @@
 //! Every firmware family from AMT 2.6 to 22 over real sockets and TLS, with a certificate and with a pre-shared pair.
 
-use amt::{Host, Job, ProvisioningCertificate};
+mod support;
+
+use amt::{Job, ProvisioningCertificate};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
 use amt_core::version::TlsVersion;
-use amt_core::{ErrorCode, Failure, SystemId};
-use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record};
+use amt_core::{ErrorCode, Failure};
+use amt_provision::Plan;
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::persona::Persona;
 use amt_sim::{RootHash, SimConfig, Simulator};
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
-
-/// Keeps the last record in memory and issues every certificate.
-#[derive(Default)]
-struct Memory {
-    record: Mutex<Option<Record>>,
-    events: Mutex<Vec<Event>>,
-}
-
-impl Host for Memory {
-    async fn persist(&self, record: &Record) -> Result<(), Failure> {
-        *self.record.lock().unwrap() = Some(record.clone());
-        Ok(())
-    }
-
-    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
-        use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair};
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
-        let csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into()).unwrap();
-        CaAnswer::Issued { certificate: csr.signed_by(&issuer).unwrap().der().to_vec(), chain: vec![] }
-    }
-
-    fn event(&self, _id: SystemId, event: &Event) {
-        self.events.lock().unwrap().push(event.clone());
-    }
-}
+use std::sync::Arc;
+use support::Memory;
 
 struct Site {
     simulator: Simulator,
@@ -83,7 +59,7 @@ impl Site {
         let host = Memory::default();
         let result = amt::provision(self.job, &host).await;
         if let Ok(outcome) = &result {
-            let record = host.record.lock().unwrap().clone().unwrap();
+            let record = host.record();
             assert!(self.simulator.check_admin_password(outcome.id, record.admin_passwords[0].expose()));
         }
         self.simulator.stop().await.unwrap();
@@ -115,7 +91,7 @@ async fn each_family_is_provisioned_with_a_certificate() {
         let (result, host) = Site::new(persona, false, u8::try_from(net).unwrap()).await.provision().await;
         let outcome = result.unwrap_or_else(|failure| panic!("{persona}: {failure} {:?}", host.events.lock().unwrap()));
         assert_eq!((outcome.tls.engine, outcome.tls.version), (engine, version), "{persona}");
-        assert!(host.record.lock().unwrap().as_ref().unwrap().private_key.is_none());
+        assert!(host.record().private_key.is_none());
     }
 }
 
@@ -125,7 +101,7 @@ async fn each_family_that_has_them_is_provisioned_with_a_pre_shared_pair() {
         let (result, host) = Site::new(persona, true, u8::try_from(32 + net).unwrap()).await.provision().await;
         let outcome = result.unwrap_or_else(|failure| panic!("{persona}: {failure} {:?}", host.events.lock().unwrap()));
         assert_eq!(outcome.tls.engine, "openssl", "{persona}");
-        let record = host.record.lock().unwrap().clone().unwrap();
+        let record = host.record();
         assert!(record.psk.len() == 1 && record.psk[0] != pair(), "{persona}: it has a pair of its own");
     }
 }

@@ -544,7 +544,7 @@ fn network() -> Vec<Case> {
             "firmware without PKI",
             good.bundle(),
             Machine { firmware: Some("2.5"), hello: None, ..at() },
-            &["FW-NOSHA2?", "NOT-PKI"],
+            &["NOT-PKI"],
         ),
         case("closed port", good.bundle(), Machine { port_open: Some(false), ..at() }, &["NOT-PKI"]),
         case("open port", good.bundle(), Machine { port_open: Some(true), ..at() }, &[]),

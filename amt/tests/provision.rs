@@ -1,37 +1,17 @@
 //! The driver over real sockets and TLS, against virtual machines.
 
-use amt::{Device, Host, Job, ProvisioningCertificate, Transport};
+mod support;
+
+use amt::{Device, Job, ProvisioningCertificate, Transport};
 use amt_core::tls::PeerIdentity;
-use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record};
+use amt_core::{ErrorCode, Secret, SystemId};
+use amt_provision::Plan;
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::{RootHash, SimConfig, Simulator};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::Request;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
-
-/// Keeps the last record in memory and issues every certificate.
-#[derive(Default)]
-struct Memory(Mutex<Option<Record>>);
-
-impl Host for Memory {
-    async fn persist(&self, record: &Record) -> Result<(), Failure> {
-        *self.0.lock().unwrap() = Some(record.clone());
-        Ok(())
-    }
-
-    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
-        use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair};
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
-        let csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into()).unwrap();
-        CaAnswer::Issued { certificate: csr.signed_by(&issuer).unwrap().der().to_vec(), chain: vec![] }
-    }
-
-    fn event(&self, _id: SystemId, _event: &Event) {}
-}
+use support::Memory;
 
 async fn machine(base: Ipv4Addr, chain: &ProvisioningChain) -> (Simulator, SystemId, IpAddr) {
     let mut config = SimConfig::new(1);
@@ -80,7 +60,7 @@ async fn a_machine_is_provisioned_and_then_managed_over_pinned_tls() {
     let host = Memory::default();
     let outcome = amt::provision(job(id, address, vec![certificate(&chain.chain, &chain.key)]), &host).await.unwrap();
     assert_eq!(outcome.tls.engine, "rustls");
-    let record = host.0.lock().unwrap().clone().unwrap();
+    let record = host.record();
     assert!(record.verified);
     assert!(simulator.check_admin_password(id, record.admin_passwords[0].expose()));
 

@@ -6,7 +6,6 @@ use crate::hello::HelloKind;
 use crate::pki::facts::CertFacts;
 use crate::pki::known;
 use crate::pki::suffix::{self, SuffixMatch};
-use crate::version::SetupKind;
 
 impl<'a> Check<'a> {
     /// What needs the leaf.
@@ -102,9 +101,10 @@ impl<'a> Check<'a> {
             let text = format!("the machine said hello for PSK (PID {pid}): certificates are of no use to it");
             let hint = "set it up with the PPS of this PID, or clear the PID in MEBx so that it uses PKI".to_owned();
             self.report("NOT-PKI", Error, "hello.type", text, hint);
-        } else if let Some(Err(why)) = self.input.firmware.map(|version| version.check_setup(SetupKind::Pki)) {
+        } else if let Some(version) = self.input.firmware.filter(|version| !version.capabilities().pki) {
+            let text = format!("AMT {}.{} has no PKI configuration; use a PID/PPS pair", version.major, version.minor);
             let hint = "`amt capabilities VERSION` tells how this firmware can be set up".to_owned();
-            self.report("NOT-PKI", Error, "firmware.version", why.message, hint);
+            self.report("NOT-PKI", Error, "firmware.version", text, hint);
         } else if self.input.port_open == Some(false) {
             let text =
                 "port 16993 is closed: the setup window has ended, or the machine does not wait for PKI".to_owned();
