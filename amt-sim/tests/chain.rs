@@ -21,12 +21,7 @@ async fn machine(base: &str, root: &[u8], suffix: Option<&str>, persona: Persona
     config.roots = vec![RootHash::sha256(root)];
     config.suffix = suffix.map(str::to_owned);
     config.persona = persona.into();
-    let simulator = Simulator::start(config).await.unwrap();
-    let info = simulator.machines()[0];
-    while !simulator.truth(info.id).unwrap().secure_port {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (simulator, info)
+    support::start(config).await
 }
 
 /// What a client with this chain sees: `Ok` if the machine answers a request, and the machine's own account.

@@ -2,11 +2,11 @@
 
 mod support;
 
-use amt_sim::{Fault, MachineInfo, RootHash, SimConfig, Simulator};
+use amt_sim::{Fault, RootHash, SimConfig, Simulator};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use support::{Client, Network, SUFFIX, chains};
+use support::{Client, Network, SUFFIX, chains, ready};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,13 +16,6 @@ fn config(machines: usize, base: &str) -> SimConfig {
     config.roots = vec![RootHash::sha256(chains::good().root())];
     config.suffix = Some(SUFFIX.to_owned());
     config
-}
-
-/// Waits until the machine has power and listens.
-async fn ready(simulator: &Simulator, machine: MachineInfo) {
-    while !simulator.truth(machine.id).unwrap().secure_port {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]

@@ -25,12 +25,7 @@ async fn machine(base: &str, persona: &str, hello: Option<std::net::SocketAddr>)
     config.persona = Persona::built_in(persona).unwrap().into();
     config.psk = vec![pair()];
     config.hello = hello;
-    let simulator = Simulator::start(config).await.unwrap();
-    let info = simulator.machines()[0];
-    while !simulator.truth(info.id).unwrap().secure_port {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (simulator, info)
+    support::start(config).await
 }
 
 /// What `openssl s_client` prints with this identity and key.

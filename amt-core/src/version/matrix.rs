@@ -86,8 +86,8 @@ macro_rules! matrix {
             /// What this firmware can do.
             pub fn capabilities(self) -> Capabilities {
                 let has = |spans: &[Span]| spans.iter().any(|span| span.holds(self));
-                let chain = newest(CHAINS, self);
-                let (tls, suites) = newest(TLS, self);
+                let chain = CHAINS.of(self);
+                let (tls, suites) = TLS.of(self);
                 Capabilities {
                     $($name: has(&[$($span),*]),)*
                     tls,
@@ -143,14 +143,16 @@ pub struct TlsRange {
     pub forward_secrecy: bool,
 }
 
-/// From which release on something is so; newest first.
-type Since<T> = &'static [(FirmwareVersion, T)];
+/// What is so from the first release on, and from which later ones something else; newest first.
+struct Since<T: 'static> {
+    first: T,
+    later: &'static [(FirmwareVersion, T)],
+}
 
-fn newest<T: Copy>(table: Since<T>, version: FirmwareVersion) -> T {
-    let found = table.iter().find(|(since, _)| version >= *since).or(table.last());
-    // The tables are not empty, as a test sees.
-    #[allow(clippy::expect_used, reason = "a constant")]
-    found.expect("a row").1
+impl<T: Copy> Since<T> {
+    fn of(&self, version: FirmwareVersion) -> T {
+        self.later.iter().find(|(since, _)| version >= *since).map_or(self.first, |(_, value)| *value)
+    }
 }
 
 const fn since(major: u16, minor: u16) -> FirmwareVersion {
@@ -171,15 +173,17 @@ const RSA_GCM: &[&str] =
 const RSA_CBC: &[&str] = &["TLS_RSA_WITH_AES_256_CBC_SHA", "TLS_RSA_WITH_AES_128_CBC_SHA"];
 
 /// Versions and suites of port 16993.
-const TLS: Since<(TlsRange, &[&str])> = &[
-    (since(20, 0), (range(TlsVersion::V1_2, TlsVersion::V1_3, true), MODERN)),
-    (since(16, 0), (range(TlsVersion::V1_2, TlsVersion::V1_2, true), MODERN)),
-    (since(14, 0), (range(TlsVersion::V1_1, TlsVersion::V1_2, true), MODERN)),
-    (since(12, 0), (range(TlsVersion::V1_1, TlsVersion::V1_2, false), RSA_GCM)),
-    (since(11, 8), (range(TlsVersion::V1_0, TlsVersion::V1_2, false), RSA_GCM)),
-    (since(6, 0), (range(TlsVersion::V1_0, TlsVersion::V1_1, false), RSA_CBC)),
-    (since(1, 0), (range(TlsVersion::V1_0, TlsVersion::V1_0, false), RSA_CBC)),
-];
+const TLS: Since<(TlsRange, &[&str])> = Since {
+    first: (range(TlsVersion::V1_0, TlsVersion::V1_0, false), RSA_CBC),
+    later: &[
+        (since(20, 0), (range(TlsVersion::V1_2, TlsVersion::V1_3, true), MODERN)),
+        (since(16, 0), (range(TlsVersion::V1_2, TlsVersion::V1_2, true), MODERN)),
+        (since(14, 0), (range(TlsVersion::V1_1, TlsVersion::V1_2, true), MODERN)),
+        (since(12, 0), (range(TlsVersion::V1_1, TlsVersion::V1_2, false), RSA_GCM)),
+        (since(11, 8), (range(TlsVersion::V1_0, TlsVersion::V1_2, false), RSA_GCM)),
+        (since(6, 0), (range(TlsVersion::V1_0, TlsVersion::V1_1, false), RSA_CBC)),
+    ],
+};
 
 #[derive(Clone, Copy)]
 struct ChainRule {
@@ -189,19 +193,16 @@ struct ChainRule {
 }
 
 /// Hashes of roots and sizes of keys in provisioning chains.
-const CHAINS: Since<ChainRule> = &[
-    (since(22, 0), ChainRule { hashes: &[HashAlgorithm::SHA256, HashAlgorithm::SHA384], min: 2048, advised: 3072 }),
-    (since(15, 0), ChainRule { hashes: &[HashAlgorithm::SHA256, HashAlgorithm::SHA384], min: 2048, advised: 2048 }),
-    (
-        since(6, 0),
-        ChainRule {
-            hashes: &[HashAlgorithm::SHA1, HashAlgorithm::SHA256, HashAlgorithm::SHA384],
-            min: 1024,
-            advised: 2048,
-        },
-    ),
-    (since(1, 0), ChainRule { hashes: &[HashAlgorithm::SHA1], min: 1024, advised: 2048 }),
-];
+const CHAINS: Since<ChainRule> = Since {
+    first: ChainRule { hashes: &[HashAlgorithm::SHA1], min: 1024, advised: 2048 },
+    later: &[
+        (since(22, 0), ChainRule { hashes: SHA2, min: 2048, advised: 3072 }),
+        (since(15, 0), ChainRule { hashes: SHA2, min: 2048, advised: 2048 }),
+        (since(6, 0), ChainRule { hashes: ALL_HASHES, min: 1024, advised: 2048 }),
+    ],
+};
+const SHA2: &[HashAlgorithm] = &[HashAlgorithm::SHA256, HashAlgorithm::SHA384];
+const ALL_HASHES: &[HashAlgorithm] = &[HashAlgorithm::SHA1, HashAlgorithm::SHA256, HashAlgorithm::SHA384];
 
 #[cfg(test)]
 mod tests {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_features_are_those_of_the_struct_and_every_table_has_a_first_row() {
+    fn the_features_are_those_of_the_struct_and_the_tables_are_in_order() {
         for (major, minor) in [(2, 0), (2, 6), (7, 1), (11, 8), (16, 1), (22, 0)] {
             let version = FirmwareVersion::new(major, minor);
             let text = format!("{:?}", version.capabilities());
@@ -236,10 +237,10 @@ mod tests {
                 assert!(text.contains(&format!("{}: {}", feature.name, feature.is_in(version))), "{}", feature.name);
             }
         }
-        let oldest = FirmwareVersion::new(0, 1);
-        assert_eq!(newest(TLS, oldest).0.max, TlsVersion::V1_0);
-        assert_eq!(newest(CHAINS, oldest).min, 1024);
-        for table in [TLS.iter().map(|row| row.0).collect::<Vec<_>>(), CHAINS.iter().map(|row| row.0).collect()] {
+        assert_eq!((of(1, 0).tls.max, of(1, 0).rsa_bits_min), (TlsVersion::V1_0, 1024));
+        let versions =
+            [TLS.later.iter().map(|row| row.0).collect::<Vec<_>>(), CHAINS.later.iter().map(|row| row.0).collect()];
+        for table in versions {
             assert!(table.windows(2).all(|pair| pair[0] > pair[1]), "newest first");
         }
     }

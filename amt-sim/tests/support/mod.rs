@@ -9,7 +9,7 @@ pub mod old;
 
 use amt_core::{SystemId, Tick};
 use amt_sim::firmware::{Input, MachineConfig, Output, Port};
-use amt_sim::{Firmware, RootHash};
+use amt_sim::{Firmware, MachineInfo, RootHash, SimConfig, Simulator};
 use amt_wsman::xml::{self, Node};
 use md5::{Digest, Md5};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
@@ -22,6 +22,21 @@ pub const SUFFIX: &str = "example.com";
 pub const AMT: &str = "http://intel.com/wbem/wscim/1/amt-schema/1/";
 pub const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";
 pub const ENUMERATION: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration";
+
+/// Starts one machine and waits until it can be reached.
+pub async fn start(config: SimConfig) -> (Simulator, MachineInfo) {
+    let simulator = Simulator::start(config).await.unwrap();
+    let info = simulator.machines()[0];
+    ready(&simulator, info).await;
+    (simulator, info)
+}
+
+/// Waits until the machine has power and listens.
+pub async fn ready(simulator: &Simulator, machine: MachineInfo) {
+    while !simulator.truth(machine.id).unwrap().secure_port {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 pub fn uri(class: &str) -> String {
     match class.split_once('_') {
@@ -196,23 +211,29 @@ impl Network {
     }
 }
 
+/// Sends a request and reads its reply, as much of it as comes; also whether the machine ends the connection with it.
+fn ask(stream: &mut (impl Read + Write), bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
+    stream.write_all(bytes).ok()?;
+    stream.flush().ok()?;
+    let mut reply = Vec::new();
+    let mut buffer = [0; 16 * 1024];
+    while !is_whole(&reply) {
+        match stream.read(&mut buffer) {
+            Ok(n) if n > 0 => reply.extend_from_slice(&buffer[..n]),
+            _ => break,
+        }
+    }
+    let over = reply.windows(17).any(|w| w == b"Connection: close");
+    Some((reply, over))
+}
+
 impl Line for Network {
     fn exchange(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         if self.stream.is_none() {
             self.reconnect();
         }
-        let stream = self.stream.as_mut()?;
-        stream.write_all(bytes).ok()?;
-        stream.flush().ok()?;
-        let mut reply = Vec::new();
-        let mut buffer = [0; 16 * 1024];
-        while !is_whole(&reply) {
-            match stream.read(&mut buffer) {
-                Ok(n) if n > 0 => reply.extend_from_slice(&buffer[..n]),
-                _ => break,
-            }
-        }
-        if reply.windows(17).any(|w| w == b"Connection: close") {
+        let (reply, over) = ask(self.stream.as_mut()?, bytes)?;
+        if over {
             self.stream = None;
         }
         (!reply.is_empty()).then_some(reply)

@@ -1,13 +1,12 @@
 //! A client for machines that rustls cannot talk to: blocking OpenSSL.
 
 use super::chains::Chain;
-use super::{Line, is_whole};
+use super::{Line, ask};
 use amt_core::psk::PskPair;
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion};
 use openssl::x509::X509;
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -98,17 +97,8 @@ impl Line for Old {
         if self.stream.is_none() {
             self.reconnect();
         }
-        let stream = self.stream.as_mut()?;
-        stream.write_all(bytes).ok()?;
-        let mut reply = Vec::new();
-        let mut buffer = [0; 16 * 1024];
-        while !is_whole(&reply) {
-            match stream.read(&mut buffer) {
-                Ok(n) if n > 0 => reply.extend_from_slice(&buffer[..n]),
-                _ => break,
-            }
-        }
-        if reply.windows(17).any(|w| w == b"Connection: close") {
+        let (reply, over) = ask(self.stream.as_mut()?, bytes)?;
+        if over {
             self.stream = None;
         }
         (!reply.is_empty()).then_some(reply)
