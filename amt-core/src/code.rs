@@ -95,6 +95,33 @@ codes! {
     PROPERTY = 2014, "this firmware differs from the known ones: save the reply and report it";
     /// The machine took too long to answer a request.
     REPLY_TIMEOUT = 2015, "check that the machine still has power and network; it is tried again";
+    // HECI and APF: the channel of the machine's own operating system.
+    /// There is no management engine interface: no device, or no driver for it.
+    MEI_ABSENT = 3001, "load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to";
+    /// This user may not open the management engine interface.
+    MEI_PERMISSION = 3002, "run as root (Linux) or as Administrator or SYSTEM (Windows)";
+    /// Another program holds the firmware's client, or the firmware takes no more connections.
+    MEI_BUSY = 3003, "wait and try again; stop other management tools on this machine, LMS among them, if it stays";
+    /// The firmware has no such client: no AMT in this machine, or AMT is switched off.
+    MEI_CLIENT_ABSENT = 3004, "the machine has no AMT, or its BIOS has switched it off: look in the BIOS setup";
+    /// The firmware was reset, or the driver lost it, while it was being talked to.
+    MEI_RESET = 3005, "try again in a minute: the firmware restarts; cut the power if it never comes back";
+    /// The firmware did not answer a message.
+    MEI_TIMEOUT = 3006, "try again; restart the machine if the firmware stays silent";
+    /// What came from the firmware does not answer what was asked.
+    MEI_UNEXPECTED = 3007, "try again; report the message if it happens again";
+    /// The firmware refused a command with a status.
+    AMT_STATUS = 3008, "see the status in the message; it names the cause";
+    /// AMT is in the machine and switched off.
+    AMT_DISABLED = 3009, "enable AMT in the BIOS or the setup menu, or from the system where the firmware lets it (`amt activate --enable`)";
+    /// The firmware broke the port forwarding protocol, or ended it.
+    APF_PROTOCOL = 3010, "try again; report the message if it happens again";
+    /// The firmware opened no channel to the port.
+    APF_REFUSED = 3011, "the firmware offers no such port to its system, or has no channel left: wait a minute and try again";
+    /// The local management service took the connection and stays silent.
+    LMS_HUNG = 3012, "restart the service LMS, or stop it: without it the firmware is reached directly";
+    /// The firmware demands TLS on its local ports.
+    LOCAL_TLS_REQUIRED = 3013, "use the TLS port: this firmware takes no plain connection from its own system";
     // TLS and certificates.
     /// The TLS handshake failed.
     TLS_HANDSHAKE = 4001, "see the alert in the message; old firmware may need another TLS engine";
@@ -132,6 +159,8 @@ codes! {
     PSK_WRONG = 4030, "the PPS does not belong to this PID in this machine: check the pair list, or enter a new pair in MEBx or by USB key";
     /// The machine does not know the identity that it gave in its hello.
     PSK_IDENTITY = 4031, "the machine's pair was replaced meanwhile: wait for its next hello";
+    /// The certificate that the firmware presents to its own system is not what it should be.
+    ONDIE_CHAIN = 4032, "see which check failed; give the right on-die root, or pin the certificate if you know this machine";
     // Provisioning.
     /// The one-time password of the machine is not the one demanded.
     OTP_MISMATCH = 5001, "start configuration on the machine again with the right one-time password";
@@ -163,6 +192,18 @@ codes! {
     PSK_UNSUPPORTED = 5014, "AMT 11 and later are provisioned with a certificate: enter no PID and PPS";
     /// The firmware is too old for this operation.
     FIRMWARE_UNSUPPORTED = 5015, "see the message; `amt capabilities VERSION` lists what this firmware can do";
+    /// Remote configuration is switched off in the firmware.
+    ZERO_TOUCH_DISABLED = 5016, "switch it on in the setup menu, or activate the machine from its own system";
+    /// The firmware's network is not ready for what was asked.
+    NETWORK_NOT_READY = 5017, "connect the wired network, with DHCP and a DNS suffix (option 15), or give the suffix";
+    /// The firmware does not allow this control mode.
+    CONTROL_MODE_REFUSED = 5018, "see which modes the firmware allows; another may be chosen, or the setup menu has switched this one off";
+    /// The signer did not sign.
+    SIGNER = 5019, "see the signer's own words in the message";
+    /// The firmware refused a certificate of the chain, or the signature with it.
+    CHAIN_REFUSED = 5020, "run `amt preflight` with this certificate: it lists every reason";
+    /// AMT is set up already, and not by this record.
+    ALREADY_ACTIVE = 5021, "unprovision it first, or adopt it with its password";
     // I/O.
     /// Nothing listens at the port.
     CONNECT_REFUSED = 6001, "the port is closed: the setup window ended, AMT is disabled, or the address is another machine's";

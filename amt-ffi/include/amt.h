@@ -191,6 +191,71 @@
 #define AMT_E_REPLY_TIMEOUT 2015
 
 /**
+ * What to do: load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to.
+ */
+#define AMT_E_MEI_ABSENT 3001
+
+/**
+ * What to do: run as root (Linux) or as Administrator or SYSTEM (Windows).
+ */
+#define AMT_E_MEI_PERMISSION 3002
+
+/**
+ * What to do: wait and try again; stop other management tools on this machine, LMS among them, if it stays.
+ */
+#define AMT_E_MEI_BUSY 3003
+
+/**
+ * What to do: the machine has no AMT, or its BIOS has switched it off: look in the BIOS setup.
+ */
+#define AMT_E_MEI_CLIENT_ABSENT 3004
+
+/**
+ * What to do: try again in a minute: the firmware restarts; cut the power if it never comes back.
+ */
+#define AMT_E_MEI_RESET 3005
+
+/**
+ * What to do: try again; restart the machine if the firmware stays silent.
+ */
+#define AMT_E_MEI_TIMEOUT 3006
+
+/**
+ * What to do: try again; report the message if it happens again.
+ */
+#define AMT_E_MEI_UNEXPECTED 3007
+
+/**
+ * What to do: see the status in the message; it names the cause.
+ */
+#define AMT_E_AMT_STATUS 3008
+
+/**
+ * What to do: enable AMT in the BIOS or the setup menu, or from the system where the firmware lets it (`amt activate --enable`).
+ */
+#define AMT_E_AMT_DISABLED 3009
+
+/**
+ * What to do: try again; report the message if it happens again.
+ */
+#define AMT_E_APF_PROTOCOL 3010
+
+/**
+ * What to do: the firmware offers no such port to its system, or has no channel left: wait a minute and try again.
+ */
+#define AMT_E_APF_REFUSED 3011
+
+/**
+ * What to do: restart the service LMS, or stop it: without it the firmware is reached directly.
+ */
+#define AMT_E_LMS_HUNG 3012
+
+/**
+ * What to do: use the TLS port: this firmware takes no plain connection from its own system.
+ */
+#define AMT_E_LOCAL_TLS_REQUIRED 3013
+
+/**
  * What to do: see the alert in the message; old firmware may need another TLS engine.
  */
 #define AMT_E_TLS_HANDSHAKE 4001
@@ -281,6 +346,11 @@
 #define AMT_E_PSK_IDENTITY 4031
 
 /**
+ * What to do: see which check failed; give the right on-die root, or pin the certificate if you know this machine.
+ */
+#define AMT_E_ONDIE_CHAIN 4032
+
+/**
  * What to do: start configuration on the machine again with the right one-time password.
  */
 #define AMT_E_OTP_MISMATCH 5001
@@ -354,6 +424,36 @@
  * What to do: see the message; `amt capabilities VERSION` lists what this firmware can do.
  */
 #define AMT_E_FIRMWARE_UNSUPPORTED 5015
+
+/**
+ * What to do: switch it on in the setup menu, or activate the machine from its own system.
+ */
+#define AMT_E_ZERO_TOUCH_DISABLED 5016
+
+/**
+ * What to do: connect the wired network, with DHCP and a DNS suffix (option 15), or give the suffix.
+ */
+#define AMT_E_NETWORK_NOT_READY 5017
+
+/**
+ * What to do: see which modes the firmware allows; another may be chosen, or the setup menu has switched this one off.
+ */
+#define AMT_E_CONTROL_MODE_REFUSED 5018
+
+/**
+ * What to do: see the signer's own words in the message.
+ */
+#define AMT_E_SIGNER 5019
+
+/**
+ * What to do: run `amt preflight` with this certificate: it lists every reason.
+ */
+#define AMT_E_CHAIN_REFUSED 5020
+
+/**
+ * What to do: unprovision it first, or adopt it with its password.
+ */
+#define AMT_E_ALREADY_ACTIVE 5021
 
 /**
  * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.

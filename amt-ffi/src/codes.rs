@@ -102,6 +102,45 @@ pub const AMT_E_PROPERTY: u32 = 2014;
 /// What to do: check that the machine still has power and network; it is tried again.
 pub const AMT_E_REPLY_TIMEOUT: u32 = 2015;
 
+/// What to do: load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to.
+pub const AMT_E_MEI_ABSENT: u32 = 3001;
+
+/// What to do: run as root (Linux) or as Administrator or SYSTEM (Windows).
+pub const AMT_E_MEI_PERMISSION: u32 = 3002;
+
+/// What to do: wait and try again; stop other management tools on this machine, LMS among them, if it stays.
+pub const AMT_E_MEI_BUSY: u32 = 3003;
+
+/// What to do: the machine has no AMT, or its BIOS has switched it off: look in the BIOS setup.
+pub const AMT_E_MEI_CLIENT_ABSENT: u32 = 3004;
+
+/// What to do: try again in a minute: the firmware restarts; cut the power if it never comes back.
+pub const AMT_E_MEI_RESET: u32 = 3005;
+
+/// What to do: try again; restart the machine if the firmware stays silent.
+pub const AMT_E_MEI_TIMEOUT: u32 = 3006;
+
+/// What to do: try again; report the message if it happens again.
+pub const AMT_E_MEI_UNEXPECTED: u32 = 3007;
+
+/// What to do: see the status in the message; it names the cause.
+pub const AMT_E_AMT_STATUS: u32 = 3008;
+
+/// What to do: enable AMT in the BIOS or the setup menu, or from the system where the firmware lets it (`amt activate --enable`).
+pub const AMT_E_AMT_DISABLED: u32 = 3009;
+
+/// What to do: try again; report the message if it happens again.
+pub const AMT_E_APF_PROTOCOL: u32 = 3010;
+
+/// What to do: the firmware offers no such port to its system, or has no channel left: wait a minute and try again.
+pub const AMT_E_APF_REFUSED: u32 = 3011;
+
+/// What to do: restart the service LMS, or stop it: without it the firmware is reached directly.
+pub const AMT_E_LMS_HUNG: u32 = 3012;
+
+/// What to do: use the TLS port: this firmware takes no plain connection from its own system.
+pub const AMT_E_LOCAL_TLS_REQUIRED: u32 = 3013;
+
 /// What to do: see the alert in the message; old firmware may need another TLS engine.
 pub const AMT_E_TLS_HANDSHAKE: u32 = 4001;
 
@@ -156,6 +195,9 @@ pub const AMT_E_PSK_WRONG: u32 = 4030;
 /// What to do: the machine's pair was replaced meanwhile: wait for its next hello.
 pub const AMT_E_PSK_IDENTITY: u32 = 4031;
 
+/// What to do: see which check failed; give the right on-die root, or pin the certificate if you know this machine.
+pub const AMT_E_ONDIE_CHAIN: u32 = 4032;
+
 /// What to do: start configuration on the machine again with the right one-time password.
 pub const AMT_E_OTP_MISMATCH: u32 = 5001;
 
@@ -200,6 +242,24 @@ pub const AMT_E_PSK_UNSUPPORTED: u32 = 5014;
 
 /// What to do: see the message; `amt capabilities VERSION` lists what this firmware can do.
 pub const AMT_E_FIRMWARE_UNSUPPORTED: u32 = 5015;
+
+/// What to do: switch it on in the setup menu, or activate the machine from its own system.
+pub const AMT_E_ZERO_TOUCH_DISABLED: u32 = 5016;
+
+/// What to do: connect the wired network, with DHCP and a DNS suffix (option 15), or give the suffix.
+pub const AMT_E_NETWORK_NOT_READY: u32 = 5017;
+
+/// What to do: see which modes the firmware allows; another may be chosen, or the setup menu has switched this one off.
+pub const AMT_E_CONTROL_MODE_REFUSED: u32 = 5018;
+
+/// What to do: see the signer's own words in the message.
+pub const AMT_E_SIGNER: u32 = 5019;
+
+/// What to do: run `amt preflight` with this certificate: it lists every reason.
+pub const AMT_E_CHAIN_REFUSED: u32 = 5020;
+
+/// What to do: unprovision it first, or adopt it with its password.
+pub const AMT_E_ALREADY_ACTIVE: u32 = 5021;
 
 /// What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
 pub const AMT_E_CONNECT_REFUSED: u32 = 6001;
