@@ -165,7 +165,7 @@ pub(crate) async fn read_more<T: Send + 'static, R: Clone + Send + 'static>(
         wired_mac: mac(EthernetPortSettings::WIRED),
         wireless_mac: mac(EthernetPortSettings::WIRELESS),
         version: session.version(),
-        certificate: session.outcome.peer.first().cloned(),
+        certificate: session.leaf().cloned(),
         setups: read_setups(session).await?,
     })
 }

@@ -9,20 +9,22 @@ use crate::event::Event;
 use crate::journal::Record;
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Tick};
+use amt_heci::mei::Client;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What a driver tells a procedure.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// Begin. The first input, once.
     Start,
-    /// The connection asked for stands.
-    Connected(TlsOutcome),
+    /// The connection asked for stands; with what its handshake brought, unless plain was asked for.
+    Connected(Option<TlsOutcome>),
     /// The connection asked for could not be made.
     ConnectFailed(Failure),
     /// Bytes from the machine, in any pieces.
@@ -37,6 +39,10 @@ pub enum Input {
     Certified(CaAnswer),
     /// The key pair asked for, or why there is none.
     Key(Result<KeyAnswer, Failure>),
+    /// What the firmware's client answered, or why it did not.
+    Mei(Result<Vec<u8>, Failure>),
+    /// The signature asked for, or why there is none.
+    Signed(Result<Vec<u8>, Failure>),
     /// The caller wants to stop. The procedure ends with `CANCELLED`; what was persisted stays.
     Cancel,
 }
@@ -44,13 +50,18 @@ pub enum Input {
 /// What a procedure asks of its driver. Taken in order. `T` is what it ends with, `R` the record that it makes durable.
 #[derive(Clone, Debug)]
 pub enum Output<T, R = Record> {
-    /// Drop the present connection, if any, and make a new one: TCP to `port`, then TLS. Answer: `Connected` or `ConnectFailed`.
+    /// Drop the present connection, if any, and make a new one: TCP to `port`, then TLS; from the machine's own system, its local
+    /// channel to that port. Answer: `Connected` or `ConnectFailed`.
     Connect {
         /// Port on the machine.
         port: u16,
-        /// Whom to accept and what to present.
-        tls: TlsPlan,
+        /// Whom to accept and what to present; none: no TLS.
+        tls: Option<TlsPlan>,
     },
+    /// Send a message to a client of the machine's own firmware, over a connection of its own. Answer: `Mei`.
+    Mei(MeiRequest),
+    /// Have this signed with the key of a certificate. Answer: `Signed`.
+    Sign(SignRequest),
     /// Send these bytes in one write.
     Transmit(Vec<u8>),
     /// Make this durable. Answer: `Persisted`. Nothing that depends on it is sent before the answer.
@@ -65,6 +76,26 @@ pub enum Output<T, R = Record> {
     Close,
     /// The procedure has ended; nothing follows.
     Done(Result<T, Failure>),
+}
+
+/// A message to the firmware of the machine that this runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeiRequest {
+    /// To whom.
+    pub client: Client,
+    /// The whole message.
+    pub message: Zeroizing<Vec<u8>>,
+    /// Whether it may be sent again when the firmware was reset and the answer lost. Once only, and never for what changes anything.
+    pub repeatable: bool,
+}
+
+/// What is to be signed for the firmware: RSA, PKCS#1 v1.5, over the SHA-256 of `data` (`spec/wsman.md` §3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignRequest {
+    /// Which of the caller's certificates.
+    pub index: usize,
+    /// The firmware's nonce and ours: 40 bytes.
+    pub data: Vec<u8>,
 }
 
 struct Shared<T, R> {
@@ -204,12 +235,14 @@ impl<T, R: Clone> Cx<T, R> {
     }
 
     /// Makes a connection, replacing the present one.
-    pub(crate) async fn connect(&self, port: u16, tls: TlsPlan) -> Result<TlsOutcome, Failure> {
+    pub(crate) async fn connect(&self, port: u16, tls: Option<TlsPlan>) -> Result<Option<TlsOutcome>, Failure> {
         self.emit(Output::Connect { port, tls });
         loop {
             match self.input(None).await? {
                 Input::Connected(outcome) => {
-                    self.event(Event::Connected(outcome.clone()));
+                    if let Some(outcome) = &outcome {
+                        self.event(Event::Connected(outcome.clone()));
+                    }
                     return Ok(outcome);
                 }
                 Input::ConnectFailed(failure) => return Err(failure),
@@ -235,6 +268,26 @@ impl<T, R: Clone> Cx<T, R> {
         loop {
             if let Input::Certified(answer) = self.input(None).await? {
                 return Ok(answer);
+            }
+        }
+    }
+
+    /// Sends a message to a client of the firmware and waits for its answer.
+    pub(crate) async fn mei(&self, request: MeiRequest) -> Result<Vec<u8>, Failure> {
+        self.emit(Output::Mei(request));
+        loop {
+            if let Input::Mei(answer) = self.input(None).await? {
+                return answer;
+            }
+        }
+    }
+
+    /// Has something signed.
+    pub(crate) async fn sign(&self, request: SignRequest) -> Result<Vec<u8>, Failure> {
+        self.emit(Output::Sign(request));
+        loop {
+            if let Input::Signed(answer) = self.input(None).await? {
+                return answer;
             }
         }
     }

@@ -89,7 +89,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
         let mut session = connect(cx, access).await?;
         cx.event(Event::Step(Step::ReadState));
         let request = Request::get(SetupAndConfigurationService::NAME);
-        let passwords = passwords(access, session.outcome.certificate_requested);
+        let passwords = passwords(access, session.certificate_requested());
         let spacing = access.guess_spacing;
         let (reply, password) =
             log_in(cx, &mut session, Step::ReadState, &passwords, &request, spacing, &mut None).await?;

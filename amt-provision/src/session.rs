@@ -82,12 +82,13 @@ pub(crate) struct Session<T, R = Record> {
     cx: Cx<T, R>,
     client: Client,
     port: u16,
-    plan: TlsPlan,
+    /// None: without TLS.
+    plan: Option<TlsPlan>,
     /// Whom to accept where the plan's identity is refused: a pair that was just replaced.
     other: Option<PeerIdentity>,
     /// The connection made by [`open`](Self::open) stands, and the client has not asked for it yet.
     unused: bool,
-    pub(crate) outcome: TlsOutcome,
+    outcome: Option<TlsOutcome>,
 }
 
 impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
@@ -99,12 +100,45 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         mut plan: TlsPlan,
         seed: [u8; 32],
     ) -> Result<Self, Failure> {
-        let outcome = cx.connect(port, plan.clone()).await?;
-        if let (PeerIdentity::Any, Some(leaf)) = (&plan.identity, outcome.peer.first()) {
+        let outcome = cx.connect(port, Some(plan.clone())).await?;
+        let leaf = outcome.as_ref().and_then(|outcome| outcome.peer.first());
+        if let (PeerIdentity::Any, Some(leaf)) = (&plan.identity, leaf) {
             plan.identity = PeerIdentity::Pinned(leaf.clone());
         }
+        Ok(Self::on(cx, authority, port, Some(plan), outcome, seed))
+    }
+
+    /// Connects without TLS: inside the machine itself.
+    pub(crate) async fn open_plain(cx: &Cx<T, R>, authority: &str, port: u16, seed: [u8; 32]) -> Result<Self, Failure> {
+        let outcome = cx.connect(port, None).await?;
+        Ok(Self::on(cx, authority, port, None, outcome, seed))
+    }
+
+    fn on(
+        cx: &Cx<T, R>,
+        authority: &str,
+        port: u16,
+        plan: Option<TlsPlan>,
+        outcome: Option<TlsOutcome>,
+        seed: [u8; 32],
+    ) -> Self {
         let client = Client::new(ClientConfig::new(authority), seed);
-        Ok(Self { cx: cx.clone(), client, port, plan, other: None, outcome, unused: true })
+        Self { cx: cx.clone(), client, port, plan, other: None, outcome, unused: true }
+    }
+
+    /// What the handshake brought; none without TLS.
+    pub(crate) const fn outcome(&self) -> Option<&TlsOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// The certificate that the machine serves.
+    pub(crate) fn leaf(&self) -> Option<&Vec<u8>> {
+        self.outcome.as_ref()?.peer.first()
+    }
+
+    /// Whether the machine asked for a certificate: it is in setup mode, or wants its clients to prove themselves.
+    pub(crate) fn certificate_requested(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.certificate_requested)
     }
 
     /// Connects on the rung where `ladder` stands, and steps down for the reasons that it accepts.
@@ -130,8 +164,8 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
     }
 
     /// The rung of the TLS ladder that this session is on.
-    pub(crate) const fn rung(&self) -> Rung {
-        self.plan.rung
+    pub(crate) fn rung(&self) -> Option<Rung> {
+        self.plan.as_ref().map(|plan| plan.rung)
     }
 
     pub(crate) fn log_in_as(&mut self, credentials: Credentials) {
@@ -158,17 +192,17 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         self.other = Some(identity);
     }
 
-    async fn reconnect(&mut self) -> Result<TlsOutcome, Failure> {
+    async fn reconnect(&mut self) -> Result<Option<TlsOutcome>, Failure> {
         let failure = match self.cx.connect(self.port, self.plan.clone()).await {
             Err(failure) if matches!(failure.code, ErrorCode::PSK_WRONG | ErrorCode::PSK_IDENTITY) => failure,
             made_or_not => return made_or_not,
         };
-        match self.other.take() {
-            Some(other) => {
-                self.plan.identity = other;
+        match (self.other.take(), &mut self.plan) {
+            (Some(other), Some(plan)) => {
+                plan.identity = other;
                 self.cx.connect(self.port, self.plan.clone()).await
             }
-            None => Err(failure),
+            _ => Err(failure),
         }
     }
 

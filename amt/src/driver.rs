@@ -66,11 +66,15 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
             match output {
                 Output::Connect { port, tls } => {
                     close(connection.take()).await;
+                    let Some(tls) = tls else {
+                        inputs.push_back(Input::ConnectFailed(not_local()));
+                        continue;
+                    };
                     let endpoint = Endpoint::new(SocketAddr::new(address, port), &tls);
                     inputs.push_back(match tls::connect(&endpoint, chains).await {
                         Ok((stream, outcome)) => {
                             connection = Some(stream);
-                            Input::Connected(outcome)
+                            Input::Connected(Some(outcome))
                         }
                         Err(failure) => Input::ConnectFailed(failure),
                     });
@@ -83,6 +87,8 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
                     }
                     failpoint::pass("transmit-after", step.name());
                 }
+                Output::Mei(_) => inputs.push_back(Input::Mei(Err(not_local()))),
+                Output::Sign(_) => inputs.push_back(Input::Signed(Err(not_local()))),
                 Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
                 Output::MakeKey(request) => inputs.push_back(Input::Key(key::make(request).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
@@ -97,6 +103,15 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
             }
         }
     }
+}
+
+/// What only a program in the machine's own system can do.
+fn not_local() -> Failure {
+    Failure::new(
+        ErrorCode::UNSUPPORTED,
+        "drive",
+        "the procedure needs the machine's own system, and runs over the network",
+    )
 }
 
 async fn send(connection: &mut Option<TlsStream>, bytes: &[u8]) -> std::io::Result<()> {

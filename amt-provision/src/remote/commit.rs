@@ -83,6 +83,9 @@ impl Run {
             )
             .hint("the password is rotated by the next maintenance run; until then the old one is recorded first"));
         }
+        let tls = session.outcome().cloned().ok_or_else(|| {
+            Self::fail(ErrorCode::PROOF_FAILED, Step::Prove, "the machine was reached without TLS: nothing is proven")
+        })?;
         let control_mode = self.control_mode(&mut session, state.u32("ProvisioningMode")).await?;
         self.admin_password_proven();
         self.psk_proven();
@@ -94,7 +97,7 @@ impl Run {
         Ok(Outcome {
             id: self.record.id,
             control_mode,
-            tls: session.outcome.clone(),
+            tls,
             version: self.record.version.or_else(|| session.version()),
         })
     }

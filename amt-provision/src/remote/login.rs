@@ -59,16 +59,16 @@ impl Run {
     /// Connects on a rung of `ladder` and remembers it.
     pub(super) async fn climb(&mut self, plan: TlsPlan, ladder: &mut Ladder) -> Result<Session<Outcome>, Failure> {
         let session = Session::climb(&self.cx, &self.authority, self.port, plan, ladder, &mut self.random).await?;
-        self.record.rung = Some(session.rung());
+        self.record.rung = session.rung();
         Ok(session)
     }
 
     fn entered(&mut self, session: Session<Outcome>, leaf_sha256: String) -> Result<Entry, Failure> {
-        let leaf = session.outcome.peer.first();
+        let leaf = session.leaf();
         if leaf.is_some() && leaf == self.record.certificate.as_ref() {
             return Ok(Entry::Operational(session));
         }
-        if !session.outcome.certificate_requested {
+        if !session.certificate_requested() {
             return Err(Self::fail(
                 ErrorCode::TLS_NO_CERTIFICATE_REQUEST,
                 Step::Connect,

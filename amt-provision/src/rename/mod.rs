@@ -371,7 +371,7 @@ async fn read_general(session: &mut Session<Renamed, RenameRecord>, step: Step) 
 
 /// The certificate that the machine serves.
 fn served(machine: &Reached) -> Result<Vec<u8>, Failure> {
-    machine.session.outcome.peer.first().cloned().ok_or_else(|| {
+    machine.session.leaf().cloned().ok_or_else(|| {
         Failure::new(ErrorCode::TLS_PIN_MISMATCH, Step::Connect.name(), "the machine serves no certificate")
     })
 }

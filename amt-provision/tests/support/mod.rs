@@ -399,8 +399,8 @@ impl World {
         match output {
             Output::Connect { port, tls } => {
                 self.hang_up();
-                let answer = match self.connect(port, &tls) {
-                    Ok(outcome) => Input::Connected(outcome),
+                let answer = match self.connect(port, &tls.expect("never plain over the network")) {
+                    Ok(outcome) => Input::Connected(Some(outcome)),
                     Err(failure) => Input::ConnectFailed(failure),
                 };
                 inputs.push_back(answer);
@@ -415,6 +415,7 @@ impl World {
                 }
                 None => inputs.push_back(Input::Closed),
             },
+            Output::Mei(_) | Output::Sign(_) => panic!("only the machine's own system does that"),
             Output::Persist(_) if self.server.disk_is_full => {
                 let full = Failure::new(ErrorCode::JOURNAL, "journal", "the disk is full");
                 inputs.push_back(Input::Persisted(Err(full)));
