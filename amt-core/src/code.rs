@@ -202,8 +202,6 @@ codes! {
     SIGNER = 5019, "see the signer's own words in the message";
     /// The firmware refused a certificate of the chain, or the signature with it.
     CHAIN_REFUSED = 5020, "run `amt preflight` with this certificate: it lists every reason";
-    /// AMT is set up already, and not by this record.
-    ALREADY_ACTIVE = 5021, "unprovision it first, or adopt it with its password";
     // I/O.
     /// Nothing listens at the port.
     CONNECT_REFUSED = 6001, "the port is closed: the setup window ended, AMT is disabled, or the address is another machine's";

@@ -53,9 +53,14 @@ impl Comeback {
         Ok(())
     }
 
+    /// Whether there is no time for another look.
+    pub(crate) fn is_over(&self, now: Tick) -> bool {
+        now.after(self.pause) > self.until
+    }
+
     /// It is not there, by `failure`: `Err` if there is no time for another look.
     pub(crate) fn missed(&self, now: Tick, failure: Failure) -> Result<(), Failure> {
-        if now.after(self.pause) <= self.until {
+        if !self.is_over(now) {
             return Ok(());
         }
         let seconds = self.limit.as_secs();

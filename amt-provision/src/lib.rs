@@ -11,11 +11,13 @@
 pub mod boot;
 pub mod ca;
 mod certificate;
+mod clock;
 mod commit;
 pub mod csr;
 pub mod event;
 pub mod facts;
 pub mod journal;
+pub mod local;
 pub mod machine;
 pub mod managed;
 mod names;

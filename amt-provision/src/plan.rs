@@ -2,7 +2,7 @@
 
 use crate::password;
 use amt_core::tls::LegacyTls;
-use amt_core::{Finding, Secret, Severity};
+use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use std::time::Duration;
 
 /// Longest host name AMT takes (`spec/wsman.md` §3.1).
@@ -101,6 +101,16 @@ impl Plan {
     pub fn fqdn(&self) -> Option<String> {
         let host = self.host_name.as_ref()?;
         Some(self.domain_name.as_ref().map_or_else(|| host.clone(), |domain| format!("{host}.{domain}")))
+    }
+
+    /// Refuses a plan that is wrong, with the first of its errors.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.validate().into_iter().find(|f| f.severity == Severity::Error) {
+            None => Ok(()),
+            Some(f) => {
+                Err(Failure::new(ErrorCode::PLAN_INVALID, "plan", format!("{}: {}", f.field, f.message)).hint(f.hint))
+            }
+        }
     }
 
     /// Everything that is wrong with this plan; empty if nothing is.

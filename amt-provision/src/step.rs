@@ -75,6 +75,28 @@ steps! {
     ArmBoot = "arm-boot";
     /// Ask for a start of the computer: sent once.
     PowerAction = "power-action";
+    /// Ask the firmware, over HECI, what it is and how it stands.
+    ReadFirmware = "read-firmware";
+    /// Switch AMT on.
+    EnableAmt = "enable-amt";
+    /// Close the window of a configuration that is under way.
+    StopConfiguration = "stop-configuration";
+    /// Open the window of remote configuration: hellos begin.
+    StartConfiguration = "start-configuration";
+    /// Connect to the firmware from its own system, and log in.
+    ConnectLocally = "connect-locally";
+    /// Give the firmware the chain of the provisioning certificate.
+    SendChain = "send-chain";
+    /// Have the firmware's nonce signed.
+    SignNonce = "sign-nonce";
+    /// Set up from the machine's own system: sent once.
+    HostSetup = "host-setup";
+    /// From client to admin control mode: sent once.
+    Upgrade = "upgrade";
+    /// Have the firmware open its local TLS port to one certificate.
+    StartSecure = "start-secure";
+    /// Take the setup back: sent once.
+    Unprovision = "unprovision";
 }
 
 impl fmt::Display for Step {

@@ -90,7 +90,8 @@ impl Run {
     }
 }
 
-fn choose(policy: &PasswordPolicy, earlier: Option<Secret<String>>, random: &mut Random) -> Secret<String> {
+/// The password that `policy` wants: a generated one is that of an earlier attempt, if there was one.
+pub(crate) fn choose(policy: &PasswordPolicy, earlier: Option<Secret<String>>, random: &mut Random) -> Secret<String> {
     match policy {
         PasswordPolicy::Fixed(password) => password.clone(),
         PasswordPolicy::Generate => earlier.unwrap_or_else(|| random.password()),

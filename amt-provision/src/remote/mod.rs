@@ -6,7 +6,7 @@
 
 mod certificate;
 mod commit;
-mod credentials;
+pub(crate) mod credentials;
 mod login;
 mod psk;
 mod setup;
@@ -21,7 +21,7 @@ use crate::step::Step;
 use amt_core::psk::PskPair;
 use amt_core::tls::TlsOutcome;
 use amt_core::version::SetupKind;
-use amt_core::{ErrorCode, Failure, FirmwareVersion, Severity, SystemId, Tick};
+use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId, Tick};
 
 /// A provisioning certificate that may fit, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Run {
 
     async fn run(mut self) -> Result<Outcome, Failure> {
         self.cx.input(None).await?;
-        self.check_plan()?;
+        self.plan.check()?;
         self.check_firmware(self.record.version)?;
         match self.enter().await? {
             Entry::Setup(mut session) => {
@@ -156,15 +156,6 @@ impl Run {
                 self.prove().await
             }
             Entry::Operational(session) => self.prove_on(session).await,
-        }
-    }
-
-    fn check_plan(&self) -> Result<(), Failure> {
-        match self.plan.validate().into_iter().find(|f| f.severity == Severity::Error) {
-            None => Ok(()),
-            Some(f) => {
-                Err(Failure::new(ErrorCode::PLAN_INVALID, "plan", format!("{}: {}", f.field, f.message)).hint(f.hint))
-            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The setup session, from the first login to the point of commit.
 
 use super::{Outcome, Run, try_call};
+use crate::clock;
 use crate::event::Event;
 use crate::facts::read_more;
 use crate::names;
@@ -172,17 +173,9 @@ impl Run {
         self.step(Step::SetClock);
         let request = TimeSynchronizationService::get_low_accuracy_time_synch();
         let (reply, other) = self.call_again(session, Step::SetClock, &request).await?;
-        let ta0 = TimeSynchronizationService::time(&reply).map_err(|e| e.failure(Step::SetClock.name()))?;
         let received = self.utc();
-        let request = TimeSynchronizationService::set_high_accuracy_time_synch(ta0, received, self.utc());
-        match try_call(session, Step::SetClock, &request).await? {
-            Ok(_) => Ok(other),
-            Err(refusal) => {
-                let mut failure = Failure::from(refusal);
-                failure.code = ErrorCode::CLOCK_REFUSED;
-                Err(failure.hint(ErrorCode::CLOCK_REFUSED.hint()))
-            }
-        }
+        clock::set(session, &reply, received, self.utc()).await?;
+        Ok(other)
     }
 
     fn utc(&self) -> u32 {

@@ -1,0 +1,64 @@
+//! WS-Man over the firmware's local channel.
+
+use super::ask::ask;
+use super::status::Facts;
+use crate::event::Event;
+use crate::machine::Cx;
+use crate::password::Random;
+use crate::session::Session;
+use crate::step::Step;
+use amt_core::Failure;
+use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_heci::amthi::GetLocalSystemAccount;
+use amt_wsman::client::Credentials;
+
+/// Name of the machine in its own system, literally: a name might resolve to something else.
+const HOST: &str = "127.0.0.1";
+/// Plain local port.
+pub(super) const PLAIN: u16 = 16992;
+/// Local port with TLS.
+pub(super) const SECURE: u16 = 16993;
+
+/// Opens the local channel: plain, or TLS where the firmware demands it.
+pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
+    cx: &Cx<T, R>,
+    facts: &Facts,
+    identity: &PeerIdentity,
+    random: &mut Random,
+) -> Result<Session<T, R>, Failure> {
+    cx.event(Event::Step(Step::ConnectLocally));
+    let opened = if facts.is_local_tls_enforced() {
+        let plan = TlsPlan::new(identity.clone());
+        Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await
+    } else {
+        Session::open_plain(cx, &authority(PLAIN), PLAIN, random.fork()).await
+    };
+    opened.map_err(|failure| failure.at(Step::ConnectLocally.name()))
+}
+
+/// Opens the local TLS port to a machine that waits for the owner of a certificate.
+pub(super) async fn open_secure<T: Send + 'static, R: Clone + Send + 'static>(
+    cx: &Cx<T, R>,
+    identity: &PeerIdentity,
+    present: usize,
+    random: &mut Random,
+) -> Result<Session<T, R>, Failure> {
+    cx.event(Event::Step(Step::ConnectLocally));
+    let plan = TlsPlan::new(identity.clone()).setting_up(Some(present));
+    let opened = Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await;
+    opened.map_err(|failure| failure.at(Step::ConnectLocally.name()))
+}
+
+/// Logs in with the account that the firmware gives to its own system.
+pub(super) async fn log_in_as_system<T: Send + 'static, R: Clone + Send + 'static>(
+    cx: &Cx<T, R>,
+    session: &mut Session<T, R>,
+) -> Result<(), Failure> {
+    let account = ask(cx, Step::ConnectLocally, &GetLocalSystemAccount::NEW).await?;
+    session.log_in_as(Credentials { user: account.user, password: account.password });
+    Ok(())
+}
+
+fn authority(port: u16) -> String {
+    format!("{HOST}:{port}")
+}
