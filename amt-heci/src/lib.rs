@@ -1,7 +1,7 @@
 //! HECI: what a program in the machine's own operating system and the management engine say to each other, without I/O.
 //!
 //! Layer 1 of the workspace. [`mei`] names the firmware's clients; each has a room with its messages: [`amthi`] (the AMT host
-//! interface), [`watchdog`], [`mkhi`], [`upid`]. [`hfsts`] and [`smbios`] read what the machine tells without being asked. All of
+//! interface), [`watchdog`], [`mkhi`], [`upid`]. [`apf`] is the port forwarding protocol, spoken over the client LME and over CIRA. [`hfsts`] and [`smbios`] read what the machine tells without being asked. All of
 //! it is `spec/heci.md`.
 #![cfg_attr(
     not(test),
@@ -9,6 +9,7 @@
 )]
 
 pub mod amthi;
+pub mod apf;
 pub mod hfsts;
 pub mod mei;
 pub mod mkhi;
