@@ -159,6 +159,8 @@ pub enum ChainFault {
     NoSuffix,
     /// A certificate for a machine that waits for a pre-shared key.
     NotPsk,
+    /// Another leaf than the one that the machine's own system told.
+    NotTold,
     /// Mutual authentication: the leaf's common name is not in TrustedCN.
     NotTrustedName(String),
 }
@@ -182,6 +184,7 @@ impl ChainFault {
             Self::Suffix { .. } => "suffix",
             Self::NoSuffix => "no-suffix",
             Self::NotPsk => "not-psk",
+            Self::NotTold => "not-told",
             Self::NotTrustedName(_) => "not-trusted-name",
         }
     }

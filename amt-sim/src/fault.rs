@@ -34,8 +34,11 @@ pub enum FaultKind {
     Stall,
     /// The bytes are damaged.
     Garbage,
-    /// The firmware refuses with this PT_STATUS: a method as ReturnValue, the rest as a fault with AMT-STATUS.
+    /// The firmware refuses with this PT_STATUS: a method as ReturnValue, a command of AMTHI as its status, the rest as a fault with
+    /// AMT-STATUS.
     Status(u32),
+    /// A connection to a client is refused: the firmware has no room for it.
+    Busy,
 }
 
 /// A message.
@@ -65,6 +68,11 @@ pub enum Message<'a> {
         /// Its number.
         number: u64,
         /// Its label, `Class.Method`; empty if it is no WS-Man.
+        label: &'a str,
+    },
+    /// A message to a client of the firmware, or its answer.
+    Mei {
+        /// Its label: `AMTHI.GetUuid`, `AMTHI.connect`, `LME.message`.
         label: &'a str,
     },
 }
@@ -159,7 +167,7 @@ impl Place {
         match (self, message) {
             (Self::Any, _) | (Self::Hello, Message::Hello) | (Self::Handshake, Message::Handshake) => true,
             (Self::Request(n), Message::Request { number, .. }) => *n == number,
-            (Self::Label(l), Message::Request { label, .. }) => l == label,
+            (Self::Label(l), Message::Request { label, .. } | Message::Mei { label }) => l == label,
             _ => false,
         }
     }
@@ -209,8 +217,9 @@ impl FromStr for Fault {
             "truncate" => FaultKind::Truncate,
             "stall" => FaultKind::Stall,
             "garbage" => FaultKind::Garbage,
+            "busy" => FaultKind::Busy,
             "status" => FaultKind::Status(value.parse().map_err(|_| bad("status=NUMBER"))?),
-            _ => return Err(bad("kind is delay=MS, reset, truncate, stall, garbage or status=N")),
+            _ => return Err(bad("kind is delay=MS, reset, truncate, stall, garbage, busy or status=N")),
         };
         Ok(Self { place, direction, kind, times: times.parse().map_err(|_| bad("times"))? })
     }
@@ -224,6 +233,7 @@ impl fmt::Display for FaultKind {
             Self::Truncate => f.write_str("truncate"),
             Self::Stall => f.write_str("stall"),
             Self::Garbage => f.write_str("garbage"),
+            Self::Busy => f.write_str("busy"),
             Self::Status(n) => write!(f, "status={n}"),
         }
     }

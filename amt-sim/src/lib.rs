@@ -21,7 +21,7 @@ pub mod usb;
 
 pub use chain::{ChainFault, RootHash};
 pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};
-pub use firmware::{Firmware, MachineConfig, MachineTruth};
+pub use firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, MeiGone, MeiRefusal};
 pub use mix::Variant;
-pub use net::{MAX_MACHINES, MachineInfo, SimConfig, Simulator};
+pub use net::{MAX_MACHINES, MachineInfo, MeiConnection, MeiDevice, MeiSender, SimConfig, Simulator};
 pub use persona::Persona;

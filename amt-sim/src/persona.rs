@@ -34,6 +34,7 @@ pub struct Persona {
     pub tls_settings: TlsSettings,
     pub http: Http,
     pub wsman: Wsman,
+    pub local: Local,
 }
 
 macro_rules! section {
@@ -116,6 +117,14 @@ section! {
 section! {
     /// Limits of the WS-Man server.
     Wsman { enumerations: usize, enumeration_seconds: u64, }
+}
+
+section! {
+    /// The machine's own operating system.
+    Local {
+        sku: u32, allowed_modes: Vec<u32>, leaf_restarts: bool, max_chain: usize, reply_ms: u64, lme_channels: usize,
+        lme_connections: usize, amthi_connections: usize, random_ready: bool,
+    }
 }
 
 choice! {

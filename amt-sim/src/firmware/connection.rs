@@ -1,5 +1,6 @@
 //! One connection: HTTP, the login, and the faults on the way (`spec/wsman.md` §1.2–1.4).
 
+use super::class::Caller;
 use super::{ConnectionId, Ending, Firmware, MAX_AUDIT, Output, Port, soap};
 use crate::digest::Verdict;
 use crate::fault::{Direction, FaultKind, Message, damage};
@@ -15,8 +16,12 @@ pub(super) struct Connection {
     port: Port,
     peer: Option<IpAddr>,
     parser: RequestParser,
+    /// From the machine's own system.
+    pub(super) local: bool,
     /// The digest cache of a TLS connection: who logged in, and under which state of the ACL.
-    logged_in: Option<u64>,
+    logged_in: Option<(u64, String)>,
+    /// Who made the request that is served.
+    user: String,
     /// A stalled connection hears nothing more.
     deaf: bool,
     /// Of a handshake after which the firmware forgets the first request.
@@ -25,7 +30,16 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(port: Port, peer: Option<IpAddr>) -> Self {
-        Self { port, peer, parser: RequestParser::default(), logged_in: None, deaf: false, drops_first: false }
+        Self {
+            port,
+            peer,
+            parser: RequestParser::default(),
+            local: false,
+            logged_in: None,
+            user: String::new(),
+            deaf: false,
+            drops_first: false,
+        }
     }
 }
 
@@ -78,7 +92,7 @@ impl Firmware {
                 return self.end(now, id, Ending::Close);
             }
             Some(FaultKind::Status(status)) => forced = Some(status),
-            None => {}
+            Some(FaultKind::Busy) | None => {}
         }
         let response = match self.login(now, id, request, &label) {
             Err(challenge) => challenge,
@@ -122,14 +136,18 @@ impl Firmware {
 
     /// The digest login, or the reply that asks for one.
     fn login(&mut self, now: Tick, id: ConnectionId, request: &Request, label: &str) -> Result<(), Response> {
-        if !self.device.login_required() {
-            return Ok(());
-        }
         let epoch = self.acl_epoch;
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        let local = connection.local;
+        if !self.device.login_required(local) {
+            return Ok(());
+        }
         let login = &self.device.config.persona.login;
         let Some(authorization) = request.header("authorization") else {
-            if connection.port == Port::Secure && connection.logged_in == Some(epoch) {
+            if connection.port == Port::Secure
+                && let Some((_, user)) = connection.logged_in.as_ref().filter(|(at, _)| *at == epoch)
+            {
+                connection.user.clone_from(user);
                 return Ok(());
             }
             return Err(self.ask_for_login(false));
@@ -143,11 +161,12 @@ impl Firmware {
             &request.method,
             &request.target,
             &request.body,
-            |user| device.secret(user),
+            |user| device.secret(user, local),
         );
         match verdict {
-            Verdict::Accepted(_) => {
-                connection.logged_in = Some(epoch);
+            Verdict::Accepted(user) => {
+                connection.user.clone_from(&user);
+                connection.logged_in = Some((epoch, user));
                 Ok(())
             }
             Verdict::Challenge { stale, reason } => {
@@ -185,7 +204,11 @@ impl Firmware {
         }
         self.replies = self.replies.wrapping_add(1);
         let number = self.replies;
-        let peer_is_secure = self.connections.get(&id).is_some_and(|c| c.port == Port::Secure);
+        let caller = self.connections.get(&id).map_or_else(Caller::default, |connection| Caller {
+            secure: connection.port == Port::Secure,
+            local: connection.local,
+            user: connection.user.clone(),
+        });
         let mut response = match soap {
             Err(()) => {
                 self.refuse(now, "soap", "not SOAP".to_owned());
@@ -195,7 +218,7 @@ impl Firmware {
                 self.refuse(now, "soap", fault.name());
                 Response::soap(400, fault.write(None, number))
             }
-            Ok(Ok(read)) => match self.operate(now, &read, peer_is_secure, forced) {
+            Ok(Ok(read)) => match self.operate(now, &read, caller, forced) {
                 Ok(body) => {
                     if let soap::Body::Output { value, .. } = &body
                         && *value != 0

@@ -2,6 +2,7 @@
 
 use super::MachineConfig;
 use super::host::Host;
+use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
@@ -159,6 +160,10 @@ pub(crate) enum Effect {
     Committed,
     /// The machine goes back to the factory state.
     Unprovisioned,
+    /// The machine goes back to setup, with its names and its administrator.
+    PartlyUnprovisioned,
+    /// The machine was set up from its own system.
+    SetUpByHost,
     /// The setup window ends now.
     WindowClosed,
 }
@@ -197,6 +202,8 @@ pub(crate) struct Device {
     pub(crate) accepted: Vec<Vec<u8>>,
     factory_certificate: (DeviceKey, Arc<Vec<u8>>),
     pub(crate) nonce: [u8; 20],
+    /// What its own system has done: a chain under way, a secure setup, switches.
+    pub(crate) local: LocalState,
     pub(crate) effects: Vec<Effect>,
     pub(crate) commits: u64,
     pub(crate) link_policy: Vec<u32>,
@@ -268,6 +275,7 @@ impl Device {
             accepted: Vec::new(),
             factory_certificate: (DeviceKey::Pool(own_key), Arc::new(certificate)),
             nonce: choices.bytes(),
+            local: LocalState::new(&config, &mut choices),
             effects: Vec::new(),
             commits: 0,
             link_policy: vec![1, 14],
@@ -319,7 +327,14 @@ impl Device {
     }
 
     /// The HA1 that opens the machine for `user` at this moment.
-    pub(crate) fn secret(&self, user: &str) -> Option<[u8; 16]> {
+    pub(crate) fn secret(&self, user: &str, local: bool) -> Option<[u8; 16]> {
+        if local && user.eq_ignore_ascii_case(SYSTEM_ACCOUNT) {
+            return Some(ha1(user, &self.realm, self.local.system_password.expose()));
+        }
+        // Before setup its own system has no other account, unless a setup server's certificate opened the session.
+        if local && self.phase == Phase::Pre {
+            return None;
+        }
         if user != "admin" {
             let found = self.users.iter().find(|u| u.name == user && u.enabled && u.access != 0);
             return found.filter(|_| self.phase == Phase::Post).map(|u| u.ha1);
@@ -336,8 +351,10 @@ impl Device {
     }
 
     /// Whether a login is asked for at all.
-    pub(crate) fn login_required(&self) -> bool {
-        self.phase == Phase::Post || self.config.persona.login.setup != SetupLogin::None
+    pub(crate) fn login_required(&self, local: bool) -> bool {
+        (local && self.phase == Phase::Pre)
+            || self.phase == Phase::Post
+            || self.config.persona.login.setup != SetupLogin::None
     }
 
     /// The served certificate and its key.
@@ -412,8 +429,14 @@ impl Device {
             self.phase = Phase::Pre;
         }
         self.accepted.clear();
+        self.local.secure = None;
         self.psk_is_fresh = false;
         self.drop_staged();
+    }
+
+    /// A nonce is good for one setup.
+    pub(crate) fn renew_nonce(&mut self) {
+        self.nonce = self.choices.bytes();
     }
 
     /// Factory state, except that the DNS suffix and root hashes stay, and the realm may be a new one.
@@ -432,6 +455,7 @@ impl Device {
         config.earlier_setup.clone_from(&self.record);
         let mut host = self.host.clone();
         host.forget_settings();
+        let (enabled, random) = (self.local.enabled, self.local.random);
         let commits = self.commits;
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
@@ -447,6 +471,16 @@ impl Device {
         self.keys_made = made;
         self.commits = commits;
         self.host = host;
+        (self.local.enabled, self.local.random) = (enabled, random);
+    }
+
+    /// Setup is taken back, and names and the administrator's login stay.
+    pub(crate) fn unprovision_partly(&mut self) {
+        let (general, admin, realm) = (self.general.clone(), self.admin.clone(), self.realm.clone());
+        let (generation, mebx) = (self.realm_generation, self.mebx.clone());
+        self.unprovision();
+        (self.general, self.admin, self.realm) = (general, admin, realm);
+        (self.realm_generation, self.mebx) = (generation, mebx);
     }
 
     /// Address of the wired port: locally administered, of this machine alone even where two share a UUID.

@@ -10,6 +10,8 @@ mod connection;
 mod device;
 mod enumeration;
 mod host;
+mod local;
+mod mei;
 mod record;
 mod soap;
 mod truth;
@@ -17,6 +19,7 @@ mod wsman;
 
 pub use device::Phase;
 pub use host::{MAX_BOOTS, TrueBoot};
+pub use mei::{ChannelId, MeiGone, MeiHandle, MeiRefusal};
 pub use record::SetupRecord;
 pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey, TrueTls};
 
@@ -34,7 +37,7 @@ pub(crate) use class::is_strong as is_strong_password;
 use connection::Connection;
 use device::{Device, Effect};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +84,16 @@ pub struct MachineConfig {
     pub silent: bool,
     /// What became of a USB stick.
     pub usb: Option<UsbOutcome>,
+    /// Address of its wired interface, as it tells its own system.
+    pub address: Option<Ipv4Addr>,
+    /// Whether the wired interface has a link.
+    pub link_up: bool,
+    /// Whether AMT is switched on.
+    pub amt_enabled: bool,
+    /// Whether remote configuration is switched on.
+    pub zero_touch: bool,
+    /// What this machine's LME does wrong.
+    pub lme: LmeDefects,
     /// A machine that waits for this pre-shared key: its hello is of type 2, and it judges no certificates.
     pub psk: Option<PskPair>,
 }
@@ -107,9 +120,28 @@ impl MachineConfig {
             domain_name: String::new(),
             silent: false,
             usb: None,
+            address: None,
+            link_up: true,
+            amt_enabled: true,
+            zero_touch: true,
+            lme: LmeDefects::default(),
             psk: None,
         }
     }
+}
+
+/// Defects of LME that have been seen in the field (`spec/heci.md` §5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LmeDefects {
+    /// Says its version again after the forwards, and the forwards again after that.
+    pub replays_version: bool,
+    /// Begins a session with a CLOSE of channel 0, left over from the one before.
+    pub stale_close: bool,
+    /// Never lets the host send more than the first window.
+    pub never_credits: bool,
+    /// Refuses this many channels with "no channel is left" before it opens one.
+    pub refused_channels: u32,
 }
 
 /// Number of a connection, chosen by the driver.
@@ -151,6 +183,39 @@ pub enum Input<'a> {
     Closed {
         /// Which.
         connection: ConnectionId,
+    },
+    /// A connection from the machine's own system is up, as `Accepted` from the network.
+    AcceptedLocally {
+        /// The driver's number for it.
+        connection: ConnectionId,
+        /// Where.
+        port: Port,
+        /// Client certificates, if any.
+        chain: Vec<Vec<u8>>,
+    },
+    /// A message to a client of the firmware.
+    Mei {
+        /// Over which connection.
+        handle: MeiHandle,
+        /// The whole message.
+        message: &'a [u8],
+    },
+    /// The program closed its connection to a client.
+    MeiClosed {
+        /// Which.
+        handle: MeiHandle,
+    },
+    /// Bytes of a local service for a channel of LME.
+    ChannelBytes {
+        /// Which.
+        channel: ChannelId,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// The local service ended its connection to a channel of LME.
+    ChannelClosed {
+        /// Which.
+        channel: ChannelId,
     },
     /// The deadline has come.
     Timeout,
@@ -202,6 +267,34 @@ pub enum Output {
         connection: ConnectionId,
         /// How.
         ending: Ending,
+    },
+    /// A message of a client, one read.
+    Mei {
+        /// Over which connection.
+        handle: MeiHandle,
+        /// The whole message.
+        message: Vec<u8>,
+    },
+    /// The firmware was reset: every connection to a client is dead.
+    MeiReset,
+    /// Connect a channel of LME to this port of the machine's local side.
+    ChannelOpen {
+        /// Which.
+        channel: ChannelId,
+        /// Port.
+        port: Port,
+    },
+    /// Bytes from a channel of LME.
+    ChannelBytes {
+        /// Which.
+        channel: ChannelId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// The host closed a channel of LME.
+    ChannelClose {
+        /// Which.
+        channel: ChannelId,
     },
     /// Which ports listen from now on.
     Listen {
@@ -303,6 +396,7 @@ pub struct Firmware {
     hellos_since_power: u32,
     listening: (bool, bool),
     session: Option<(ConnectionId, TlsSession)>,
+    mei: mei::Mei,
 }
 
 impl Firmware {
@@ -328,6 +422,7 @@ impl Firmware {
             hellos_since_power: 0,
             listening: (false, false),
             session: None,
+            mei: mei::Mei::default(),
             device: Device::new(config),
         }
     }
@@ -439,6 +534,11 @@ impl Firmware {
             Input::Closed { connection } => {
                 self.connections.remove(&connection);
             }
+            Input::AcceptedLocally { connection, port, chain } => self.accept_locally(now, connection, port, chain),
+            Input::Mei { handle, message } => self.mei_message(now, handle, message),
+            Input::MeiClosed { handle } => self.mei_close(handle),
+            Input::ChannelBytes { channel, bytes } => self.channel_bytes(now, channel, bytes),
+            Input::ChannelClosed { channel } => self.channel_closed(now, channel),
             Input::Timeout => {}
             Input::SayHello if self.device.window_open(now) => self.say_hello(now),
             Input::SayHello => {}
@@ -496,6 +596,11 @@ impl Firmware {
             return;
         }
         self.device.otp = otp;
+        self.reopen(now);
+    }
+
+    /// An agent opens the window.
+    fn reopen(&mut self, now: Tick) {
         let hours = self.device.config.persona.window.rearm_hours;
         self.device.open_window(now, hours);
         self.start_hellos(now);
@@ -556,7 +661,7 @@ impl Firmware {
                 ending = Ending::Stay;
             }
             Some(FaultKind::Garbage) => damage(&mut bytes, &mut self.damage),
-            Some(FaultKind::Status(_)) | None => {}
+            Some(FaultKind::Status(_) | FaultKind::Busy) | None => {}
         }
         self.put_out(now, delay, Output::Hello { bytes, ending });
     }
@@ -694,6 +799,22 @@ impl Firmware {
                     self.gate.retire_nonces();
                     self.restart(now);
                 }
+                Effect::PartlyUnprovisioned => {
+                    self.device.unprovision_partly();
+                    let hours = self.device.config.persona.window.rearm_hours;
+                    self.device.open_window(now, hours);
+                    self.restart(now);
+                }
+                Effect::SetUpByHost => {
+                    self.acl_epoch += 1;
+                    self.device.window_end = None;
+                    self.next_hello = None;
+                    self.gate.retire_nonces();
+                    if self.device.control_mode == 2 && !self.device.accepted.is_empty() {
+                        self.device.record = Some(SetupRecord::of(&self.device, now, peer));
+                    }
+                    self.listen(now);
+                }
                 Effect::WindowClosed => self.close_window(now),
             }
         }
@@ -710,7 +831,8 @@ impl Firmware {
 
 fn same_connection(one: &Output, other: &Output) -> bool {
     let number = |output: &Output| match output {
-        Output::Transmit { connection, .. } | Output::Close { connection, .. } => Some(*connection),
+        Output::Transmit { connection, .. } | Output::Close { connection, .. } => Some((0, *connection)),
+        Output::Mei { handle, .. } => Some((1, *handle)),
         _ => None,
     };
     number(one).is_some() && number(one) == number(other)

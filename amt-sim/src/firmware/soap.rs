@@ -356,6 +356,10 @@ impl Fault {
         Self::sender(ns::ADDRESSING, "MessageInformationHeaderRequired", &reason)
     }
 
+    pub(crate) fn access_denied() -> Self {
+        Self::sender(ns::WSMAN, "AccessDenied", "The sender was not authorized to access the resource.")
+    }
+
     pub(crate) fn invalid_selectors() -> Self {
         Self::sender(ns::WSMAN, "InvalidSelectors", "The Selectors for the resource were not valid.")
     }

@@ -1,6 +1,6 @@
 //! WS-Management operations over the class table (`spec/wsman.md` §2.3).
 
-use super::class::{self, Call, Class};
+use super::class::{self, Call, Caller, Class};
 use super::soap::{Body, Fault, Operation, Request};
 use super::{Firmware, soap};
 use amt_core::Tick;
@@ -17,7 +17,7 @@ impl Firmware {
         &mut self,
         now: Tick,
         request: &Request,
-        secure: bool,
+        caller: Caller,
         forced: Option<u32>,
     ) -> Result<Body, Fault> {
         let name = request.class();
@@ -28,7 +28,10 @@ impl Firmware {
         }
         let lifetime = Duration::from_secs(self.device.config.persona.wsman.enumeration_seconds);
         self.enumerations.expire(now, lifetime);
-        let mut call = Call { now, secure, selectors: &request.selectors, input: Instance::new("") };
+        if !self.device.permits(&caller, name, &operation) {
+            return Err(Fault::access_denied());
+        }
+        let mut call = Call { now, caller, selectors: &request.selectors, input: Instance::new("") };
         match operation {
             Operation::Get => Ok(Body::Instance(self.selected(now, class, &request.selectors)?)),
             Operation::Put => {

@@ -1,6 +1,6 @@
 //! One TCP connection to a machine: the handshake, then bytes both ways, one write a reply.
 
-use super::machine::{Event, Shared};
+use super::machine::{Event, Origin, Shared};
 use super::tls::{self, Accepted, Gate, Handshake};
 use crate::fault::{Direction, FaultKind};
 use crate::firmware::{ConnectionId, Ending, Port};
@@ -29,6 +29,7 @@ pub(super) async fn run(
     peer: IpAddr,
     id: ConnectionId,
     port: Port,
+    origin: Origin,
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
 ) {
@@ -37,14 +38,14 @@ pub(super) async fn run(
     match port {
         Port::Plain => {
             let (wire, orders) = unbounded_channel();
-            let _ = events.send(Event::Accepted { id, port, peer, chain: Vec::new(), session: None, wire });
+            let _ = events.send(Event::Accepted { id, port, origin, peer, chain: Vec::new(), session: None, wire });
             let mut tcp = Gate::new(tcp, Arc::default(), None, Arc::clone(&shared));
             if pump(&mut tcp, id, &events, orders).await {
                 return reset(tcp.inner());
             }
             finish(&mut tcp).await;
         }
-        Port::Secure => secure(tcp, peer, id, shared, events).await,
+        Port::Secure => secure(tcp, peer, id, origin, shared, events).await,
     }
 }
 
@@ -52,6 +53,7 @@ async fn secure(
     mut tcp: TcpStream,
     peer: IpAddr,
     id: ConnectionId,
+    origin: Origin,
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
 ) {
@@ -60,7 +62,7 @@ async fn secure(
         (firmware.handshake_fault(Direction::In), firmware.handshake_fault(Direction::Out))
     };
     match before {
-        None | Some(FaultKind::Status(_)) => {}
+        None | Some(FaultKind::Status(_) | FaultKind::Busy) => {}
         Some(FaultKind::Delay(by)) => tokio::time::sleep(by).await,
         Some(FaultKind::Reset) => return reset(&tcp),
         Some(FaultKind::Truncate) => return finish(&mut tcp).await,
@@ -73,7 +75,11 @@ async fn secure(
     if let Some(FaultKind::Delay(by)) = within {
         tokio::time::sleep(by).await;
     }
-    let serving = shared.firmware().tls(shared.now());
+    let now = shared.now();
+    let serving = match origin {
+        Origin::Network => shared.firmware().tls(now),
+        Origin::Local => shared.firmware().local_tls(now),
+    };
     let mute = Arc::new(AtomicBool::new(false));
     let gate = Gate::new(tcp, Arc::clone(&mute), within, Arc::clone(&shared));
     let handshake = Handshake { serving: &serving, persona: &shared.persona, mute: &mute };
@@ -92,7 +98,7 @@ async fn secure(
             Err(_) => return,
         };
     let (wire, orders) = unbounded_channel();
-    let _ = events.send(Event::Accepted { id, port: Port::Secure, peer, chain, session: Some(session), wire });
+    let _ = events.send(Event::Accepted { id, port: Port::Secure, origin, peer, chain, session: Some(session), wire });
     if pump(&mut stream, id, &events, orders).await {
         return reset(stream.gate().inner());
     }

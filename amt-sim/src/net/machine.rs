@@ -1,11 +1,15 @@
 //! One machine on its own loopback address: a task that owns its listeners and feeds its firmware.
 
 use super::connection::{self, Wire};
+use super::local;
 use super::tls::Refusal;
 use crate::fault::Fault;
-use crate::firmware::{ConnectionId, Ending, Firmware, Input, Output, Port, TlsSession};
+use crate::firmware::{
+    ChannelId, ConnectionId, Ending, Firmware, Input, MeiGone, MeiHandle, MeiRefusal, Output, Port, TlsSession,
+};
 use crate::persona::Persona;
 use amt_core::Tick;
+use amt_heci::mei::{Connected, Guid};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +26,7 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const HELLO_LINGER: Duration = Duration::from_secs(2);
 
 /// What a machine's tasks share.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     firmware: Mutex<Firmware>,
     pub(super) persona: Arc<Persona>,
     pub(super) address: Ipv4Addr,
@@ -30,6 +34,8 @@ pub(super) struct Shared {
     time_scale: f64,
     changed: Arc<AtomicBool>,
     pub(super) wire: Counts,
+    /// Who reads the messages of the firmware's clients.
+    mei: Mutex<BTreeMap<MeiHandle, UnboundedSender<Vec<u8>>>>,
 }
 
 /// What the network saw, whatever the firmware made of it.
@@ -50,7 +56,35 @@ impl Shared {
         changed: Arc<AtomicBool>,
     ) -> Self {
         let firmware = Mutex::new(firmware);
-        Self { firmware, persona, address, started, time_scale, changed, wire: Counts::default() }
+        Self {
+            firmware,
+            persona,
+            address,
+            started,
+            time_scale,
+            changed,
+            wire: Counts::default(),
+            mei: Mutex::default(),
+        }
+    }
+
+    /// Connects to a client of the firmware; its messages go to `reader`, which ends with the connection.
+    pub(crate) fn mei_open(
+        &self,
+        guid: Guid,
+        reader: UnboundedSender<Vec<u8>>,
+    ) -> Result<(MeiHandle, Connected), MeiRefusal> {
+        let (handle, connected) = self.firmware().mei_open(self.now(), guid)?;
+        self.mei_readers().insert(handle, reader);
+        Ok((handle, connected))
+    }
+
+    pub(crate) fn mei_check(&self, handle: MeiHandle, length: usize) -> Result<(), MeiGone> {
+        self.firmware().mei_check(handle, length)
+    }
+
+    fn mei_readers(&self) -> MutexGuard<'_, BTreeMap<MeiHandle, UnboundedSender<Vec<u8>>>> {
+        self.mei.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn firmware(&self) -> MutexGuard<'_, Firmware> {
@@ -69,12 +103,21 @@ impl Shared {
     }
 }
 
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Network,
+    /// The machine's own system.
+    Local,
+}
+
 /// What happens to a machine's task.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Accepted {
         id: ConnectionId,
         port: Port,
+        origin: Origin,
         peer: IpAddr,
         chain: Vec<Vec<u8>>,
         session: Option<TlsSession>,
@@ -90,6 +133,27 @@ pub(super) enum Event {
     Refused {
         refusal: Refusal,
     },
+    /// A connection from the machine's own system, whose local management passed it on.
+    Local {
+        tcp: TcpStream,
+        port: Port,
+    },
+    Mei {
+        handle: MeiHandle,
+        message: Vec<u8>,
+    },
+    MeiClosed {
+        handle: MeiHandle,
+    },
+    ChannelBytes {
+        channel: ChannelId,
+        bytes: Vec<u8>,
+    },
+    ChannelClosed {
+        channel: ChannelId,
+    },
+    /// Something was done to the firmware that it may have to say something about.
+    Look,
     Power,
     SayHello,
     Rearm {
@@ -116,6 +180,7 @@ struct Task {
     plain: Option<TcpListener>,
     secure: Option<TcpListener>,
     wires: BTreeMap<ConnectionId, UnboundedSender<Wire>>,
+    channels: BTreeMap<ChannelId, UnboundedSender<Vec<u8>>>,
     next_id: ConnectionId,
     jobs: JoinSet<()>,
 }
@@ -134,7 +199,8 @@ pub(super) async fn run(
     mut incoming: UnboundedReceiver<Event>,
 ) {
     let jobs = JoinSet::new();
-    let mut task = Task { shared, places, events, plain: None, secure: None, wires: BTreeMap::new(), next_id: 0, jobs };
+    let (wires, channels) = (BTreeMap::new(), BTreeMap::new());
+    let mut task = Task { shared, places, events, plain: None, secure: None, wires, channels, next_id: 0, jobs };
     tokio::time::sleep(power_after).await;
     task.feed(Input::Power).await;
     loop {
@@ -172,13 +238,29 @@ async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
 impl Task {
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Accepted { id, port, peer, chain, session, wire } => {
+            Event::Accepted { id, port, origin, peer, chain, session, wire } => {
                 self.wires.insert(id, wire);
                 if let Some(session) = session {
                     self.shared.firmware().record_session(id, session);
                 }
-                self.feed(Input::Accepted { connection: id, port, peer: Some(peer), chain }).await;
+                self.feed(match origin {
+                    Origin::Network => Input::Accepted { connection: id, port, peer: Some(peer), chain },
+                    Origin::Local => Input::AcceptedLocally { connection: id, port, chain },
+                })
+                .await;
             }
+            Event::Local { tcp, port } => self.serve(tcp, IpAddr::V4(Ipv4Addr::LOCALHOST), port, Origin::Local),
+            Event::Mei { handle, message } => self.feed(Input::Mei { handle, message: &message }).await,
+            Event::MeiClosed { handle } => {
+                self.shared.mei_readers().remove(&handle);
+                self.feed(Input::MeiClosed { handle }).await;
+            }
+            Event::ChannelBytes { channel, bytes } => self.feed(Input::ChannelBytes { channel, bytes: &bytes }).await,
+            Event::ChannelClosed { channel } => {
+                self.channels.remove(&channel);
+                self.feed(Input::ChannelClosed { channel }).await;
+            }
+            Event::Look => self.feed(Input::Timeout).await,
             Event::Bytes { id, bytes } => self.feed(Input::Bytes { connection: id, bytes: &bytes }).await,
             Event::Closed { id } => {
                 self.wires.remove(&id);
@@ -224,6 +306,21 @@ impl Task {
                         let _ = wire.send(Wire::End(ending));
                     }
                 }
+                Output::Mei { handle, message } => {
+                    if let Some(reader) = self.shared.mei_readers().get(&handle) {
+                        let _ = reader.send(message);
+                    }
+                }
+                Output::MeiReset => self.shared.mei_readers().clear(),
+                Output::ChannelOpen { channel, port } => self.open_channel(channel, port).await,
+                Output::ChannelBytes { channel, bytes } => {
+                    if let Some(wire) = self.channels.get(&channel) {
+                        let _ = wire.send(bytes);
+                    }
+                }
+                Output::ChannelClose { channel } => {
+                    self.channels.remove(&channel);
+                }
                 Output::Listen { plain, secure } => {
                     set(&mut self.plain, plain, self.shared.address, self.places.plain).await;
                     set(&mut self.secure, secure, self.shared.address, self.places.secure).await;
@@ -232,12 +329,29 @@ impl Task {
         }
     }
 
+    /// Connects a channel of LME to the machine's local service, over a connection of the host's own.
+    async fn open_channel(&mut self, channel: ChannelId, port: Port) {
+        let Ok((far, near)) = local::pair().await else { return self.feed_later(Event::ChannelClosed { channel }) };
+        let (wire, bytes) = unbounded_channel();
+        self.channels.insert(channel, wire);
+        self.jobs.spawn(local::pump(channel, far, bytes, self.events.clone()));
+        self.serve(near, IpAddr::V4(Ipv4Addr::LOCALHOST), port, Origin::Local);
+    }
+
+    fn feed_later(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
     fn on_connection(&mut self, tcp: TcpStream, peer: SocketAddr, port: Port) {
+        self.serve(tcp, peer.ip(), port, Origin::Network);
+    }
+
+    fn serve(&mut self, tcp: TcpStream, peer: IpAddr, port: Port, origin: Origin) {
         self.next_id += 1;
         self.shared.wire.connections.fetch_add(1, Ordering::SeqCst);
         self.shared.changed.store(true, Ordering::SeqCst);
         let shared = Arc::clone(&self.shared);
-        self.jobs.spawn(connection::run(tcp, peer.ip(), self.next_id, port, shared, self.events.clone()));
+        self.jobs.spawn(connection::run(tcp, peer, self.next_id, port, origin, shared, self.events.clone()));
     }
 
     fn say(&mut self, bytes: Vec<u8>, ending: Ending) {

@@ -3,19 +3,21 @@
 
 mod connection;
 mod control;
+mod local;
 mod machine;
 mod state_file;
 mod tls;
 
 use crate::chain::{self, RootHash};
 use crate::fault::{Fault, FaultPlan};
-use crate::firmware::{Firmware, MachineConfig, MachineTruth, SetupRecord};
+use crate::firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, SetupRecord};
 use crate::mix::{self, Variant};
 use crate::persona::Persona;
 use crate::seed::Seeded;
 use crate::usb::Stick;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
+pub use local::{MeiConnection, MeiDevice, MeiSender};
 use machine::{Event, Shared, Where};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -56,6 +58,12 @@ pub struct SimConfig {
     pub time_scale: f64,
     /// One-time password that every machine holds.
     pub otp: Option<String>,
+    /// Machines that say no hello before an agent in their system has it begin.
+    pub silent: bool,
+    /// Whether AMT is switched on in the machines.
+    pub amt_enabled: bool,
+    /// What the machines' LME does wrong.
+    pub lme: LmeDefects,
     /// Faults of every machine.
     pub faults: FaultPlan,
     /// Machines whose admin password was set before.
@@ -94,6 +102,9 @@ impl SimConfig {
             seed: 0,
             time_scale: 1.0,
             otp: None,
+            silent: false,
+            amt_enabled: true,
+            lme: LmeDefects::default(),
             faults: FaultPlan::none(),
             admin_password: None,
             psk: Vec::new(),
@@ -215,8 +226,13 @@ impl Simulator {
                 earlier_setup: config.earlier_setup.clone(),
                 host_name: String::new(),
                 domain_name: String::new(),
-                silent: false,
+                silent: config.silent,
                 usb: None,
+                address: Some(address(config.base_address, index)),
+                link_up: true,
+                amt_enabled: config.amt_enabled,
+                zero_touch: true,
+                lme: config.lme,
                 psk: mix::pair_of(&config.psk, index),
             };
             let variant = variants.next();
@@ -269,6 +285,11 @@ impl Simulator {
     /// Identities and addresses.
     pub fn machines(&self) -> Vec<MachineInfo> {
         self.machines.0.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address }).collect()
+    }
+
+    /// The management engine interface of a machine: what a program in its operating system opens.
+    pub fn mei(&self, id: SystemId) -> Option<MeiDevice> {
+        self.machines.find(id).map(|m| MeiDevice::new(Arc::clone(&m.shared), m.events.clone()))
     }
 
     /// Where the control socket listens.

@@ -7,6 +7,7 @@ mod boot;
 mod certificate;
 mod credential_context;
 mod general;
+mod host_based;
 mod identity;
 mod key_management;
 mod network;
@@ -26,12 +27,21 @@ use amt_core::version::FirmwareVersion;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
 
+/// Who calls, and from where.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// Over TLS.
+    pub(super) secure: bool,
+    /// From the machine's own system.
+    pub(super) local: bool,
+    /// Who logged in; empty where no login is asked for.
+    pub(super) user: String,
+}
+
 /// A call as a class sees it.
 pub(super) struct Call<'a> {
     pub(super) now: Tick,
-    /// Over TLS.
-    #[allow(dead_code, reason = "part of what a class may judge by")]
-    pub(super) secure: bool,
+    pub(super) caller: Caller,
     #[allow(dead_code, reason = "part of what a class may judge by")]
     pub(super) selectors: &'a [Selector],
     /// Arguments, or the representation of Put and Create.
@@ -92,6 +102,7 @@ static CLASSES: &[&[Class]] = &[
     certificate::CLASSES,
     credential_context::CLASSES,
     general::CLASSES,
+    host_based::CLASSES,
     identity::CLASSES,
     key_management::CLASSES,
     network::CLASSES,

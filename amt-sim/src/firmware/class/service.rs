@@ -1,34 +1,15 @@
-//! Host-based setup and redirection as far as the network sees them (`spec/wsman.md` §3.3, §3.9).
+//! Redirection (`spec/wsman.md` §3.9).
 
 use super::{Call, Class, Fields, Instance, Output, SERVICE, number, service};
 use crate::firmware::device::Device;
 use crate::firmware::soap::Fault;
 use amt_core::Tick;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
-pub(super) const CLASSES: &[Class] = &[
-    Class::read("IPS_HostBasedSetupService", SERVICE, list_host_based),
-    Class {
-        put: Some(put_redirection),
-        methods: &[("RequestStateChange", redirect)],
-        ..Class::read("AMT_RedirectionService", SERVICE, list_redirection)
-    },
-];
-
-fn list_host_based(device: &Device, _: Tick) -> Vec<Instance> {
-    let mode = device.control_mode.to_string();
-    let nonce = STANDARD.encode(device.nonce);
-    let properties = [
-        ("AllowedControlModes", "2"),
-        ("CertChainStatus", "0"),
-        ("ConfigurationNonce", nonce.as_str()),
-        ("CurrentControlMode", mode.as_str()),
-    ];
-    let mut out = service("IPS_HostBasedSetupService", "Intel(r) AMT Host Based Setup Service", &properties);
-    out.set_all("AllowedControlModes", ["2".into(), "1".into()]);
-    vec![out]
-}
+pub(super) const CLASSES: &[Class] = &[Class {
+    put: Some(put_redirection),
+    methods: &[("RequestStateChange", redirect)],
+    ..Class::read("AMT_RedirectionService", SERVICE, list_redirection)
+}];
 
 fn list_redirection(device: &Device, _: Tick) -> Vec<Instance> {
     let (state, listener) = device.redirection;

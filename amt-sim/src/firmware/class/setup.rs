@@ -11,6 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
 
+/// Client control mode.
+const CLIENT: u32 = 1;
 const MEBX_LENGTH: std::ops::RangeInclusive<usize> = 8..=32;
 const OTP_BYTES: usize = 32;
 /// Longest window: 255 hours in all.
@@ -25,6 +27,7 @@ pub(super) const CLASSES: &[Class] = &[Class {
         ("GetUnprovisionBlockingComponents", blocking),
         ("SetMEBxPassword", mebx),
         ("SetTLSPSK", psk),
+        ("PartialUnprovision", partial),
         ("Unprovision", unprovision),
     ],
     ..Class::read("AMT_SetupAndConfigurationService", SERVICE, list)
@@ -36,7 +39,7 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
     let mut properties = vec![
         ("EnabledState", "5"),
         ("PasswordModel", "1"),
-        ("ProvisioningMode", "1"),
+        ("ProvisioningMode", if device.control_mode == CLIENT { "4" } else { "1" }),
         ("ProvisioningState", state.as_str()),
         ("RequestedState", "12"),
         ("ZeroTouchConfigurationEnabled", "true"),
@@ -170,7 +173,12 @@ fn commit(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         return Ok(Output::value(PtStatus::DATA_MISSING.0));
     }
     // Enabling the local instance inside a TLS-based activation: it "succeeds", and nothing happens (§3.8).
-    if setting_up && call.secure && staged.local.enabled && device.config.persona.tls_settings.local_blocks_commit {
+    if setting_up
+        && call.caller.secure
+        && !call.caller.local
+        && staged.local.enabled
+        && device.config.persona.tls_settings.local_blocks_commit
+    {
         return Ok(Output::ok());
     }
     device.commits += 1;
@@ -187,6 +195,15 @@ fn unprovision(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         return Ok(Output::value(PtStatus::NOT_PERMITTED.0));
     }
     device.effects.push(Effect::Unprovisioned);
+    Ok(Output::ok())
+}
+
+/// Back to setup: names and the administrator's login stay. Admin control mode has it only.
+fn partial(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
+    if device.phase != Phase::Post || device.control_mode == CLIENT {
+        return Ok(Output::value(PtStatus::NOT_PERMITTED.0));
+    }
+    device.effects.push(Effect::PartlyUnprovisioned);
     Ok(Output::ok())
 }
 

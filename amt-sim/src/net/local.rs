@@ -1,0 +1,160 @@
+//! The machine's own system: connections to the firmware's clients, and what local management passes on.
+
+use super::machine::{Event, Shared};
+use crate::firmware::{ChannelId, MeiGone, MeiHandle, MeiRefusal, Port};
+use amt_heci::mei::{Connected, Guid};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The management engine interface of one virtual machine, for a program that plays its operating system.
+#[derive(Clone)]
+pub struct MeiDevice {
+    shared: Arc<Shared>,
+    events: UnboundedSender<Event>,
+}
+
+/// A connection to a client. Dropped, it is closed.
+pub struct MeiConnection {
+    device: MeiDevice,
+    handle: MeiHandle,
+    connected: Connected,
+    messages: UnboundedReceiver<Vec<u8>>,
+}
+
+/// Sends over a connection while another task reads it.
+#[derive(Clone)]
+pub struct MeiSender {
+    device: MeiDevice,
+    handle: MeiHandle,
+}
+
+impl MeiDevice {
+    pub(super) fn new(shared: Arc<Shared>, events: UnboundedSender<Event>) -> Self {
+        Self { shared, events }
+    }
+
+    /// Connects to a client.
+    ///
+    /// # Errors
+    /// Why the firmware refuses.
+    pub fn open(&self, guid: Guid) -> Result<MeiConnection, MeiRefusal> {
+        let (reader, messages) = unbounded_channel();
+        let (handle, connected) = self.shared.mei_open(guid, reader)?;
+        // A client may speak first.
+        let _ = self.events.send(Event::Look);
+        Ok(MeiConnection { device: self.clone(), handle, connected, messages })
+    }
+
+    /// How many messages came to all clients.
+    pub fn messages(&self) -> u64 {
+        self.shared.firmware().mei_messages()
+    }
+
+    /// Passes connections to `address`, on the ports given, on to the local side of the firmware: what the local management service
+    /// of an operating system does. Runs until it is dropped.
+    ///
+    /// # Errors
+    /// If a port is in use.
+    pub async fn serve_lms(&self, address: Ipv4Addr, plain: u16, secure: u16) -> std::io::Result<()> {
+        let plain = TcpListener::bind(SocketAddr::from((address, plain))).await?;
+        let secure = TcpListener::bind(SocketAddr::from((address, secure))).await?;
+        loop {
+            let (accepted, port) = tokio::select! {
+                accepted = plain.accept() => (accepted, Port::Plain),
+                accepted = secure.accept() => (accepted, Port::Secure),
+            };
+            if let Ok((tcp, _)) = accepted {
+                let _ = self.events.send(Event::Local { tcp, port });
+            }
+        }
+    }
+}
+
+impl MeiConnection {
+    /// What the client said of itself.
+    pub fn connected(&self) -> Connected {
+        self.connected
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// If the connection is dead or the message too long.
+    pub fn send(&self, message: &[u8]) -> Result<(), MeiGone> {
+        self.sender().send(message)
+    }
+
+    /// What sends over this connection.
+    pub fn sender(&self) -> MeiSender {
+        MeiSender { device: self.device.clone(), handle: self.handle }
+    }
+
+    /// The next message; none: the connection is dead.
+    pub async fn receive(&mut self) -> Option<Vec<u8>> {
+        self.messages.recv().await
+    }
+}
+
+impl MeiSender {
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// If the connection is dead or the message too long.
+    pub fn send(&self, message: &[u8]) -> Result<(), MeiGone> {
+        self.device.shared.mei_check(self.handle, message.len())?;
+        let event = Event::Mei { handle: self.handle, message: message.to_vec() };
+        self.device.events.send(event).map_err(|_| MeiGone::Dead)
+    }
+}
+
+impl Drop for MeiConnection {
+    fn drop(&mut self) {
+        let _ = self.device.events.send(Event::MeiClosed { handle: self.handle });
+    }
+}
+
+/// Two ends of a connection inside this computer.
+pub(super) async fn pair() -> std::io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let (far, near) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (far, (near, _)) = (far?, near?);
+    far.set_nodelay(true)?;
+    Ok((far, near))
+}
+
+/// Bytes between a channel of LME and its local connection, until one side ends.
+pub(super) async fn pump(
+    channel: ChannelId,
+    mut tcp: TcpStream,
+    mut bytes: UnboundedReceiver<Vec<u8>>,
+    events: UnboundedSender<Event>,
+) {
+    let mut buffer = vec![0; 8 * 1024];
+    loop {
+        tokio::select! {
+            biased;
+            message = bytes.recv() => match message {
+                Some(message) => {
+                    if tcp.write_all(&message).await.is_err() {
+                        break;
+                    }
+                }
+                None => {
+                    let _ = tcp.shutdown().await;
+                    return;
+                }
+            },
+            read = tcp.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    let _ = events.send(Event::ChannelBytes { channel, bytes: buffer[..count].to_vec() });
+                }
+            },
+        }
+    }
+    let _ = events.send(Event::ChannelClosed { channel });
+}
