@@ -82,5 +82,9 @@ pub(crate) fn is_restart(failure: &Failure) -> bool {
                 | ErrorCode::TLS_CLOSED
                 | ErrorCode::TLS_HANDSHAKE
                 | ErrorCode::TLS_PIN_MISMATCH
+                | ErrorCode::APF_REFUSED
+                | ErrorCode::APF_PROTOCOL
+                | ErrorCode::MEI_RESET
+                | ErrorCode::MEI_BUSY
         )
 }

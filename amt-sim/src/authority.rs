@@ -85,6 +85,15 @@ impl ProvisioningChain {
         Self { chain, key: leaf_key.pkcs8().to_vec() }
     }
 
+    /// Signs with the leaf's key: RSA, PKCS#1 v1.5, SHA-256, as host-based setup wants it.
+    pub fn sign(&self, data: &[u8]) -> Vec<u8> {
+        let pair = ring::rsa::KeyPair::from_pkcs8(&self.key).expect("a key of the pool");
+        let mut signature = vec![0; pair.public().modulus_len()];
+        let random = ring::rand::SystemRandom::new();
+        pair.sign(&ring::signature::RSA_PKCS1_SHA256, &random, data, &mut signature).expect("the buffer fits");
+        signature
+    }
+
     /// Chain and key as PEM, in one text: what setup servers read.
     pub fn pem(&self) -> String {
         let mut text: String = self.chain.iter().map(|der| pem("CERTIFICATE", der)).collect();

@@ -52,8 +52,11 @@ pub enum Place {
     Handshake,
     /// The request of this number, counted from 1 over the machine's life.
     Request(u64),
-    /// Requests of this label, `Class.Method`.
+    /// Requests of this label, `Class.Method`; commands of AMTHI are `AMTHI.Name`, messages of other clients `LME.message`, connections to
+    /// one `AMTHI.connect`.
     Label(String),
+    /// The message to a client of the firmware with this number, counted from 1 over the machine's life.
+    Mei(u64),
 }
 
 /// The message that is about to pass.
@@ -72,6 +75,8 @@ pub enum Message<'a> {
     },
     /// A message to a client of the firmware, or its answer.
     Mei {
+        /// Its number, counted from 1 over the machine's life; 0 for a connect.
+        number: u64,
         /// Its label: `AMTHI.GetUuid`, `AMTHI.connect`, `LME.message`.
         label: &'a str,
     },
@@ -167,7 +172,8 @@ impl Place {
         match (self, message) {
             (Self::Any, _) | (Self::Hello, Message::Hello) | (Self::Handshake, Message::Handshake) => true,
             (Self::Request(n), Message::Request { number, .. }) => *n == number,
-            (Self::Label(l), Message::Request { label, .. } | Message::Mei { label }) => l == label,
+            (Self::Label(l), Message::Request { label, .. } | Message::Mei { label, .. }) => l == label,
+            (Self::Mei(n), Message::Mei { number, .. }) => *n == number,
             _ => false,
         }
     }
@@ -199,10 +205,13 @@ impl FromStr for Fault {
             "any" => Place::Any,
             "hello" => Place::Hello,
             "handshake" => Place::Handshake,
+            other if other.starts_with("mei ") => {
+                Place::Mei(other["mei ".len()..].trim().parse().map_err(|_| bad("number of a message"))?)
+            }
             other => match other.strip_prefix("request") {
                 Some(number) => Place::Request(number.trim().parse().map_err(|_| bad("request number"))?),
                 None if other.contains('.') => Place::Label(other.to_owned()),
-                None => return Err(bad("place is any, hello, handshake, request N or Class.Method")),
+                None => return Err(bad("place is any, hello, handshake, request N, mei N or Class.Method")),
             },
         };
         let direction = match direction {

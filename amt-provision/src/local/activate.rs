@@ -51,6 +51,8 @@ pub struct Activate {
     pub identity: PeerIdentity,
     /// Whether AMT may be switched on where it is off.
     pub enable: bool,
+    /// Whether admin control mode is set up over TLS also by firmware that does not demand it (AMT 14 and later).
+    pub secure: bool,
     /// DNS suffix of the provisioning certificate, for the secure setup of newer firmware; empty: the firmware's own.
     pub suffixes: Vec<String>,
     /// Fresh random bytes: passwords and nonces of this attempt come from them.
@@ -69,6 +71,7 @@ impl Activate {
             chains: Vec::new(),
             identity: PeerIdentity::Any,
             enable: false,
+            secure: false,
             suffixes: Vec::new(),
             seed: [0; 32],
             utc_at_zero: 0,
@@ -106,6 +109,7 @@ pub(super) struct Run {
     pub(super) chains: Vec<SigningChain>,
     pub(super) identity: PeerIdentity,
     enable: bool,
+    secure: bool,
     pub(super) suffixes: Vec<String>,
     pub(super) random: Random,
     utc_at_zero: u64,
@@ -123,6 +127,7 @@ impl Run {
             chains: job.chains,
             identity: job.identity,
             enable: job.enable,
+            secure: job.secure,
             suffixes: job.suffixes,
             random: Random::new(job.seed),
             utc_at_zero: job.utc_at_zero,
@@ -167,7 +172,7 @@ impl Run {
             ControlMode::Client => self.set_up_client(facts).await,
             // Where its local ports demand TLS, the firmware takes an administrator's setup only from the owner of the certificate
             // that it was told of.
-            ControlMode::Admin if facts.is_local_tls_enforced() => self.set_up_secure(facts).await,
+            ControlMode::Admin if self.secure || facts.is_local_tls_enforced() => self.set_up_secure(facts).await,
             ControlMode::Admin => self.set_up_admin(facts).await,
         }
     }

@@ -474,6 +474,7 @@ impl World {
                     }
                 }
                 FirmwareOutput::Listen { plain, secure } => self.listening = (plain, secure),
+                other => panic!("nobody in the machine's own system asked for {other:?}"),
             }
         }
     }

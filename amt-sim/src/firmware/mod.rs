@@ -782,6 +782,7 @@ impl Firmware {
                 Effect::Committed => {
                     if self.device.phase != Phase::Post {
                         self.device.erase_used_psk();
+                        self.device.local.secure = None;
                         self.device.phase = Phase::Post;
                         self.device.control_mode = 2;
                         // The record is of a chain; a pre-shared key leaves none.

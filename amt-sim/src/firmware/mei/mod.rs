@@ -65,7 +65,7 @@ impl Firmware {
             return Err(MeiRefusal::NoClient);
         }
         let label = format!("{client}.connect");
-        match self.faults.strike(Message::Mei { label: &label }, Direction::In) {
+        match self.faults.strike(Message::Mei { number: 0, label: &label }, Direction::In) {
             Some(FaultKind::Busy) => return Err(MeiRefusal::Busy),
             Some(FaultKind::Reset) => {
                 self.mei_reset();
@@ -124,13 +124,14 @@ impl Firmware {
     pub(super) fn mei_message(&mut self, now: Tick, handle: MeiHandle, message: &[u8]) {
         let Some(client) = self.mei.connections.get(&handle).copied() else { return };
         self.mei.messages += 1;
+        let number = self.mei.messages;
         let label = match client {
             Client::Amthi => amthi::label(message),
             other => format!("{other}.message"),
         };
         let mut delay = Duration::from_millis(self.device.config.persona.local.reply_ms);
         let mut forced = None;
-        match self.faults.strike(Message::Mei { label: &label }, Direction::In) {
+        match self.faults.strike(Message::Mei { number, label: &label }, Direction::In) {
             Some(FaultKind::Delay(by)) => delay = by,
             Some(FaultKind::Reset) => return self.mei_reset(),
             Some(FaultKind::Stall | FaultKind::Truncate | FaultKind::Garbage) => return,
@@ -149,7 +150,7 @@ impl Firmware {
             // What is no message at all gets no answer.
             return self.refuse(now, &label, "not a message of this client".to_owned());
         };
-        match self.faults.strike(Message::Mei { label: &label }, Direction::Out) {
+        match self.faults.strike(Message::Mei { number, label: &label }, Direction::Out) {
             Some(FaultKind::Delay(by)) => delay = by,
             Some(FaultKind::Reset) => {
                 self.apply_effects(now, None);
