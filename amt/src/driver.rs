@@ -3,14 +3,17 @@
 use crate::failpoint;
 use crate::host::Host;
 use crate::key;
+use crate::local::{LocalChannel, Signer};
+use crate::mei;
 use crate::tls::{self, ClientChain, Endpoint, TlsStream};
+use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, SystemId, Tick};
-use amt_provision::machine::{Input, Machine, Output};
+use amt_provision::machine::{Input, Machine, MeiRequest, Output};
 use amt_provision::{Event, Step};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -35,11 +38,31 @@ impl Keep<Infallible> for NoRecord {
     }
 }
 
-/// Runs `machine` to its end. Dropping the future stops it at the next await; what was persisted stays.
+/// How the machine is reached.
+pub(crate) enum Way<'w> {
+    /// Over the network.
+    Network(IpAddr),
+    /// From its own system.
+    Local(&'w mut LocalChannel, &'w dyn Signer),
+}
+
+/// Runs `machine` to its end over the network. Dropping the future stops it at the next await; what was persisted stays.
 pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
     machine: &mut Machine<T, R>,
     id: SystemId,
     address: IpAddr,
+    chains: &[ClientChain],
+    host: &H,
+    keeper: &impl Keep<R>,
+) -> Result<T, Failure> {
+    drive_by(Way::Network(address), machine, id, chains, host, keeper).await
+}
+
+/// Runs `machine` to its end, whichever way it is reached.
+pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
+    mut way: Way<'_>,
+    machine: &mut Machine<T, R>,
+    id: SystemId,
     chains: &[ClientChain],
     host: &H,
     keeper: &impl Keep<R>,
@@ -66,15 +89,10 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
             match output {
                 Output::Connect { port, tls } => {
                     close(connection.take()).await;
-                    let Some(tls) = tls else {
-                        inputs.push_back(Input::ConnectFailed(not_local()));
-                        continue;
-                    };
-                    let endpoint = Endpoint::new(SocketAddr::new(address, port), &tls);
-                    inputs.push_back(match tls::connect(&endpoint, chains).await {
+                    inputs.push_back(match way.connect(port, tls.as_ref(), chains).await {
                         Ok((stream, outcome)) => {
                             connection = Some(stream);
-                            Input::Connected(Some(outcome))
+                            Input::Connected(outcome)
                         }
                         Err(failure) => Input::ConnectFailed(failure),
                     });
@@ -87,8 +105,15 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
                     }
                     failpoint::pass("transmit-after", step.name());
                 }
-                Output::Mei(_) => inputs.push_back(Input::Mei(Err(not_local()))),
-                Output::Sign(_) => inputs.push_back(Input::Signed(Err(not_local()))),
+                Output::Mei(request) => {
+                    failpoint::pass("transmit-before", step.name());
+                    inputs.push_back(Input::Mei(way.ask(&request).await));
+                    failpoint::pass("transmit-after", step.name());
+                }
+                Output::Sign(request) => inputs.push_back(Input::Signed(match &way {
+                    Way::Local(_, signer) => signer.sign(request.index, &request.data).await,
+                    Way::Network(_) => Err(not_local()),
+                })),
                 Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
                 Output::MakeKey(request) => inputs.push_back(Input::Key(key::make(request).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
@@ -100,6 +125,40 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
                 }
                 Output::Close => close(connection.take()).await,
                 Output::Done(result) => return result,
+            }
+        }
+    }
+}
+
+impl Way<'_> {
+    async fn connect(
+        &mut self,
+        port: u16,
+        plan: Option<&TlsPlan>,
+        chains: &[ClientChain],
+    ) -> Result<(TlsStream, Option<TlsOutcome>), Failure> {
+        match (self, plan) {
+            (Self::Network(_), None) => Err(not_local()),
+            (Self::Network(address), Some(plan)) => {
+                let endpoint = Endpoint::new(SocketAddr::new(*address, port), plan);
+                let (stream, outcome) = tls::connect(&endpoint, chains).await?;
+                Ok((stream, Some(outcome)))
+            }
+            (Self::Local(channel, _), plan) => {
+                let wire = channel.connect(port).await?;
+                let Some(plan) = plan else { return Ok((TlsStream::plain(wire), None)) };
+                let endpoint = Endpoint::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), plan);
+                let (stream, outcome) = tls::over(wire, &endpoint, chains).await?;
+                Ok((stream, Some(outcome)))
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: &MeiRequest) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Network(_) => Err(not_local()),
+            Self::Local(channel, _) => {
+                mei::exchange(channel.mei(), request.client, &request.message, request.repeatable).await
             }
         }
     }

@@ -77,7 +77,7 @@ fn pairs(given: Vec<PskPair>, record: &Record, hello: Option<&Hello>) -> Result<
 }
 
 /// The embedder keeps the records of a setup.
-struct Records<'h, H>(&'h H);
+pub(crate) struct Records<'h, H>(pub(crate) &'h H);
 
 impl<H: Host> Keep<Record> for Records<'_, H> {
     async fn keep(&self, record: &Record) -> Result<(), Failure> {

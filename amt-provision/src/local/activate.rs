@@ -138,8 +138,9 @@ impl Run {
     async fn run(mut self) -> Result<Activated, Failure> {
         self.cx.input(None).await?;
         self.plan.check()?;
-        self.switch_on().await?;
-        let facts = Facts::read(&self.cx).await?;
+        self.cx.event(Event::Step(Step::ReadFirmware));
+        let watchdog = self.switch_on().await?;
+        let facts = Facts::read_behind(&self.cx, watchdog).await?;
         facts.check(self.record.id)?;
         self.check_firmware(facts.version)?;
         self.record.version = Some(facts.version);
@@ -200,12 +201,13 @@ impl Run {
         Failure::new(ErrorCode::ALREADY_PROVISIONED, Step::ReadFirmware.name(), text)
     }
 
-    /// Switches AMT on where it is off.
-    async fn switch_on(&mut self) -> Result<(), Failure> {
+    /// Switches AMT on where it is off. What the watchdog client told last.
+    async fn switch_on(&mut self) -> Result<Option<Enabled>, Failure> {
         let off = |flags: Option<Enabled>| flags.and_then(Enabled::is_amt_enabled) == Some(false);
         let fail = |text: String| Failure::new(ErrorCode::AMT_DISABLED, Step::EnableAmt.name(), text);
-        if !off(read_watchdog(&self.cx).await?) {
-            return Ok(());
+        let mut told = read_watchdog(&self.cx).await?;
+        if !off(told) {
+            return Ok(told);
         }
         if !self.enable {
             return Err(fail("AMT is switched off in this machine, and may not be switched on".to_owned()));
@@ -221,13 +223,16 @@ impl Run {
             return Err(fail(format!("the firmware does not switch AMT on: status {:#x} ({words})", status.0)));
         }
         let mut look = Comeback::within(self.cx.now(), CHANGE);
-        while off(read_watchdog(&self.cx).await?) {
+        loop {
+            told = read_watchdog(&self.cx).await?;
+            if !off(told) {
+                return Ok(told);
+            }
             if look.is_over(self.cx.now()) {
                 return Err(fail(format!("AMT was switched on and stays off for {} s", CHANGE.as_secs())));
             }
             look.wait(&self.cx).await?;
         }
-        Ok(())
     }
 
     /// Chooses the passwords and makes them durable, the new ones first. `current` opens the machine now.
@@ -300,6 +305,7 @@ impl Run {
             match self.log_in_as_admin(facts, Step::Prove).await {
                 // The firmware restarts its network after a setup.
                 Err(failure) if changed && is_restart(&failure) && !look.is_over(self.cx.now()) => {
+                    self.cx.note(format!("the machine is not back yet: {}", failure.message));
                     look.wait(&self.cx).await?;
                 }
                 opened_or_not => break opened_or_not?,

@@ -97,6 +97,11 @@ impl Facts {
     pub(super) async fn read<T, R: Clone>(cx: &Cx<T, R>) -> Result<Self, Failure> {
         cx.event(Event::Step(STEP));
         let watchdog = read_watchdog(cx).await?;
+        Self::read_behind(cx, watchdog).await
+    }
+
+    /// The same where the watchdog client was asked before.
+    pub(super) async fn read_behind<T, R: Clone>(cx: &Cx<T, R>, watchdog: Option<Enabled>) -> Result<Self, Failure> {
         let versions = match ask(cx, STEP, &GetCodeVersions {}).await.map_err(Failure::from) {
             // Firmware with AMT switched off need not have this client.
             Err(failure)

@@ -112,7 +112,9 @@ impl MeiSender {
 
 impl Drop for MeiConnection {
     fn drop(&mut self) {
-        let _ = self.device.events.send(Event::MeiClosed { handle: self.handle });
+        // The slot is free when this returns, as after a close of the kernel's.
+        self.device.shared.mei_close(self.handle);
+        let _ = self.device.events.send(Event::Look);
     }
 }
 

@@ -79,6 +79,11 @@ impl Shared {
         Ok((handle, connected))
     }
 
+    pub(crate) fn mei_close(&self, handle: MeiHandle) {
+        self.firmware().mei_close(handle);
+        self.mei_readers().remove(&handle);
+    }
+
     pub(crate) fn mei_check(&self, handle: MeiHandle, length: usize) -> Result<(), MeiGone> {
         self.firmware().mei_check(handle, length)
     }
@@ -141,9 +146,6 @@ pub(crate) enum Event {
     Mei {
         handle: MeiHandle,
         message: Vec<u8>,
-    },
-    MeiClosed {
-        handle: MeiHandle,
     },
     ChannelBytes {
         channel: ChannelId,
@@ -251,10 +253,6 @@ impl Task {
             }
             Event::Local { tcp, port } => self.serve(tcp, IpAddr::V4(Ipv4Addr::LOCALHOST), port, Origin::Local),
             Event::Mei { handle, message } => self.feed(Input::Mei { handle, message: &message }).await,
-            Event::MeiClosed { handle } => {
-                self.shared.mei_readers().remove(&handle);
-                self.feed(Input::MeiClosed { handle }).await;
-            }
             Event::ChannelBytes { channel, bytes } => self.feed(Input::ChannelBytes { channel, bytes: &bytes }).await,
             Event::ChannelClosed { channel } => {
                 self.channels.remove(&channel);

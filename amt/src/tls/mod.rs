@@ -10,6 +10,7 @@ mod stream;
 mod verify;
 
 pub use stream::TlsStream;
+pub(crate) use stream::Wire;
 
 use ::rustls::sign::CertifiedKey;
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
@@ -91,28 +92,44 @@ pub fn prepare() {
 /// 6xxx if there is no TCP connection, 4xxx if TLS failed, with the alert as device status; `TLS_LEGACY_MISSING` if the plan needs the
 /// engine that this build lacks.
 pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<(TlsStream, TlsOutcome), Failure> {
+    check(endpoint.plan)?;
+    let tcp = dial(endpoint).await?;
+    over(Box::new(tcp), endpoint, chains).await
+}
+
+/// Shakes hands on a connection that stands; [`Endpoint::address`] only names the machine.
+pub(crate) async fn over(
+    wire: Wire,
+    endpoint: &Endpoint<'_>,
+    chains: &[ClientChain],
+) -> Result<(TlsStream, TlsOutcome), Failure> {
     let plan = endpoint.plan;
-    let modern = plan.rung == Rung::Modern && !matches!(plan.identity, PeerIdentity::Psk(_));
-    if !modern && !HAS_LEGACY {
-        return Err(legacy_missing(plan));
-    }
+    check(plan)?;
     let chain = match plan.present {
         Some(index) => Some(chains.get(index).ok_or_else(|| unusable(format!("there is no certificate {index}")))?),
         None => None,
     };
-    let tcp = dial(endpoint).await?;
     let handshake = async {
         #[cfg(feature = "legacy-tls")]
-        if !modern {
-            return legacy::handshake(tcp, endpoint, chain).await;
+        if !is_modern(plan) {
+            return legacy::handshake(wire, endpoint, chain).await;
         }
-        rustls::handshake(tcp, endpoint, chain).await
+        rustls::handshake(wire, endpoint, chain).await
     };
     timeout(endpoint.handshake_timeout, handshake).await.map_err(|_| {
         let limit = endpoint.handshake_timeout.as_secs();
         Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, format!("the TLS handshake was not finished within {limit} s"))
             .hint("the machine accepted the connection but stopped talking: check its power state and try again")
     })?
+}
+
+/// Whether the plan is for the modern engine.
+fn is_modern(plan: &TlsPlan) -> bool {
+    plan.rung == Rung::Modern && !matches!(plan.identity, PeerIdentity::Psk(_))
+}
+
+fn check(plan: &TlsPlan) -> Result<(), Failure> {
+    if is_modern(plan) || HAS_LEGACY { Ok(()) } else { Err(legacy_missing(plan)) }
 }
 
 async fn dial(endpoint: &Endpoint<'_>) -> Result<TcpStream, Failure> {

@@ -1,6 +1,6 @@
 //! The default engine: rustls over ring. TLS 1.2 and 1.3 with forward secrecy, nothing older.
 
-use super::stream::{Engine, TlsStream};
+use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
 use super::{ClientChain, Endpoint, STAGE, io_failure, unusable};
 use amt_core::pki::connect::{Ending, Handshake, explain};
@@ -15,7 +15,6 @@ use rustls::{CertificateError, ClientConfig, Error, ProtocolVersion, SignatureSc
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// A chain with its key, as this engine wants them.
@@ -29,16 +28,16 @@ pub(super) fn certified_key(chain: &[Vec<u8>], key: &Secret<Vec<u8>>) -> Result<
     Ok(Arc::new(CertifiedKey::new(certificates, key)))
 }
 
-/// Shakes hands on `tcp`.
+/// Shakes hands on `wire`.
 pub(super) async fn handshake(
-    tcp: TcpStream,
+    wire: Wire,
     endpoint: &Endpoint<'_>,
     chain: Option<&ClientChain>,
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
     let seen = Seen::default();
     let config = config(endpoint.plan, chain.map(|chain| Arc::clone(&chain.0.modern)), &seen)?;
     let name = ServerName::IpAddress(endpoint.address.ip().into());
-    let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|e| handshake_failure(&e, &seen))?;
+    let stream = TlsConnector::from(config).connect(name, wire).await.map_err(|e| handshake_failure(&e, &seen))?;
     let (_, connection) = stream.get_ref();
     let outcome = TlsOutcome {
         version: match connection.protocol_version() {

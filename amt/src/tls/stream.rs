@@ -5,13 +5,28 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+/// What TLS runs over: TCP, or a channel inside the machine.
+pub(crate) trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Carrier for S {}
+
+/// Any carrier.
+pub(crate) type Wire = Box<dyn Carrier>;
 
 /// A TLS connection to a machine.
 pub struct TlsStream(pub(super) Engine);
 
+impl TlsStream {
+    /// A connection without TLS: inside the machine itself.
+    pub(crate) fn plain(wire: Wire) -> Self {
+        Self(Engine::Plain(Box::new(wire)))
+    }
+}
+
 pub(super) enum Engine {
-    Rustls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Plain(Box<Wire>),
+    Rustls(Box<tokio_rustls::client::TlsStream<Wire>>),
     #[cfg(feature = "legacy-tls")]
     OpenSsl(Box<super::legacy::Stream>),
 }
@@ -19,6 +34,7 @@ pub(super) enum Engine {
 impl fmt::Debug for TlsStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            Engine::Plain(_) => "TlsStream(none)",
             Engine::Rustls(_) => "TlsStream(rustls)",
             #[cfg(feature = "legacy-tls")]
             Engine::OpenSsl(_) => "TlsStream(openssl)",
@@ -29,6 +45,10 @@ impl fmt::Debug for TlsStream {
 macro_rules! on_either {
     ($self:ident, $stream:ident => $call:expr) => {
         match &mut $self.get_mut().0 {
+            Engine::Plain($stream) => {
+                let $stream = Pin::new($stream.as_mut());
+                $call
+            }
             Engine::Rustls($stream) => {
                 let $stream = Pin::new($stream.as_mut());
                 $call

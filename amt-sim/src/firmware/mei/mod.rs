@@ -107,7 +107,8 @@ impl Firmware {
         self.mei.messages
     }
 
-    pub(super) fn mei_close(&mut self, handle: MeiHandle) {
+    /// The program closed its connection.
+    pub fn mei_close(&mut self, handle: MeiHandle) {
         if self.mei.connections.remove(&handle) == Some(Client::Lme) {
             self.lme_end(handle);
         }

@@ -5,7 +5,7 @@ mod ended;
 mod init;
 mod watch;
 
-use super::stream::{Engine, TlsStream};
+use super::stream::{Engine, TlsStream, Wire};
 use super::{ClientChain, Endpoint, unusable};
 use amt_core::psk::{PID_LEN, PPS_LEN, PskPair};
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
@@ -22,14 +22,13 @@ use openssl::x509::{X509, X509StoreContextRef, X509VerifyResult};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 use watch::Watched;
 
 pub(super) use init::prepare;
 
 /// A connection of this engine.
-pub(super) type Stream = SslStream<Watched<TcpStream>>;
+pub(super) type Stream = SslStream<Watched<Wire>>;
 
 /// Forward secrecy first, then RSA key exchange; AES only. SHA-1 in certificates and small keys are what old firmware has: level 0.
 const SUITES: &str = "ECDHE+AESGCM:DHE+AESGCM:kRSA+AESGCM:ECDHE+AES:DHE+AES:kRSA+AES:!PSK:!aNULL:!eNULL";
@@ -72,9 +71,9 @@ impl Chain {
     }
 }
 
-/// Shakes hands on `tcp`.
+/// Shakes hands on `wire`.
 pub(super) async fn handshake(
-    tcp: TcpStream,
+    wire: Wire,
     endpoint: &Endpoint<'_>,
     chain: Option<&ClientChain>,
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
@@ -85,7 +84,7 @@ pub(super) async fn handshake(
     let broken = |e: ErrorStack| unusable(format!("the legacy engine cannot be set up: {e}"));
     let context = context(plan, chain, &stranger).map_err(broken)?;
     let ssl = Ssl::new(&context).map_err(broken)?;
-    let mut stream = SslStream::new(ssl, Watched::new(tcp)).map_err(broken)?;
+    let mut stream = SslStream::new(ssl, Watched::new(wire)).map_err(broken)?;
     if let Err(error) = Pin::new(&mut stream).connect().await {
         if stranger.load(Ordering::Relaxed) {
             let text = "the machine presented another certificate than the one expected";

@@ -1,0 +1,115 @@
+//! The management engine interface of the machine that this runs on (`spec/heci.md` §1).
+//!
+//! [`Mei`] is what procedures need of it: a connection to one of the firmware's clients. [`LinuxMei`] is the kernel's device;
+//! a test or an embedder may bring another. [`exchange`] is one question and its answer, with the patience that firmware needs.
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(target_os = "linux")]
+pub use linux::LinuxMei;
+
+use amt_core::{ErrorCode, Failure};
+use amt_heci::hfsts::StatusRegisters;
+use amt_heci::mei::{Client, Connected};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+pub(crate) const STAGE: &str = "mei";
+/// How long a message may take to be sent.
+const SEND: Duration = Duration::from_secs(5);
+/// How long the firmware may take to answer.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How often a connection is tried while the firmware is busy, and the first pause between; it grows by itself each time.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A future that is not tied to a type, so that [`Mei`] can be a trait object.
+pub type MeiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// A management engine interface.
+pub trait Mei: Send + Sync {
+    /// Connects to a client of the firmware.
+    ///
+    /// Fails with `MEI_ABSENT`, `MEI_PERMISSION`, `MEI_BUSY`, `MEI_CLIENT_ABSENT` or `MEI_RESET`.
+    fn open(&self, client: Client) -> MeiFuture<'_, Box<dyn MeiConnection>>;
+
+    /// The firmware's status registers, where the driver tells them.
+    fn status(&self) -> Option<StatusRegisters> {
+        None
+    }
+
+    /// One question at a time: whoever asks holds this. One lock for each device and process.
+    fn turn(&self) -> Arc<tokio::sync::Mutex<()>>;
+}
+
+/// A connection to one client. Dropped, it is closed.
+pub trait MeiConnection: Send {
+    /// What the client said of itself.
+    fn connected(&self) -> Connected;
+
+    /// Sends one message. Fails with `MEI_RESET` if the firmware or the connection is gone.
+    fn send<'a>(&'a mut self, message: &'a [u8]) -> MeiFuture<'a, ()>;
+
+    /// Waits for one message. Dropped before it is ready, it has taken nothing. Fails with `MEI_RESET`.
+    fn receive(&mut self) -> MeiFuture<'_, Vec<u8>>;
+}
+
+/// The management engine interface of this machine.
+///
+/// # Errors
+/// `MEI_ABSENT` if there is none, `UNSUPPORTED` on systems where it cannot be reached.
+pub fn system() -> Result<Arc<dyn Mei>, Failure> {
+    #[cfg(target_os = "linux")]
+    return Ok(Arc::new(LinuxMei::system()?));
+    #[cfg(not(target_os = "linux"))]
+    Err(Failure::new(
+        ErrorCode::MEI_ABSENT,
+        STAGE,
+        "the management engine interface can be reached on Linux only, in this version",
+    ))
+}
+
+/// Sends a message to a client over a connection of its own, and waits for the answer. A busy firmware is tried again for up to 20
+/// seconds. A message that is `repeatable` is sent a second time, once, if the firmware was reset under it.
+///
+/// # Errors
+/// The 3xxx codes of [`Mei`], and `MEI_TIMEOUT` if no answer came within 15 seconds.
+pub async fn exchange(mei: &dyn Mei, client: Client, message: &[u8], repeatable: bool) -> Result<Vec<u8>, Failure> {
+    let turn = mei.turn();
+    let _held = turn.lock().await;
+    match once(mei, client, message).await {
+        Err(failure) if failure.code == ErrorCode::MEI_RESET && repeatable => {
+            sleep(PAUSE).await;
+            once(mei, client, message).await
+        }
+        answered_or_not => answered_or_not,
+    }
+}
+
+async fn once(mei: &dyn Mei, client: Client, message: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut connection = open(mei, client).await?;
+    let silent = |what: &str, limit: Duration| {
+        let text = format!("the firmware's client {client} {what} within {} s", limit.as_secs());
+        Failure::new(ErrorCode::MEI_TIMEOUT, STAGE, text)
+    };
+    timeout(SEND, connection.send(message)).await.map_err(|_| silent("took no message", SEND))??;
+    timeout(ANSWER, connection.receive()).await.map_err(|_| silent("did not answer", ANSWER))?
+}
+
+/// Connects to a client, with patience while the firmware has no room.
+pub(crate) async fn open(mei: &dyn Mei, client: Client) -> Result<Box<dyn MeiConnection>, Failure> {
+    let mut tries = 1;
+    loop {
+        match mei.open(client).await {
+            Err(failure) if failure.code == ErrorCode::MEI_BUSY && tries < TRIES => {
+                sleep(PAUSE * tries).await;
+                tries += 1;
+            }
+            opened_or_not => return opened_or_not,
+        }
+    }
+}
