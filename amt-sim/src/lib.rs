@@ -12,6 +12,8 @@ pub mod fault;
 pub mod firmware;
 pub mod http;
 pub mod keys;
+#[cfg(target_os = "linux")]
+pub mod mei_file;
 pub mod mix;
 mod net;
 pub mod persona;
@@ -23,5 +25,5 @@ pub use chain::{ChainFault, RootHash};
 pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};
 pub use firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, MeiGone, MeiRefusal};
 pub use mix::Variant;
-pub use net::{MAX_MACHINES, MachineInfo, MeiConnection, MeiDevice, MeiSender, SimConfig, Simulator};
+pub use net::{MAX_MACHINES, MachineInfo, MeiConnection, MeiDevice, MeiSlot, SimConfig, Simulator};
 pub use persona::Persona;

@@ -16,19 +16,17 @@ pub struct MeiDevice {
     events: UnboundedSender<Event>,
 }
 
-/// A connection to a client. Dropped, it is closed.
-pub struct MeiConnection {
+/// A connection to a client, whose messages go elsewhere. Dropped, it is closed.
+pub struct MeiSlot {
     device: MeiDevice,
     handle: MeiHandle,
     connected: Connected,
-    messages: UnboundedReceiver<Vec<u8>>,
 }
 
-/// Sends over a connection while another task reads it.
-#[derive(Clone)]
-pub struct MeiSender {
-    device: MeiDevice,
-    handle: MeiHandle,
+/// A connection to a client. Dropped, it is closed.
+pub struct MeiConnection {
+    slot: MeiSlot,
+    messages: UnboundedReceiver<Vec<u8>>,
 }
 
 impl MeiDevice {
@@ -42,10 +40,18 @@ impl MeiDevice {
     /// Why the firmware refuses.
     pub fn open(&self, guid: Guid) -> Result<MeiConnection, MeiRefusal> {
         let (reader, messages) = unbounded_channel();
+        Ok(MeiConnection { slot: self.attach(guid, reader)?, messages })
+    }
+
+    /// Connects to a client; its messages go to `reader`, which ends with the connection.
+    ///
+    /// # Errors
+    /// Why the firmware refuses.
+    pub fn attach(&self, guid: Guid, reader: UnboundedSender<Vec<u8>>) -> Result<MeiSlot, MeiRefusal> {
         let (handle, connected) = self.shared.mei_open(guid, reader)?;
         // A client may speak first.
         let _ = self.events.send(Event::Look);
-        Ok(MeiConnection { device: self.clone(), handle, connected, messages })
+        Ok(MeiSlot { device: self.clone(), handle, connected })
     }
 
     /// How many messages came to all clients.
@@ -73,32 +79,12 @@ impl MeiDevice {
     }
 }
 
-impl MeiConnection {
+impl MeiSlot {
     /// What the client said of itself.
     pub fn connected(&self) -> Connected {
         self.connected
     }
 
-    /// Sends a message.
-    ///
-    /// # Errors
-    /// If the connection is dead or the message too long.
-    pub fn send(&self, message: &[u8]) -> Result<(), MeiGone> {
-        self.sender().send(message)
-    }
-
-    /// What sends over this connection.
-    pub fn sender(&self) -> MeiSender {
-        MeiSender { device: self.device.clone(), handle: self.handle }
-    }
-
-    /// The next message; none: the connection is dead.
-    pub async fn receive(&mut self) -> Option<Vec<u8>> {
-        self.messages.recv().await
-    }
-}
-
-impl MeiSender {
     /// Sends a message.
     ///
     /// # Errors
@@ -110,7 +96,27 @@ impl MeiSender {
     }
 }
 
-impl Drop for MeiConnection {
+impl MeiConnection {
+    /// What the client said of itself.
+    pub fn connected(&self) -> Connected {
+        self.slot.connected
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// If the connection is dead or the message too long.
+    pub fn send(&self, message: &[u8]) -> Result<(), MeiGone> {
+        self.slot.send(message)
+    }
+
+    /// The next message; none: the connection is dead.
+    pub async fn receive(&mut self) -> Option<Vec<u8>> {
+        self.messages.recv().await
+    }
+}
+
+impl Drop for MeiSlot {
     fn drop(&mut self) {
         // The slot is free when this returns, as after a close of the kernel's.
         self.device.shared.mei_close(self.handle);

@@ -17,7 +17,7 @@ use crate::seed::Seeded;
 use crate::usb::Stick;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
-pub use local::{MeiConnection, MeiDevice, MeiSender};
+pub use local::{MeiConnection, MeiDevice, MeiSlot};
 use machine::{Event, Shared, Where};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

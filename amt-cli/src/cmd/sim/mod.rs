@@ -1,5 +1,8 @@
 //! `amt sim`: virtual machines that any console can provision.
 
+#[cfg(target_os = "linux")]
+mod mei;
+
 use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
@@ -58,7 +61,25 @@ garbage, status=PT_STATUS.
 
 With --control, each line sent to the socket is a JSON request: {\"command\":\"truth\"}, {\"command\":\"hello\",\"uuid\":…},
 rearm, os-name, power-cycle, fault, check-admin-password, check-mebx-password, check-psk; each answer is a JSON line.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Sim {
+    #[command(subcommand)]
+    inside: Option<Inside>,
+
+    #[command(flatten)]
+    machines: Machines,
+}
+
+/// A machine seen from inside.
+#[derive(clap::Subcommand)]
+enum Inside {
+    #[cfg(target_os = "linux")]
+    Mei(mei::Mei),
+}
+
+/// What virtual machines are like.
+#[derive(clap::Args)]
+struct Machines {
     /// How many machines
     #[arg(long, value_name = "N", default_value_t = 1)]
     machines: usize,
@@ -143,16 +164,23 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        match self.inside {
+            #[cfg(target_os = "linux")]
+            Some(Inside::Mei(mei)) => return mei.run(out),
+            _ => {}
+        }
         block_on(async {
             let mut stop = StopSignal::new()?;
-            let simulator = Simulator::start(self.config().await?).await?;
+            let simulator = Simulator::start(self.machines.config().await?).await?;
             report(&simulator, out)?;
             stop.wait().await;
             simulator.stop().await?;
             Ok(Verdict::Done)
         })
     }
+}
 
+impl Machines {
     async fn config(&self) -> Result<SimConfig, Error> {
         let mut config = SimConfig::new(self.machines);
         config.base_address = self.base_address;
