@@ -10,8 +10,8 @@ use crate::keys::{DeviceKey, KeySize};
 use crate::persona::SetupLogin;
 use crate::seed::Seeded;
 use crate::{certificate, keys};
-use amt_core::Tick;
 use amt_core::psk::PskPair;
+use amt_core::{Secret, Tick};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -456,6 +456,7 @@ impl Device {
         let mut host = self.host.clone();
         host.forget_settings();
         let (enabled, random) = (self.local.enabled, self.local.random);
+        let choices = self.choices.clone();
         let commits = self.commits;
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
@@ -472,6 +473,11 @@ impl Device {
         self.commits = commits;
         self.host = host;
         (self.local.enabled, self.local.random) = (enabled, random);
+        // Neither comes again: a signature for one setup is of no use for the next, nor is a password that was told before it.
+        self.choices = choices;
+        self.renew_nonce();
+        let password: [u8; 12] = self.choices.bytes();
+        self.local.system_password = Secret::new(hex(&password));
     }
 
     /// Setup is taken back, and names and the administrator's login stay.

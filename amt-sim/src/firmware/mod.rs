@@ -793,6 +793,12 @@ impl Firmware {
                     self.device.active = self.device.staged.clone();
                     self.restart(now);
                 }
+                // What the machine's own user set up does not wait for a setup server afterwards.
+                Effect::Unprovisioned if self.device.control_mode == 1 => {
+                    self.device.unprovision();
+                    self.gate.retire_nonces();
+                    self.restart(now);
+                }
                 Effect::Unprovisioned => {
                     self.device.unprovision();
                     let hours = self.device.config.persona.window.rearm_hours;

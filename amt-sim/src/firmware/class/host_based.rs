@@ -5,6 +5,7 @@ use crate::chain;
 use crate::firmware::device::{Device, Effect, Phase, StoredPassword};
 use crate::firmware::soap::Fault;
 use amt_core::Tick;
+use amt_core::status::PtStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
@@ -129,6 +130,9 @@ fn upgrade(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
 }
 
 fn disable_client(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
+    if device.control_mode == CLIENT {
+        return Ok(Output::value(PtStatus::NOT_PERMITTED.0));
+    }
     device.local.client_allowed = false;
     Ok(Output::ok())
 }

@@ -9,7 +9,7 @@ use amt_heci::amthi::*;
 use std::net::Ipv4Addr;
 
 /// An answer, or the status of a refusal.
-type Answer = Result<Box<dyn Writable>, PtStatus>;
+pub(super) type Answer = Result<Box<dyn Writable>, PtStatus>;
 
 const GONE_IN: FirmwareVersion = FirmwareVersion::new(11, 0);
 const CONTROL_MODE_SINCE: FirmwareVersion = FirmwareVersion::new(6, 2);
@@ -28,7 +28,16 @@ pub(super) fn label(message: &[u8]) -> String {
 impl Firmware {
     /// The answer; none to what is no request.
     pub(super) fn amthi(&mut self, now: Tick, message: &[u8], forced: Option<u32>) -> Option<Vec<u8>> {
-        let incoming = Incoming::decode(message).ok()?;
+        let incoming = match Incoming::decode(message) {
+            Ok(incoming) => incoming,
+            // A command can be made out, and its header contradicts what came.
+            Err(error) => {
+                let code = u32::from_le_bytes(message.get(4..8)?.try_into().ok()?);
+                message.get(..HEADER)?;
+                self.refuse(now, "AMTHI", error.to_string());
+                return Some(respond(code, PtStatus::INVALID_MESSAGE_LENGTH, None));
+            }
+        };
         let answer = match forced {
             Some(status) => Err(PtStatus(status)),
             None => self.command(now, &incoming),
@@ -47,6 +56,8 @@ impl Firmware {
         let can = version.capabilities();
         match incoming.code {
             GetControlMode::CODE if version < CONTROL_MODE_SINCE => Err(PtStatus::INVALID_COMMAND),
+            StartConfiguration::CODE if version >= START_EX_SINCE => Err(PtStatus::INVALID_COMMAND),
+            GetLocalSystemAccount::CODE if version < CONTROL_MODE_SINCE => Err(PtStatus::INVALID_COMMAND),
             GetPid::CODE if version >= GONE_IN => Err(PtStatus::INVALID_COMMAND),
             StartConfigurationEx::CODE if version < START_EX_SINCE => Err(PtStatus::INVALID_COMMAND),
             StartConfigurationHBased::CODE if !can.secure_host_based_setup => Err(PtStatus::INVALID_COMMAND),
@@ -189,7 +200,7 @@ impl Firmware {
                 good(())
             }
             StartConfigurationHBased::CODE => self.start_secure(incoming),
-            _ => Err(PtStatus::INVALID_COMMAND),
+            _ => self.more(now, incoming),
         }
     }
 
@@ -340,7 +351,7 @@ impl Firmware {
 }
 
 /// The answer to a command without arguments, whatever their shape.
-fn plain<C: Command>(incoming: &Incoming<'_>, answer: impl FnOnce() -> C::Answer) -> Answer
+pub(super) fn plain<C: Command>(incoming: &Incoming<'_>, answer: impl FnOnce() -> C::Answer) -> Answer
 where
     C::Answer: 'static,
 {
@@ -349,10 +360,10 @@ where
 }
 
 /// The command, if it has the length that it must have.
-fn body<C: Command>(incoming: &Incoming<'_>) -> Result<C, PtStatus> {
+pub(super) fn body<C: Command>(incoming: &Incoming<'_>) -> Result<C, PtStatus> {
     incoming.body().ok_or(PtStatus::INVALID_MESSAGE_LENGTH)
 }
 
-fn good(answer: impl Field + 'static) -> Answer {
+pub(super) fn good(answer: impl Field + 'static) -> Answer {
     Ok(Box::new(answer))
 }

@@ -94,9 +94,9 @@ impl Firmware {
         match message {
             Message::ProtocolVersion { .. } => {
                 let first = !std::mem::replace(&mut session.version_seen, true);
-                // Each of the host's is answered, as firmware does: two that answer each other never end.
-                self.say_version(now, handle);
+                // Once a session: some programs answer each of ours, and two that answer each other never end.
                 if first {
+                    self.say_version(now, handle);
                     self.lme_send(now, handle, &Message::ServiceRequest { service: AUTH.to_owned() });
                 }
             }

@@ -2,6 +2,7 @@
 
 mod amthi;
 mod lme;
+mod more;
 mod small;
 
 pub use lme::ChannelId;
