@@ -236,6 +236,14 @@ pub fn judge(rules: &ChainRules, chain: &[Vec<u8>]) -> Vec<ChainFault> {
     faults
 }
 
+/// Whether each certificate is signed by the next one.
+#[cfg(test)]
+pub(crate) fn is_linked(chain: &[Vec<u8>]) -> bool {
+    let (certificates, mut faults) = read(chain);
+    judge_links(&certificates, &mut faults);
+    faults.is_empty()
+}
+
 /// Judges a chain after setup, with mutual authentication: a path to one of the machine's trusted roots and, if
 /// the list is not empty, a common name in `trusted_names`. The root itself need not be sent.
 pub fn judge_mutual(roots: &[Vec<u8>], trusted_names: &[String], chain: &[Vec<u8>]) -> Vec<ChainFault> {

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod mei_file;
 pub mod mix;
 mod net;
+pub mod ondie;
 pub mod persona;
 pub mod seed;
 pub mod suite;

@@ -183,3 +183,13 @@ fn nothing_of_one_setup_serves_for_the_next_and_no_hello_follows_a_users_setup()
     assert_ne!(caller.get(SERVICE).text("ConfigurationNonce"), first);
     assert_eq!(caller.line.hellos, 0);
 }
+
+#[test]
+fn the_local_port_serves_what_the_chip_vouches_for_from_csme_15_on() {
+    let old = System::new("14.0");
+    assert!(old.firmware.local_tls(old.now).issuers.is_empty(), "self-signed");
+    let new = System::new("21.0");
+    let serving = new.firmware.local_tls(new.now);
+    assert_eq!((serving.issuers.len(), serving.issuers.last()), (5, Some(&amt_sim::ondie::root())));
+    assert_ne!(serving.certificate, new.firmware.tls(new.now).certificate, "the network sees another");
+}

@@ -17,6 +17,7 @@ struct Mounted {
     program: PathBuf,
 }
 
+#[allow(clippy::print_stderr, reason = "who runs the tests should know what was not tested")]
 async fn mounted(last: u8) -> Option<Mounted> {
     let mut config = SimConfig::new(1);
     config.base_address = Ipv4Addr::new(127, 61, 1, last);

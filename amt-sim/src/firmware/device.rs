@@ -9,11 +9,11 @@ use crate::digest::{ha1, hex};
 use crate::keys::{DeviceKey, KeySize};
 use crate::persona::SetupLogin;
 use crate::seed::Seeded;
-use crate::{certificate, keys};
+use crate::{certificate, keys, ondie};
 use amt_core::psk::PskPair;
 use amt_core::{Secret, Tick};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Where a machine stands (`AMT_SetupAndConfigurationService.ProvisioningState`).
@@ -201,6 +201,8 @@ pub(crate) struct Device {
     /// The chain that was accepted last in setup mode.
     pub(crate) accepted: Vec<Vec<u8>>,
     factory_certificate: (DeviceKey, Arc<Vec<u8>>),
+    /// What the chip's own authority vouches for, leaf first; made when it is first asked for.
+    ondie: OnceLock<Vec<Vec<u8>>>,
     pub(crate) nonce: [u8; 20],
     /// What its own system has done: a chain under way, a secure setup, switches.
     pub(crate) local: LocalState,
@@ -274,6 +276,7 @@ impl Device {
             record: config.earlier_setup.clone(),
             accepted: Vec::new(),
             factory_certificate: (DeviceKey::Pool(own_key), Arc::new(certificate)),
+            ondie: OnceLock::new(),
             nonce: choices.bytes(),
             local: LocalState::new(&config, &mut choices),
             effects: Vec::new(),
@@ -369,6 +372,19 @@ impl Device {
         (Arc::clone(&self.factory_certificate.1), self.factory_certificate.0.clone())
     }
 
+    /// The same for the local TLS port, with the leaf's issuers: its own, where one is bound to it, else the chip's.
+    pub(crate) fn served_locally(&self) -> (Arc<Vec<u8>>, Vec<Vec<u8>>, DeviceKey) {
+        let bound = self.phase == Phase::Post && self.active.local.enabled && self.active.certificate.is_some();
+        if bound || !self.config.persona.local.on_die {
+            let (certificate, key) = self.served();
+            return (certificate, Vec::new(), key);
+        }
+        let (key, _) = &self.factory_certificate;
+        let chain = self.ondie.get_or_init(|| ondie::chain(key, self.config.seed));
+        let (leaf, issuers) = chain.split_first().expect("a chain has a leaf");
+        (Arc::new(leaf.clone()), issuers.to_vec(), key.clone())
+    }
+
     pub(crate) fn certificate(&self, handle: u32) -> Option<&StoredCertificate> {
         self.certificates.iter().find(|c| c.handle == handle)
     }
@@ -457,6 +473,7 @@ impl Device {
         host.forget_settings();
         let (enabled, random) = (self.local.enabled, self.local.random);
         let choices = self.choices.clone();
+        let ondie = std::mem::take(&mut self.ondie);
         let commits = self.commits;
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
@@ -474,6 +491,7 @@ impl Device {
         self.host = host;
         (self.local.enabled, self.local.random) = (enabled, random);
         // Neither comes again: a signature for one setup is of no use for the next, nor is a password that was told before it.
+        self.ondie = ondie;
         self.choices = choices;
         self.renew_nonce();
         let password: [u8; 12] = self.choices.bytes();

@@ -77,7 +77,7 @@ impl Device {
 
     /// The certificate of the local TLS port, hashed as StartConfigurationHBased tells it.
     pub(crate) fn local_leaf_hash(&self, algorithm: u8) -> Vec<u8> {
-        let (leaf, _) = self.served();
+        let (leaf, ..) = self.served_locally();
         digest(algorithm, &leaf)
     }
 }
@@ -92,7 +92,7 @@ fn digest(algorithm: u8, leaf: &[u8]) -> Vec<u8> {
 impl Firmware {
     /// What the TLS server of the local port serves now.
     pub fn local_tls(&self, now: Tick) -> TlsServing {
-        let (certificate, key) = self.device.served();
+        let (certificate, issuers, key) = self.device.served_locally();
         let client = match &self.device.local.secure {
             Some(secure) => {
                 let mut rules = self.device.chain_rules(now);
@@ -103,7 +103,7 @@ impl Firmware {
             }
             None => ClientAuth::None,
         };
-        TlsServing { certificate, key, client }
+        TlsServing { certificate, issuers, key, client }
     }
 
     /// Which local ports take connections: plain, secure.

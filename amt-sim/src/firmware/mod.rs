@@ -345,6 +345,8 @@ impl ClientAuth {
 pub struct TlsServing {
     /// Leaf certificate, DER.
     pub certificate: Arc<Vec<u8>>,
+    /// What is sent behind it, DER.
+    pub issuers: Vec<Vec<u8>>,
     /// Its key.
     pub key: DeviceKey,
     /// Whom it asks.
@@ -481,7 +483,7 @@ impl Firmware {
         } else {
             ClientAuth::None
         };
-        TlsServing { certificate, key, client }
+        TlsServing { certificate, issuers: Vec::new(), key, client }
     }
 
     /// Records a handshake that failed for another reason than a chain: no common suite, a wrong pre-shared key.

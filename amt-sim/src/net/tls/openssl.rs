@@ -85,6 +85,9 @@ fn version(version: TlsVersion) -> SslVersion {
 
 fn serve_certificate(context: &mut SslContextBuilder, serving: &TlsServing) -> Result<(), ErrorStack> {
     context.set_certificate(&*X509::from_der(&serving.certificate)?)?;
+    for issuer in &serving.issuers {
+        context.add_extra_chain_cert(X509::from_der(issuer)?)?;
+    }
     context.set_private_key(&*PKey::private_key_from_pkcs8(serving.key.pkcs8())?)
 }
 

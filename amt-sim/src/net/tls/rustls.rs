@@ -109,8 +109,9 @@ fn config(
             mute: silenced(&persona.network).then(|| Arc::clone(mute)),
         })),
     };
-    let certificate = CertificateDer::from(serving.certificate.as_slice().to_vec());
-    let served = Arc::new(CertifiedKey::new(vec![certificate], signing_key(&serving.key)?));
+    let certificates = std::iter::once(serving.certificate.as_ref()).chain(&serving.issuers);
+    let certificates = certificates.map(|der| CertificateDer::from(der.clone())).collect();
+    let served = Arc::new(CertifiedKey::new(certificates, signing_key(&serving.key)?));
     let mut config = builder.with_cert_resolver(Arc::new(Served(served)));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
