@@ -93,7 +93,7 @@ fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 /// 64 hexadecimal digits, with or without colons.
-fn fingerprint(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], String> {
     let digits: String = text.chars().filter(|c| *c != ':').collect();
     let byte = |at: usize| digits.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();

@@ -12,6 +12,7 @@ mod explain;
 mod fleet;
 mod hello;
 mod intake;
+mod local;
 mod log;
 mod observe;
 mod preflight;
@@ -24,6 +25,8 @@ mod wsman;
 
 use crate::output::Output;
 use amt_core::{ErrorCode, Failure};
+use local::activate as upgrade;
+use local::{activate, info, start_hello, unprovision};
 use std::any::Any;
 
 macro_rules! commands {
@@ -46,6 +49,7 @@ macro_rules! commands {
 }
 
 commands! {
+    activate::Activate,
     capabilities::Capabilities,
     demo::Demo,
     doctor::Doctor,
@@ -54,10 +58,14 @@ commands! {
     fleet::Fleet,
     serve::Serve,
     hello::Hello,
+    info::Info,
     preflight::Preflight,
     psk::Psk,
     setupbin::Setupbin,
     sim::Sim,
+    start_hello::StartHello,
+    unprovision::Unprovision,
+    upgrade::Upgrade,
     wsman::Wsman,
 }
 

@@ -2,18 +2,22 @@
 
 use super::ask::ask;
 use super::status::Facts;
+use crate::commit::Comeback;
 use crate::event::Event;
 use crate::machine::Cx;
 use crate::password::Random;
 use crate::session::Session;
 use crate::step::Step;
-use amt_core::Failure;
 use amt_core::tls::{PeerIdentity, TlsPlan};
+use amt_core::{ErrorCode, Failure};
 use amt_heci::amthi::GetLocalSystemAccount;
 use amt_wsman::client::Credentials;
+use std::time::Duration;
 
 /// Name of the machine in its own system, literally: a name might resolve to something else.
 const HOST: &str = "127.0.0.1";
+/// How long the firmware's local ports may be away while its network restarts.
+const RESTART: Duration = Duration::from_secs(20);
 /// Plain local port.
 pub(super) const PLAIN: u16 = 16992;
 /// Local port with TLS.
@@ -27,13 +31,23 @@ pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
     random: &mut Random,
 ) -> Result<Session<T, R>, Failure> {
     cx.event(Event::Step(Step::ConnectLocally));
-    let opened = if facts.is_local_tls_enforced() {
-        let plan = TlsPlan::new(identity.clone());
-        Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await
-    } else {
-        Session::open_plain(cx, &authority(PLAIN), PLAIN, random.fork()).await
-    };
-    opened.map_err(|failure| failure.at(Step::ConnectLocally.name()))
+    let mut look = Comeback::within(cx.now(), RESTART);
+    loop {
+        let opened = if facts.is_local_tls_enforced() {
+            let plan = TlsPlan::new(identity.clone());
+            Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await
+        } else {
+            Session::open_plain(cx, &authority(PLAIN), PLAIN, random.fork()).await
+        };
+        match opened {
+            // The firmware's network restarts after many a change, and its local ports with it.
+            Err(failure) if failure.code == ErrorCode::APF_REFUSED && !look.is_over(cx.now()) => {
+                cx.note(format!("the firmware's local port is not open yet: {}", failure.message));
+                look.wait(cx).await?;
+            }
+            opened_or_not => return opened_or_not.map_err(|failure| failure.at(Step::ConnectLocally.name())),
+        }
+    }
 }
 
 /// Opens the local TLS port to a machine that waits for the owner of a certificate.

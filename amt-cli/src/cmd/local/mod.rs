@@ -1,0 +1,180 @@
+//! Commands of the machine's own system: they talk to the firmware of the computer that they run on.
+
+pub(super) mod activate;
+pub(super) mod info;
+pub(super) mod start_hello;
+pub(super) mod unprovision;
+
+use super::Error;
+use crate::output::Output;
+use amt::Host;
+use amt::local::{LocalAccess, Route};
+use amt_core::tls::PeerIdentity;
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_fleet::Fleet;
+use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// How the firmware of this machine is reached.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Firmware")]
+pub(super) struct Reach {
+    /// Device of the management engine interface, instead of the system's own
+    #[arg(long, value_name = "PATH")]
+    mei: Option<PathBuf>,
+
+    /// Folder with the driver's facts about that device (fw_status), as sysfs has them
+    #[arg(long, value_name = "DIR", requires = "mei")]
+    mei_facts: Option<PathBuf>,
+
+    /// Address of the local management service
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    lms: IpAddr,
+
+    /// Way to the firmware's network services: by the local management service if it answers, or one of the two
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = Way::Auto)]
+    route: Way,
+}
+
+/// The values of `--route`.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The service if it answers, else directly
+    Auto,
+    /// The local management service (LMS)
+    Lms,
+    /// Directly, by the firmware's client LME
+    Lme,
+}
+
+impl Reach {
+    /// The way to the firmware.
+    pub(super) fn access(&self) -> Result<LocalAccess, Failure> {
+        let mut access = match &self.mei {
+            #[cfg(target_os = "linux")]
+            Some(path) => {
+                let mut mei = amt::mei::LinuxMei::at(path);
+                if let Some(folder) = &self.mei_facts {
+                    mei = mei.with_facts(folder);
+                }
+                LocalAccess::new(std::sync::Arc::new(mei))
+            }
+            #[cfg(not(target_os = "linux"))]
+            Some(_) => {
+                let text = "a device can be named on Linux only";
+                return Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", text));
+            }
+            None => LocalAccess::system()?,
+        };
+        access.lms = self.lms;
+        access.route = match self.route {
+            Way::Auto => Route::Auto,
+            Way::Lms => Route::Lms,
+            Way::Lme => Route::Lme,
+        };
+        Ok(access)
+    }
+}
+
+/// Whom to accept on the local TLS port of newer firmware.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Firmware")]
+pub(super) struct LocalIdentity {
+    /// Accept only the certificate with this SHA-256 on the firmware's local TLS port (AMT 19 and later). Without it any
+    /// certificate is accepted there, but for secure setup, where the firmware tells over the device which one it presents
+    #[arg(long, value_name = "SHA256", value_parser = super::connect::fingerprint)]
+    pin: Option<[u8; 32]>,
+}
+
+impl LocalIdentity {
+    fn identity(&self) -> PeerIdentity {
+        self.pin.map_or(PeerIdentity::Any, PeerIdentity::Fingerprint)
+    }
+}
+
+/// Where this machine's credentials are kept.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Journal")]
+pub(super) struct JournalFile {
+    /// Database of what must survive: passwords, and how far it has come. Made if it is not there, readable by root only; `amt fleet
+    /// export-credentials --database` shows what is in it
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
+    journal: PathBuf,
+
+    /// File with the key that seals the passwords in it, made if it is not there [default: beside the journal, with `.key`]
+    #[arg(long, value_name = "FILE")]
+    journal_key: Option<PathBuf>,
+}
+
+#[cfg(windows)]
+const DEFAULT_JOURNAL: &str = r"C:\ProgramData\amt\journal.db";
+#[cfg(not(windows))]
+const DEFAULT_JOURNAL: &str = "/var/lib/amt/journal.db";
+
+impl JournalFile {
+    /// Opens it.
+    async fn open(&self) -> Result<Fleet, Failure> {
+        let key = self.journal_key.clone().unwrap_or_else(|| self.journal.with_added_extension("key"));
+        if let Some(folder) = self.journal.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Failure::new(ErrorCode::FILE_WRITE, "journal", format!("{}: {error}", folder.display()))
+                    .hint("run as root, or give --journal FILE")
+            })?;
+        }
+        Fleet::open_with_key_file(&self.journal, &key).await
+    }
+}
+
+/// Keeps records in the journal and shows the steps.
+struct Keeper<'o> {
+    fleet: Fleet,
+    /// None: silent.
+    out: Option<Mutex<&'o mut Output>>,
+}
+
+impl<'o> Keeper<'o> {
+    const fn new(fleet: Fleet, out: Option<&'o mut Output>) -> Self {
+        let out = match out {
+            Some(out) => Some(Mutex::new(out)),
+            None => None,
+        };
+        Self { fleet, out }
+    }
+
+    fn say(&self, text: &str) {
+        if let Some(out) = &self.out
+            && let Ok(mut out) = out.lock()
+        {
+            // What cannot be shown now shows when the result is.
+            let _ = out.line(text);
+        }
+    }
+}
+
+impl Host for Keeper<'_> {
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        self.fleet.persist(record).await
+    }
+
+    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
+        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
+    }
+
+    fn event(&self, _: SystemId, event: &Event) {
+        match event {
+            Event::Step(step) => self.say(&format!("  {step}")),
+            Event::Note(note) => self.say(&format!("  note: {note}")),
+            _ => {}
+        }
+    }
+}
+
+/// The identity of this machine, which its firmware must tell.
+fn identity(id: Option<SystemId>) -> Result<SystemId, Error> {
+    id.ok_or_else(|| {
+        let text = "the firmware does not tell this machine's UUID: it is too old";
+        Error::Failed(Failure::new(ErrorCode::FIRMWARE_UNSUPPORTED, "read-firmware", text))
+    })
+}

@@ -1,0 +1,68 @@
+//! `amt unprovision`: take the setup of this machine back.
+
+use super::{JournalFile, Keeper, LocalIdentity, Reach, identity};
+use crate::cmd::{Error, Verdict, block_on};
+use crate::input;
+use crate::output::Output;
+use amt::local::{UnprovisionJob, status, unprovision};
+use amt_provision::Record;
+use amt_provision::local::{Extent, Standing};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Take the setup of this machine back, from its own system
+///
+/// Client control mode needs nothing but root. Admin control mode needs the administrator's password, from the journal or
+/// --password-file. Passwords, certificates, users and network settings of AMT are gone afterwards; the setup menu's password and
+/// root hashes stay. Nobody reaches the machine through AMT until it is set up again. A machine that is not set up is left as it is.
+#[derive(clap::Args)]
+pub(crate) struct Unprovision {
+    /// Keep names, the administrator's login and the setup server's address; from admin control mode only
+    #[arg(long)]
+    partial: bool,
+
+    /// File whose first line is the administrator's password, where the journal has none
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    local: LocalIdentity,
+
+    #[command(flatten)]
+    journal: JournalFile,
+
+    #[command(flatten)]
+    reach: Reach,
+}
+
+impl Unprovision {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let password = self.password_file.as_ref().map(|file| input::password(Some(file), "")).transpose()?;
+        block_on(async {
+            let access = self.reach.access()?;
+            let id = identity(status(&access).await?.facts.id)?;
+            let fleet = self.journal.open().await?;
+            let mut record = fleet.record(id).await?.unwrap_or_else(|| Record::new(id));
+            record.admin_passwords.extend(password);
+            let mut job = UnprovisionJob::new(record);
+            job.identity = self.local.identity();
+            job.extent = if self.partial { Extent::Partial } else { Extent::Full };
+            let keeper = Keeper::new(fleet, Some(&mut *out));
+            let done = unprovision(&access, job, &keeper).await;
+            let Keeper { fleet, .. } = keeper;
+            fleet.close().await;
+            let done = done?;
+            let document = json!({
+                "uuid": done.id.to_string(),
+                "version": done.version.to_string(),
+                "before": done.before.as_str(),
+                "changed": done.before != Standing::Unprovisioned,
+            });
+            out.show(&document, |w| match done.before {
+                Standing::Unprovisioned => writeln!(w, "the machine was not set up: nothing was changed"),
+                before => writeln!(w, "the machine was in this state and is not any more: {}", before.as_str()),
+            })?;
+            Ok(Verdict::Done)
+        })
+    }
+}

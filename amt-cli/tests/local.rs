@@ -1,0 +1,166 @@
+//! The commands of the machine's own system, against a virtual machine whose device file they open as any program does.
+#![cfg(target_os = "linux")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const AMT: &str = env!("CARGO_BIN_EXE_amt");
+
+/// A virtual machine, seen from inside. Dropped, it is gone and its file with it.
+struct Machine {
+    process: Child,
+    folder: tempfile::TempDir,
+    address: String,
+}
+
+impl Machine {
+    /// None where there is no way to mount: told, so that nobody takes it for tested.
+    fn start(persona: &str, address: &str, more: &[&str]) -> Option<Self> {
+        let can = Path::new("/dev/fuse").exists() && rustix::process::geteuid().is_root();
+        if !can {
+            assert!(
+                std::env::var_os("AMT_TEST_FUSE").is_none(),
+                "AMT_TEST_FUSE is set, and there is no root or no /dev/fuse"
+            );
+            println!("not tested here: device files need root and /dev/fuse");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let process = Command::new(AMT)
+            .args(["sim", "mei", "--suffix", "example.com", "--persona", persona, "--base-address", address])
+            .args(["--time-scale", "20"])
+            .arg("--mount")
+            .arg(folder.path().join("mei0"))
+            .arg("--certificate")
+            .arg(folder.path().join("certs"))
+            .args(more)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let machine = Self { process, folder, address: address.to_owned() };
+        let until = Instant::now() + Duration::from_secs(20);
+        while !machine.amt(&["info"]).status.success() {
+            assert!(Instant::now() < until, "the machine does not come up");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(machine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A command with `--json`, at this machine.
+    fn amt(&self, command: &[&str]) -> Output {
+        let mut amt = Command::new(AMT);
+        amt.args(command).arg("--json").arg("--mei").arg(self.path("mei0"));
+        if command[0] != "info" && command[0] != "start-hello" {
+            amt.arg("--journal").arg(self.path("journal.db"));
+        }
+        amt.output().unwrap()
+    }
+
+    fn good(&self, command: &[&str]) -> Value {
+        let output = self.amt(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn code(&self, command: &[&str]) -> u64 {
+        let output = self.amt(command);
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        error["error"]["code"].as_u64().unwrap()
+    }
+
+    fn standing(&self) -> String {
+        self.good(&["info"])["control"]["standing"].as_str().unwrap().to_owned()
+    }
+
+    fn certificate(&self) -> String {
+        self.path("certs/provisioning.pem").to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.process),
+            rustix::process::Signal::TERM,
+        );
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn without_a_device_the_error_has_its_code_and_its_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(AMT).args(["info", "--json", "--mei"]).arg(folder.path().join("none")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let keys: Vec<_> = error["error"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["code", "hint", "message", "name", "stage"]);
+    assert_eq!((&error["error"]["code"], &error["error"]["name"]), (&3001.into(), &"MEI_ABSENT".into()));
+}
+
+#[test]
+fn info_activate_upgrade_and_back_over_lme() {
+    for (persona, address) in [("16.0", "127.79.1.1"), ("21.0", "127.79.1.2")] {
+        let Some(machine) = Machine::start(persona, address, &[]) else { return };
+        let info = machine.good(&["info"]);
+        assert!(info["version"].as_str().unwrap().starts_with(persona.split('.').next().unwrap()), "{info}");
+        assert_eq!((&info["suffix"], &info["control"]["standing"]), (&"example.com".into(), &"unprovisioned".into()));
+        let certificate = machine.certificate();
+        assert_eq!(machine.good(&["activate", "--ccm"])["changed"], true);
+        assert_eq!(machine.good(&["activate", "--ccm"])["changed"], false);
+        assert_eq!(machine.standing(), "client");
+        assert_eq!(machine.good(&["upgrade", "--pem", &certificate])["control_mode"], "admin");
+        assert_eq!(machine.standing(), "admin");
+        assert_eq!(machine.code(&["start-hello"]), 5003);
+        assert_eq!(machine.good(&["unprovision"])["before"], "admin");
+        assert_eq!(machine.standing(), "unprovisioned");
+        let done = machine.good(&["activate", "--acm", "--pem", &certificate, "--host-name", "pc1"]);
+        assert_eq!((&done["control_mode"], &done["changed"]), (&"admin".into(), &true.into()));
+    }
+}
+
+#[test]
+fn the_same_by_the_local_management_service() {
+    let lms = "127.79.2.200";
+    let Some(machine) = Machine::start("16.0", "127.79.2.1", &["--lms", lms]) else { return };
+    let way = ["--route", "lms", "--lms", lms];
+    let command = |words: &[&'static str]| [words, way.as_slice()].concat();
+    assert_eq!(machine.good(&["info", "--lms", lms])["lms"]["16992"], "listening");
+    assert_eq!(machine.good(&command(&["activate", "--ccm"]))["changed"], true);
+    let certificate = machine.certificate();
+    let upgrade = [["upgrade", "--pem", &certificate].as_slice(), &way].concat();
+    assert_eq!(machine.good(&upgrade)["control_mode"], "admin");
+}
+
+#[test]
+fn at_boot_is_silent_and_tells_by_its_exit_status() {
+    let Some(machine) = Machine::start("11.8", "127.79.3.1", &[]) else { return };
+    let boot = || machine.amt(&["activate", "--ccm", "--at-boot"]);
+    for _ in 0..2 {
+        let output = boot();
+        assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(0), 0, 0));
+    }
+    assert_eq!(machine.standing(), "client");
+    std::fs::remove_file(machine.path("journal.db")).unwrap();
+    assert_eq!(boot().status.code(), Some(1), "a machine whose password is not known");
+    assert_eq!(machine.address, "127.79.3.1");
+}
+
+#[test]
+fn a_machine_is_told_to_say_hello_and_to_stop() {
+    let Some(machine) = Machine::start("9.5", "127.79.4.1", &[]) else { return };
+    assert_eq!(machine.good(&["start-hello"])["hello_proof"], "pki");
+    assert_eq!(machine.good(&["start-hello", "--stop"])["standing"], "unprovisioned");
+    let facts = machine.path("facts.json");
+    machine.good(&["info", "--facts-file", facts.to_str().unwrap()]);
+    let document: Value = serde_json::from_slice(&std::fs::read(facts).unwrap()).unwrap();
+    assert_eq!(document["control"]["standing"], "unprovisioned");
+}
