@@ -1,5 +1,6 @@
 //! The commands of the machine's own system, against a virtual machine whose device file they open as any program does.
 #![cfg(target_os = "linux")]
+#![allow(clippy::print_stdout, reason = "tests say what they could not test")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

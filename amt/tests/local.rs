@@ -1,5 +1,7 @@
 //! Procedures of a machine's own system over real streams: virtual firmware behind an interface in memory, APF over it, TLS inside.
 
+#![allow(clippy::print_stdout, reason = "figures for who reads the run")]
+
 use amt::local::{
     ActivateJob, LocalAccess, Route, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision,
 };
@@ -11,7 +13,7 @@ use amt_provision::local::{Standing, Start};
 use amt_provision::remote::ControlMode;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record};
 use amt_sim::authority::ProvisioningChain;
-use amt_sim::{LmeDefects, MeiDevice, MeiGone, MeiRefusal, RootHash, SimConfig, Simulator};
+use amt_sim::{LmeDefects, MeiDevice, MeiGone, MeiRefusal, SimConfig, Simulator};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -110,7 +110,7 @@ impl Mei for LinuxMei {
                     Failure::new(ErrorCode::PANIC, STAGE, format!("connecting to the firmware panicked: {error}"))
                 })?;
                 match opened {
-                    Ok((file, connected)) => return Ok(Connection::new(file, connected)?),
+                    Ok((file, connected)) => return Connection::open(file, connected),
                     // Another device may be the one that has this client.
                     Err(failure) if failure.code == ErrorCode::MEI_CLIENT_ABSENT => last = Some(failure),
                     Err(failure) => return Err(failure),
@@ -182,7 +182,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(file: File, connected: Connected) -> Result<Box<dyn MeiConnection>, Failure> {
+    fn open(file: File, connected: Connected) -> Result<Box<dyn MeiConnection>, Failure> {
         // SAFETY: the file owns its descriptor, and nothing takes it out or replaces it as long as it is registered.
         let file = unsafe { AsyncFd::register(file) }
             .map_err(|error| Failure::new(ErrorCode::IO, STAGE, format!("the device cannot be waited for: {error}")))?;

@@ -50,7 +50,7 @@ pub(crate) struct Activate {
     at_boot: bool,
 
     #[command(flatten)]
-    how: How,
+    how: Box<How>,
 }
 
 /// Take this machine from client to admin control mode
@@ -60,7 +60,7 @@ pub(crate) struct Activate {
 #[derive(clap::Args)]
 pub(crate) struct Upgrade {
     #[command(flatten)]
-    how: How,
+    how: Box<How>,
 }
 
 /// What both need.

@@ -53,7 +53,7 @@ pub(super) struct Mei {
     off: bool,
 
     #[command(flatten)]
-    machine: Machines,
+    machine: Box<Machines>,
 }
 
 impl Mei {

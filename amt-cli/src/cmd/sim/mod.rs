@@ -67,7 +67,7 @@ pub(crate) struct Sim {
     inside: Option<Inside>,
 
     #[command(flatten)]
-    machines: Machines,
+    machines: Box<Machines>,
 }
 
 /// A machine seen from inside.
