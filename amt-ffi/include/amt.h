@@ -451,11 +451,6 @@
 #define AMT_E_CHAIN_REFUSED 5020
 
 /**
- * What to do: unprovision it first, or adopt it with its password.
- */
-#define AMT_E_ALREADY_ACTIVE 5021
-
-/**
  * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
  */
 #define AMT_E_CONNECT_REFUSED 6001
