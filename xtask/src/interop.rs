@@ -1,10 +1,11 @@
-//! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin.
+//! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin, its
+//! agent at the device file of a virtual machine.
 
 use crate::process::{build_bin, cargo, need, program, root, run, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const MESHCENTRAL: &str = "meshcentral@1.1.55";
 const MESHCENTRAL_INTEGRITY: &str =
@@ -50,15 +51,31 @@ fn sources(folder: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// MeshCentral's AMT stack reads machines that `amt demo --hold` provisioned, with the exported credentials, and the two read and write
-/// each other's setup.bin.
+/// each other's setup.bin. Its agent reads a virtual machine from inside.
 pub(crate) fn meshcentral() -> Result<Count> {
     need("node", "nodejs")?;
     let stack = meshcentral_stack()?;
     let amt = build_bin("amt-cli", "amt")?;
-    let mut count = checks_of(program("node", &["tests/interop/meshcentral/setupbin.js"]).arg(&stack).arg(amt))?;
+    let mut count = checks_of(program("node", &["tests/interop/meshcentral/setupbin.js"]).arg(&stack).arg(&amt))?;
     let held = Held::start(3)?;
-    count.add(checks_of(program("node", &["tests/interop/meshcentral/client.js"]).arg(stack).arg(&held.credentials))?);
+    count.add(checks_of(program("node", &["tests/interop/meshcentral/client.js"]).arg(&stack).arg(&held.credentials))?);
+    count.add(agent(&stack, &amt)?);
     Ok(count)
+}
+
+/// MeshAgent, as MeshCentral ships it, opens the device file of a virtual machine.
+fn agent(stack: &Path, amt: &Path) -> Result<Count> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || !Path::new("/dev/fuse").exists() || !is_root()? {
+        println!("not tested here: MeshAgent at a device file needs x86-64 Linux, root and /dev/fuse");
+        return Ok(Count::default());
+    }
+    let agents = stack.with_file_name("agents");
+    let mut test = program("unshare", &["--mount", "sh", "tests/interop/meshcentral/mei.sh"]);
+    checks_of(test.arg(amt).arg(agents.join("meshagent_x86-64")).arg(agents.join("modules_meshcmd/amt-mei.js")))
+}
+
+fn is_root() -> Result<bool> {
+    Ok(crate::process::read(&mut program("id", &["-u"]))?.trim() == "0")
 }
 
 /// Runs a program that prints "ok WHAT" or "FAILED WHAT: WHY" for each check.
@@ -84,7 +101,7 @@ fn checks_of(command: &mut std::process::Command) -> Result<Count> {
 fn meshcentral_stack() -> Result<PathBuf> {
     let folder = target("interop").join(MESHCENTRAL.replace('@', "-"));
     let stack = folder.join("package/amt");
-    if stack.join("amt.js").is_file() {
+    if stack.join("amt.js").is_file() && stack.with_file_name("agents").is_dir() {
         return Ok(stack);
     }
     need("npm", "npm")?;
@@ -96,7 +113,11 @@ fn meshcentral_stack() -> Result<PathBuf> {
         bail!("{MESHCENTRAL} is not the known one: {integrity}");
     }
     let archive = folder.join(report[0]["filename"].as_str().context("npm names no file")?);
-    run(program("tar", &["-xzf"]).arg(&archive).arg("-C").arg(&folder).arg("package/amt"))?;
+    run(program("tar", &["-xzf"]).arg(&archive).arg("-C").arg(&folder).args([
+        "package/amt",
+        "package/agents/meshagent_x86-64",
+        "package/agents/modules_meshcmd/amt-mei.js",
+    ]))?;
     std::fs::remove_file(archive)?;
     Ok(stack)
 }
