@@ -165,3 +165,47 @@ fn a_machine_is_told_to_say_hello_and_to_stop() {
     let document: Value = serde_json::from_slice(&std::fs::read(facts).unwrap()).unwrap();
     assert_eq!(document["control"]["standing"], "unprovisioned");
 }
+
+/// A setup server whose profile demands this one-time password, and where it listens.
+fn server(folder: &Path) -> (Child, String) {
+    use std::io::{BufRead as _, BufReader};
+    let chain = amt_sim::authority::ProvisioningChain::new("example.com");
+    std::fs::write(folder.join("chain.pem"), chain.pem()).unwrap();
+    std::fs::write(folder.join("otp"), "S3cret!9\n").unwrap();
+    let text = "listen = \"127.0.0.1:0\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\nadmit = \"auto\"\n\
+                dns_suffixes = [\"example.com\"]\n[retry]\nattempts = 1\n[profile]\notp_file = \"otp\"\n\
+                [[provisioning_certificate]]\npem = \"chain.pem\"\n";
+    std::fs::write(folder.join("amt.toml"), text).unwrap();
+    let mut process = Command::new(AMT)
+        .args(["serve", "--json", "--config"])
+        .arg(folder.join("amt.toml"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let listening: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    // What it says later is read, so that it is never kept waiting.
+    std::thread::spawn(move || lines.for_each(drop));
+    (process, listening["addresses"][0].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_setup_server_completes_a_machine_that_was_told_to_call_and_knows_its_password() {
+    for (otp, address, wait) in [("another", "127.79.5.1", "10s"), ("S3cret!9", "127.79.5.2", "60s")] {
+        let done = otp == "S3cret!9";
+        let folder = tempfile::tempdir().unwrap();
+        let (mut server, listening) = server(folder.path());
+        let Some(machine) = Machine::start("16.0", address, &["--hello", &listening]) else {
+            server.kill().unwrap();
+            return;
+        };
+        assert_eq!(machine.standing(), "unprovisioned");
+        let file = machine.path("otp");
+        std::fs::write(&file, otp).unwrap();
+        let output = machine.amt(&["start-hello", "--otp-file", file.to_str().unwrap(), "--wait", wait]);
+        assert_eq!(output.status.success(), done, "{otp}: {}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(machine.standing(), if done { "admin" } else { "unprovisioned" }, "{otp}");
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}
