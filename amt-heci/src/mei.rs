@@ -98,6 +98,9 @@ pub struct Connected {
     pub version: u8,
 }
 
+/// Longest message that a client is believed to take.
+pub const MAX_MESSAGE: usize = 1 << 20;
+
 impl Connected {
     /// Bytes of the answer: as Windows gives it. Linux overwrites the first five of its 16 (`spec/heci.md` §1.1).
     pub const SIZE: usize = 5;
@@ -105,13 +108,13 @@ impl Connected {
     /// Reads the driver's answer; more bytes than [`SIZE`](Self::SIZE) do not matter.
     ///
     /// # Errors
-    /// If it is shorter, or allows messages of no length at all.
+    /// If it is shorter, or allows messages of no length at all, or of more than [`MAX_MESSAGE`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let length = reader.u32_le("mei.max_message_length")?;
         let version = reader.u8("mei.protocol_version")?;
         match usize::try_from(length) {
-            Ok(max_message) if max_message > 0 => Ok(Self { max_message, version }),
+            Ok(max_message) if (1..=MAX_MESSAGE).contains(&max_message) => Ok(Self { max_message, version }),
             _ => Err(DecodeError::Invalid { field: "mei.max_message_length", offset: 0, got: length.into() }),
         }
     }
@@ -148,5 +151,6 @@ mod tests {
             assert!(matches!(Connected::decode(&bytes[..cut]), Err(DecodeError::Truncated { .. })), "{cut}");
         }
         assert!(Connected::decode(&[0; 5]).is_err(), "no length");
+        assert!(Connected::decode(&[0xff; 5]).is_err(), "nobody makes a buffer of 4 GiB");
     }
 }

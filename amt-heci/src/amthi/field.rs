@@ -87,6 +87,12 @@ impl<const N: usize> Field for [u16; N] {
     }
 }
 
+/// Text of the firmware's: UTF-8, or where it is not, with a question mark for each byte that is not ASCII. Never longer than its bytes.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let ascii = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '?' };
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(ascii).collect(), str::to_owned)
+}
+
 /// `ANSI`: a 16-bit count and that many bytes. A NUL at the end is dropped; what is not UTF-8 is replaced.
 impl Field for String {
     fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
@@ -94,8 +100,7 @@ impl Field for String {
         if count > MAX_ANSI {
             return Err(DecodeError::TooLarge { field, max: MAX_ANSI, have: count });
         }
-        let text = String::from_utf8_lossy(reader.bytes(field, count)?);
-        Ok(text.trim_end_matches('\0').to_owned())
+        Ok(text(reader.bytes(field, count)?).trim_end_matches('\0').to_owned())
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -180,8 +185,7 @@ impl IpText {
 impl Field for IpText {
     fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let bytes = reader.bytes(field, Self::SIZE)?;
-        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        Ok(Self(String::from_utf8_lossy(text).into_owned()))
+        Ok(Self(text(bytes.split(|byte| *byte == 0).next().unwrap_or_default())))
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use super::Command;
 use super::command::SecureConfiguration;
-use super::field::{Field, padded};
+use super::field::{Field, padded, text};
 use amt_core::codec::{DecodeError, Reader};
 
 /// Longest list of suffixes, separators among it.
@@ -63,7 +63,7 @@ impl Field for StartConfigurationHBased {
         let list = usize::try_from(length).ok().and_then(|length| reader.rest().get(..length));
         let list = list.ok_or(DecodeError::Invalid { field, offset, got: length.into() })?;
         let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        let suffixes = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let suffixes = names.map(text).collect();
         reader.bytes(field, reader.rest().len())?;
         Ok(Self { algorithm, hash, host_vpn, suffixes, form })
     }

@@ -277,3 +277,19 @@ fn numbers_of_commands_are_unique() {
         assert!(COMMANDS.iter().any(|(_, name, repeatable)| *name == dangerous && !repeatable), "{dangerous}");
     }
 }
+
+#[test]
+fn text_that_is_no_utf8_does_not_grow() {
+    let mut bytes = respond(
+        GetConfigServerData::CODE,
+        PtStatus::SUCCESS,
+        Some(&ConfigServer { port: 1, address: IpText("a".repeat(46)), fqdn: String::new() }),
+    );
+    bytes[18..64].fill(0xff);
+    let read = answer::<GetConfigServerData>(&bytes).unwrap();
+    assert_eq!(read.address.0, "?".repeat(46));
+    assert_eq!(
+        answer::<GetConfigServerData>(&respond(GetConfigServerData::CODE, PtStatus::SUCCESS, Some(&read))),
+        Ok(read)
+    );
+}

@@ -1,6 +1,6 @@
 //! Versions of the firmware's parts, and its SKU.
 
-use super::field::{Field, counted, padded};
+use super::field::{Field, counted, padded, text as readable};
 use amt_core::FirmwareVersion;
 use amt_core::codec::{DecodeError, Reader};
 
@@ -41,7 +41,7 @@ impl Field for CodeVersions {
     fn read(reader: &mut Reader<'_>, _: &'static str) -> Result<Self, DecodeError> {
         let bios = reader.bytes("amthi.CodeVersions.bios", BIOS)?;
         let bios = bios.split(|byte| *byte == 0).next().unwrap_or_default();
-        let bios = String::from_utf8_lossy(bios).into_owned();
+        let bios = readable(bios);
         let count = counted(reader, "amthi.CodeVersions.count", MAX_VERSIONS)?;
         let mut versions = Vec::with_capacity(count);
         for _ in 0..count {
@@ -67,7 +67,7 @@ fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, DecodeEr
     let count = reader.u16_le(field)?;
     let bytes = reader.bytes(field, TEXT)?;
     let text = bytes.get(..usize::from(count)).ok_or(DecodeError::Invalid { field, offset, got: count.into() })?;
-    Ok(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
+    Ok(readable(text).trim_end_matches('\0').to_owned())
 }
 
 /// What the firmware contains: a bit mask since AMT 5 (`spec/heci.md` §3.3).

@@ -67,7 +67,8 @@ impl Session {
             impatient_at: now.after(SERVICE_WAIT),
             forwards: Vec::new(),
             state: State::None,
-            numbers: 0,
+            // Not 0: a CLOSE of channel 0 may be left over from the session before.
+            numbers: 1,
             outputs: VecDeque::from([version.encode()]),
             notes: VecDeque::new(),
             failed: None,

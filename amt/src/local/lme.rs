@@ -10,10 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes between a channel and who uses it, each way: more than a channel's window, so that credit is given at once.
 const PIPE: usize = 64 * 1024;
+/// How long a channel may take to open, whatever keeps it.
+const OPEN: Duration = Duration::from_secs(30);
 /// Bytes taken from the user at once.
 const CHUNK: usize = 8 * 1024;
 
@@ -67,8 +69,15 @@ impl Lme {
     pub(super) async fn connect(&mut self, port: u16) -> Result<Wire, Failure> {
         let gone = || Failure::new(ErrorCode::MEI_RESET, STAGE, "the session with the firmware has ended");
         let (answer, answered) = oneshot::channel();
-        self.orders.send(Order { port, answer }).await.map_err(|_| gone())?;
-        Ok(Box::new(answered.await.map_err(|_| gone())??))
+        let opened = async {
+            self.orders.send(Order { port, answer }).await.map_err(|_| gone())?;
+            answered.await.map_err(|_| gone())?
+        };
+        let opened = timeout(OPEN, opened).await.map_err(|_| {
+            let text = format!("the firmware opens no channel to port {port} within {} s", OPEN.as_secs());
+            Failure::new(ErrorCode::MEI_TIMEOUT, STAGE, text)
+        })?;
+        Ok(Box::new(opened?))
     }
 }
 
@@ -181,7 +190,10 @@ impl Actor {
             }
         }
         while let Some(message) = self.session.poll() {
-            self.connection.send(&message).await?;
+            timeout(mei::SEND, self.connection.send(&message)).await.map_err(|_| {
+                let text = format!("the firmware took no message within {} s", mei::SEND.as_secs());
+                Failure::new(ErrorCode::MEI_TIMEOUT, STAGE, text)
+            })??;
         }
         while let Some(note) = self.session.note() {
             tracing::debug!(%note, "LME");

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) const STAGE: &str = "mei";
 /// How long a message may take to be sent.
-const SEND: Duration = Duration::from_secs(5);
+pub(crate) const SEND: Duration = Duration::from_secs(5);
 /// How long the firmware may take to answer.
 const ANSWER: Duration = Duration::from_secs(15);
 /// How often a connection is tried while the firmware is busy, and the first pause between; it grows by itself each time.
@@ -81,17 +81,24 @@ pub fn system() -> Result<Arc<dyn Mei>, Failure> {
 pub async fn exchange(mei: &dyn Mei, client: Client, message: &[u8], repeatable: bool) -> Result<Vec<u8>, Failure> {
     let turn = mei.turn();
     let _held = turn.lock().await;
-    match once(mei, client, message).await {
+    let connection = match open(mei, client).await {
+        // Nothing was sent yet: whatever it is, it may be tried again.
+        Err(failure) if failure.code == ErrorCode::MEI_RESET => {
+            sleep(PAUSE).await;
+            open(mei, client).await
+        }
+        opened_or_not => opened_or_not,
+    }?;
+    match once(connection, client, message).await {
         Err(failure) if failure.code == ErrorCode::MEI_RESET && repeatable => {
             sleep(PAUSE).await;
-            once(mei, client, message).await
+            once(open(mei, client).await?, client, message).await
         }
         answered_or_not => answered_or_not,
     }
 }
 
-async fn once(mei: &dyn Mei, client: Client, message: &[u8]) -> Result<Vec<u8>, Failure> {
-    let mut connection = open(mei, client).await?;
+async fn once(mut connection: Box<dyn MeiConnection>, client: Client, message: &[u8]) -> Result<Vec<u8>, Failure> {
     let silent = |what: &str, limit: Duration| {
         let text = format!("the firmware's client {client} {what} within {} s", limit.as_secs());
         Failure::new(ErrorCode::MEI_TIMEOUT, STAGE, text)

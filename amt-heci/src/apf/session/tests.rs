@@ -30,8 +30,8 @@ fn opened() -> Session {
     let mut session = begin();
     came(&mut session, &forward(PORT));
     session.open(Tick(0), PORT);
-    assert!(matches!(sent(&mut session).as_slice(), [Message::ChannelOpen { sender: 0, window: WINDOW, .. }]));
-    came(&mut session, &Message::OpenConfirmation { recipient: 0, sender: 40, window: 100 });
+    assert!(matches!(sent(&mut session).as_slice(), [Message::ChannelOpen { sender: 1, window: WINDOW, .. }]));
+    came(&mut session, &Message::OpenConfirmation { recipient: 1, sender: 40, window: 100 });
     assert_eq!(session.is_open(), Ok(Some(())));
     session
 }
@@ -86,13 +86,13 @@ fn a_refused_channel_is_told_with_its_reason() {
     came(&mut session, &forward(PORT));
     session.open(Tick(0), PORT);
     sent(&mut session);
-    came(&mut session, &Message::OpenFailure { recipient: 0, reason: 4 });
+    came(&mut session, &Message::OpenFailure { recipient: 1, reason: 4 });
     let failure = session.is_open().unwrap_err();
     assert_eq!(failure.code, ErrorCode::APF_REFUSED);
     assert!(failure.message.contains("no channel is left"), "{failure:?}");
     session.open(Tick(0), PORT);
     assert!(
-        matches!(sent(&mut session).as_slice(), [Message::ChannelOpen { sender: 1, .. }]),
+        matches!(sent(&mut session).as_slice(), [Message::ChannelOpen { sender: 2, .. }]),
         "and may be asked for again"
     );
 }
@@ -103,6 +103,7 @@ fn a_stale_close_and_old_data_are_passed_over() {
     assert_eq!(came(&mut session, &Message::Close { recipient: 0 }), []);
     let mut session = opened();
     for stale in [
+        Message::Close { recipient: 0 },
         Message::Close { recipient: 3 },
         Message::Data { recipient: 3, data: vec![1] },
         Message::WindowAdjust { recipient: 3, add: 1 },
@@ -119,8 +120,8 @@ fn a_stale_close_and_old_data_are_passed_over() {
 #[test]
 fn data_is_drained_before_the_end_is_told() {
     let mut session = opened();
-    came(&mut session, &Message::Data { recipient: 0, data: b"tail".to_vec() });
-    assert_eq!(came(&mut session, &Message::Close { recipient: 0 }), [Message::Close { recipient: 40 }]);
+    came(&mut session, &Message::Data { recipient: 1, data: b"tail".to_vec() });
+    assert_eq!(came(&mut session, &Message::Close { recipient: 1 }), [Message::Close { recipient: 40 }]);
     let mut buffer = [0; 3];
     assert_eq!(session.read(&mut buffer), Some(3));
     assert_eq!(session.read(&mut buffer), Some(1));
@@ -133,9 +134,9 @@ fn windows_are_kept_in_both_directions() {
     let mut session = opened();
     assert_eq!(session.write(&[1; 250]), 250);
     assert!(matches!(sent(&mut session).as_slice(), [Message::Data { recipient: 40, data }] if data.len() == 100));
-    let more = came(&mut session, &Message::WindowAdjust { recipient: 0, add: 150 });
+    let more = came(&mut session, &Message::WindowAdjust { recipient: 1, add: 150 });
     assert!(matches!(more.as_slice(), [Message::Data { data, .. }] if data.len() == 150));
-    came(&mut session, &Message::Data { recipient: 0, data: vec![2; 4096] });
+    came(&mut session, &Message::Data { recipient: 1, data: vec![2; 4096] });
     let mut buffer = [0; 4000];
     assert_eq!(session.read(&mut buffer), Some(4000));
     assert_eq!(sent(&mut session), [Message::WindowAdjust { recipient: 40, add: 4000 }]);
@@ -146,11 +147,11 @@ fn windows_are_kept_in_both_directions() {
 #[test]
 fn a_peer_that_overruns_its_window_is_noted_and_loses_nothing() {
     let mut session = opened();
-    came(&mut session, &Message::Data { recipient: 0, data: vec![2; 5000] });
+    came(&mut session, &Message::Data { recipient: 1, data: vec![2; 5000] });
     assert!(session.note().unwrap().contains("904 bytes more"));
     let mut buffer = [0; 8000];
     assert_eq!(session.read(&mut buffer), Some(5000));
-    let flood = Message::Data { recipient: 0, data: vec![0; 65_000] };
+    let flood = Message::Data { recipient: 1, data: vec![0; 65_000] };
     came(&mut session, &flood);
     assert_eq!(session.receive(Tick(0), &flood.encode()).unwrap_err().code, ErrorCode::APF_PROTOCOL);
 }
@@ -164,11 +165,11 @@ fn one_channel_follows_another_and_close_is_said_once() {
     assert!(
         matches!(
             messages.as_slice(),
-            [Message::Data { .. }, Message::Close { recipient: 40 }, Message::ChannelOpen { sender: 1, .. }]
+            [Message::Data { .. }, Message::Close { recipient: 40 }, Message::ChannelOpen { sender: 2, .. }]
         ),
         "{messages:?}"
     );
-    assert_eq!(came(&mut session, &Message::Close { recipient: 0 }), [], "the answer to ours");
+    assert_eq!(came(&mut session, &Message::Close { recipient: 1 }), [], "the answer to ours");
 }
 
 #[test]
