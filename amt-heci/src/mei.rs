@@ -113,9 +113,11 @@ impl Connected {
         let mut reader = Reader::new(bytes);
         let length = reader.u32_le("mei.max_message_length")?;
         let version = reader.u8("mei.protocol_version")?;
-        match usize::try_from(length) {
-            Ok(max_message) if (1..=MAX_MESSAGE).contains(&max_message) => Ok(Self { max_message, version }),
-            _ => Err(DecodeError::Invalid { field: "mei.max_message_length", offset: 0, got: length.into() }),
+        let field = "mei.max_message_length";
+        match usize::try_from(length).unwrap_or(usize::MAX) {
+            0 => Err(DecodeError::Invalid { field, offset: 0, got: 0 }),
+            have if have > MAX_MESSAGE => Err(DecodeError::TooLarge { field, max: MAX_MESSAGE, have }),
+            max_message => Ok(Self { max_message, version }),
         }
     }
 
@@ -151,6 +153,9 @@ mod tests {
             assert!(matches!(Connected::decode(&bytes[..cut]), Err(DecodeError::Truncated { .. })), "{cut}");
         }
         assert!(Connected::decode(&[0; 5]).is_err(), "no length");
-        assert!(Connected::decode(&[0xff; 5]).is_err(), "nobody makes a buffer of 4 GiB");
+        for (max_message, good) in [(MAX_MESSAGE, true), (MAX_MESSAGE + 1, false), (0xffff_ffff, false)] {
+            let read = Connected::decode(&Connected { max_message, version: 1 }.encode());
+            assert_eq!(read.is_ok(), good, "{max_message}");
+        }
     }
 }

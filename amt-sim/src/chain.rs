@@ -112,6 +112,8 @@ pub struct ChainRules {
     pub roots: Vec<RootHash>,
     /// DNS suffix: from the setup menu, else from DHCP.
     pub suffix: Option<String>,
+    /// Those that the machine's own system has told: the name must fit one of these instead. Empty: none told.
+    pub told_suffixes: Vec<String>,
     /// Smallest RSA modulus, on every link.
     pub min_rsa_bits: usize,
     /// Whether SHA-1 signatures are accepted.
@@ -224,14 +226,16 @@ pub fn judge(rules: &ChainRules, chain: &[Vec<u8>]) -> Vec<ChainFault> {
     if !oid && !ou {
         faults.push(ChainFault::NotProvisioning);
     }
-    match &rules.suffix {
+    let name = common_name(leaf);
+    // What was told stands in place of the machine's own.
+    let own = rules.suffix.iter().filter(|_| rules.told_suffixes.is_empty());
+    let mut suffixes = rules.told_suffixes.iter().chain(own).peekable();
+    match suffixes.peek().copied() {
         None => faults.push(ChainFault::NoSuffix),
-        Some(suffix) => {
-            let name = common_name(leaf);
-            if !name_fits(&name, suffix) {
-                faults.push(ChainFault::Suffix { name, suffix: suffix.clone() });
-            }
+        Some(first) if !suffixes.any(|suffix| name_fits(&name, suffix)) => {
+            faults.push(ChainFault::Suffix { name, suffix: first.clone() });
         }
+        Some(_) => {}
     }
     faults
 }
@@ -411,7 +415,14 @@ mod tests {
 
     #[test]
     fn nothing_and_garbage_are_refused() {
-        let rules = ChainRules { roots: vec![], suffix: None, min_rsa_bits: 2048, allow_sha1: false, now: None };
+        let rules = ChainRules {
+            roots: vec![],
+            suffix: None,
+            told_suffixes: vec![],
+            min_rsa_bits: 2048,
+            allow_sha1: false,
+            now: None,
+        };
         assert_eq!(judge(&rules, &[]), [ChainFault::NoCertificate]);
         assert_eq!(judge(&rules, &[vec![1, 2, 3]]), [ChainFault::Unreadable(0)]);
         assert_eq!(judge(&rules, &vec![vec![]; MAX_CHAIN + 1]), [ChainFault::TooLong]);

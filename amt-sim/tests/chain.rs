@@ -158,6 +158,7 @@ fn the_order_sent_matters() {
     let rules = chain::ChainRules {
         roots: vec![RootHash::sha256(good.root())],
         suffix: Some(SUFFIX.into()),
+        told_suffixes: Vec::new(),
         min_rsa_bits: 2048,
         allow_sha1: false,
         now: None,

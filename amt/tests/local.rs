@@ -5,7 +5,7 @@
 use amt::local::{
     ActivateJob, LocalAccess, Route, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision,
 };
-use amt::mei::{Mei, MeiConnection, MeiFuture};
+use amt::mei::{Mei, MeiConnection, MeiFuture, Turn};
 use amt::{Host, ProvisioningCertificate};
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_heci::mei::{Client, Connected};
@@ -36,7 +36,7 @@ impl Mei for Device {
         Box::pin(async move { Ok(Box::new(Connection(opened?)) as Box<dyn MeiConnection>) })
     }
 
-    fn turn(&self) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self) -> Turn {
         Arc::default()
     }
 }

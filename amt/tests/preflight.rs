@@ -183,6 +183,7 @@ fn preflight_and_the_virtual_firmware_agree_on_each_chain() {
                 .map(|r| amt_sim::RootHash { algorithm: r.algorithm.0, digest: r.fingerprint.to_vec() })
                 .collect(),
             suffix: Some(suffix.to_owned()),
+            told_suffixes: Vec::new(),
             min_rsa_bits: 2048,
             allow_sha1: false,
             now: None,

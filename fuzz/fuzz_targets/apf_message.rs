@@ -9,6 +9,15 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = Message::decode(bytes) {
         assert_eq!(Message::decode(&message.encode()), Ok(message));
     }
+    if let Ok((message, length)) = Message::decode_prefix(bytes) {
+        assert_eq!(
+            Message::decode_prefix(&bytes[..length]),
+            Ok((message.clone(), length)),
+            "what follows does not matter"
+        );
+        let written = message.encode();
+        assert_eq!(Message::decode_prefix(&written), Ok((message, written.len())));
+    }
     let whole = decode(&mut bytes.chunks(usize::MAX));
     let size = bytes.first().map_or(1, |first| usize::from(*first) % 13 + 1);
     assert_eq!(decode(&mut bytes.chunks(size)), whole, "however the bytes are split");

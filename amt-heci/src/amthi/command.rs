@@ -5,7 +5,6 @@ use super::account::LocalSystemAccount;
 use super::field::{DnsSuffixes, Field, HashHandles, IpText, Ipv6Addresses, Mac, Rest};
 use super::version::CodeVersions;
 use amt_core::codec::{DecodeError, Reader};
-use amt_core::status::PtStatus;
 use amt_core::{Secret, SystemId};
 use std::net::Ipv4Addr;
 
@@ -359,7 +358,8 @@ commands! {
     GetPid = 0x0400_003B get {} -> PidAnswer;
     /// DNS suffixes that the firmware knows.
     GetDnsSuffixList = 0x0400_003E get {} -> DnsSuffixList;
-    /// Tells the firmware whether its system is inside the enterprise's network. Statuses 0x200 to 0x203 are answers.
+    /// Tells the firmware whether its system is inside the enterprise's network. Statuses 0x200 to 0x203, which come as refusals, say
+    /// what it makes of that.
     SetEnterpriseAccess = 0x0400_003F set {
         /// Bit 0: the address is IPv6.
         flags: u8,
@@ -458,12 +458,4 @@ commands! {
 impl GetLocalSystemAccount {
     /// The request as every program sends it.
     pub const NEW: Self = Self { reserved: [0; 40] };
-}
-
-/// Statuses with which the firmware grants or denies [`SetEnterpriseAccess`]; no refusals.
-pub const ACCESS_STATUSES: std::ops::RangeInclusive<u32> = 0x200..=0x203;
-
-/// Whether this status of [`SetEnterpriseAccess`] says that the firmware took the news.
-pub fn is_access_status(status: PtStatus) -> bool {
-    status == PtStatus::SUCCESS || ACCESS_STATUSES.contains(&status.0)
 }

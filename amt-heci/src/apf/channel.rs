@@ -78,11 +78,6 @@ impl Channel {
         !self.unsent.is_empty()
     }
 
-    /// Whether more can be written.
-    pub fn has_room(&self) -> bool {
-        self.unsent.len() < MAX_UNSENT
-    }
-
     /// Whether the channel takes no more bytes: the peer closed it.
     pub const fn is_peer_closed(&self) -> bool {
         self.peer_closed

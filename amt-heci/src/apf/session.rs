@@ -59,16 +59,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a session on a connection whose messages have at most `max_message` bytes. `id` is told to the firmware.
-    pub fn new(now: Tick, id: SystemId, max_message: usize) -> Self {
+    /// Begins a session on a connection whose messages have at most `max_message` bytes. `id` is told to the firmware. Channels are
+    /// numbered from `first`, best another one for each session: a CLOSE may be left over from the session before.
+    pub fn new(now: Tick, id: SystemId, max_message: usize, first: u32) -> Self {
         let version = Message::ProtocolVersion { major: 1, minor: 0, trigger: TRIGGER, id };
         Self {
             max_message,
             impatient_at: now.after(SERVICE_WAIT),
             forwards: Vec::new(),
             state: State::None,
-            // Not 0: a CLOSE of channel 0 may be left over from the session before.
-            numbers: 1,
+            numbers: first,
             outputs: VecDeque::from([version.encode()]),
             notes: VecDeque::new(),
             failed: None,

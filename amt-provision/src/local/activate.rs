@@ -26,7 +26,7 @@ use amt_heci::amthi::StopConfiguration;
 use amt_heci::mei::Client;
 use amt_heci::watchdog::{Enabled, WatchdogStatus, set_amt_operational_state};
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::SetupAndConfigurationService;
+use amt_wsman::class::amt::{AuthorizationService, SetupAndConfigurationService};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::Request;
 use std::time::Duration;
@@ -311,6 +311,8 @@ impl Run {
                 opened_or_not => break opened_or_not?,
             }
         };
+        let unproven = changed || !self.record.verified;
+        let password = if unproven { self.set_planned(&mut session, password).await? } else { password };
         let reply = session.call(Step::Prove, &Request::get(SetupAndConfigurationService::NAME)).await?;
         let state = reply.instance().map_err(|e| e.failure(Step::Prove.name()))?.u32("ProvisioningState");
         if state != Some(SetupAndConfigurationService::POST) {
@@ -321,7 +323,7 @@ impl Run {
         if self.mode == ControlMode::Admin && !self.record.verified {
             self.set_mebx_password(&mut session).await?;
         }
-        if changed || !self.record.verified {
+        if unproven {
             prefer(&mut self.record.admin_passwords, &password);
             self.record.admin_passwords.truncate(1);
             self.record.admin_proven = true;
@@ -336,6 +338,30 @@ impl Run {
             tls: session.outcome().cloned(),
             changed,
         })
+    }
+
+    /// Sets the password that the plan wants, if another opened the session: an upgrade keeps what was there, and a crash may have come
+    /// between it and this. The password of the session from then on.
+    async fn set_planned(
+        &mut self,
+        session: &mut Session<Activated>,
+        current: Secret<String>,
+    ) -> Result<Secret<String>, Failure> {
+        let step = Step::SetAdminPassword;
+        let planned = choose(&self.plan.admin_password, Some(current.clone()), &mut self.random);
+        if planned == current {
+            return Ok(current);
+        }
+        let realm = session.realm().map(str::to_owned).ok_or_else(|| {
+            Failure::new(ErrorCode::PROOF_FAILED, step.name(), "the machine asked for no password: nothing is proven")
+        })?;
+        self.step(step);
+        prefer(&mut self.record.admin_passwords, &current);
+        prefer(&mut self.record.admin_passwords, &planned);
+        self.persist().await?;
+        session.call(step, &AuthorizationService::set_admin_acl_entry(ADMIN, &realm, &planned)).await?;
+        Self::log_in_with(session, planned.clone());
+        Ok(planned)
     }
 
     /// A local session of the administrator, and the password that opened it.

@@ -8,7 +8,7 @@ use crate::remote::ControlMode;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure};
-use amt_wsman::class::amt::{AuthorizationService, SetupAndConfigurationService};
+use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::class::ips::HostBasedSetupService;
 use amt_wsman::op::Request;
 
@@ -45,19 +45,13 @@ impl Run {
         let (mut session, current) = self.log_in_as_admin(facts, Step::ConnectLocally).await?;
         self.check_allowed(&mut session).await?;
         let realm = self.read_realm(&mut session).await?;
-        let password = self.record_credentials(&realm, Some(&current)).await?;
+        self.record_credentials(&realm, Some(&current)).await?;
         let (nonce, signature) = self.authorize(&mut session, index).await?;
         self.step(Step::Upgrade);
         let sent =
             session.call(Step::Upgrade, &HostBasedSetupService::upgrade_client_to_admin(&nonce, &signature)).await;
-        self.confirm(Step::Upgrade, sent.map(drop)).await?;
-        // The upgrade keeps the password; the plan may want another.
-        if password != current {
-            self.step(Step::SetAdminPassword);
-            let request = AuthorizationService::set_admin_acl_entry(crate::password::ADMIN, &realm, &password);
-            session.call(Step::SetAdminPassword, &request).await?;
-        }
-        Ok(())
+        // The upgrade keeps the password. If the plan wants another, it is set with the proof.
+        self.confirm(Step::Upgrade, sent.map(drop)).await
     }
 
     /// A local session of the firmware's own system account, and the realm of its passwords.

@@ -1,5 +1,7 @@
 //! Procedures of the machine's own system, against virtual firmware of many generations, with faults and crashes at every point.
 
+#[path = "../support/clock.rs"]
+mod clock;
 mod world;
 
 use amt_core::{ErrorCode, Secret, Severity};
@@ -8,6 +10,7 @@ use amt_provision::local::{
     Activate, Activated, Extent, SigningChain, Standing, Start, Stop, Unprovision, Unprovisioned,
 };
 use amt_provision::machine::Machine;
+use amt_provision::plan::PasswordPolicy;
 use amt_provision::remote::ControlMode;
 use amt_provision::{Plan, Record};
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
@@ -93,6 +96,31 @@ fn every_generation_reaches_both_control_modes_and_goes_back() {
             assert!(matches!(attempt.result, Some(Ok(()))), "{persona} {}: {:?}", case.name, attempt);
             assert_eq!(world.mode(), case.mode, "{persona} {}", case.name);
             world.assert_reachable(case.name);
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_ends_with_the_password_that_is_planned_wherever_it_is_killed() {
+    let planned = Secret::from("Pl@nned-0ne");
+    for output in 0.. {
+        let mut world = World::new("16.0");
+        world.run(activate(&world, ControlMode::Client), None, keep).value();
+        let upgrade = |world: &World| {
+            let mut plan = Plan::new();
+            plan.admin_password = PasswordPolicy::Fixed(planned.clone());
+            let mut job = Activate::new(world.record(), plan, ControlMode::Admin);
+            job.chains = vec![SigningChain(world.chain.chain.clone())];
+            job.start()
+        };
+        let crash = Crash { output, after: true };
+        let killed = world.run(upgrade(&world), Some(crash), keep).result.is_none();
+        let again = world.run(upgrade(&world), None, keep);
+        assert!(matches!(again.result, Some(Ok(_))), "{crash:?}: {again:?}");
+        assert!(world.firmware.check_admin_password(planned.expose()), "{crash:?}");
+        assert_eq!(world.record().admin_passwords, std::slice::from_ref(&planned), "{crash:?}");
+        if !killed {
+            break;
         }
     }
 }

@@ -319,13 +319,8 @@ impl World {
 
     /// Nothing is under way: lets time pass up to the next deadline of either side.
     pub(crate) fn advance(&mut self, deadline: Option<Tick>, inputs: &mut VecDeque<Input>) -> Option<Input> {
-        let firmware = self.firmware.deadline();
-        let next = [deadline, firmware].into_iter().flatten().min().expect("both sides wait for nothing");
-        self.now = self.now.max(next);
-        if firmware.is_some_and(|at| at <= self.now) {
-            self.firmware.handle(self.now, FirmwareInput::Timeout);
-            self.drain(inputs);
-        }
+        crate::clock::pass(&mut self.now, &mut self.firmware, deadline);
+        self.drain(inputs);
         if let Some(input) = inputs.pop_front() {
             return Some(input);
         }

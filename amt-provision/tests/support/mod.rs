@@ -1,6 +1,8 @@
 //! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
+mod clock;
+
 use amt_core::psk::PskPair;
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -441,13 +443,8 @@ impl World {
 
     /// Nothing is on the wire: lets time pass up to the next deadline of either side.
     fn advance(&mut self, deadline: Option<Tick>, inputs: &mut VecDeque<Input>) -> Option<Input> {
-        let firmware = self.firmware.deadline();
-        let next = [deadline, firmware].into_iter().flatten().min().expect("both sides wait for nothing");
-        self.now = self.now.max(next);
-        if firmware.is_some_and(|at| at <= self.now) {
-            self.firmware.handle(self.now, FirmwareInput::Timeout);
-            self.drain_firmware(inputs);
-        }
+        clock::pass(&mut self.now, &mut self.firmware, deadline);
+        self.drain_firmware(inputs);
         if let Some(input) = inputs.pop_front() {
             return Some(input);
         }

@@ -323,6 +323,7 @@ impl Device {
         ChainRules {
             roots: self.config.roots.clone(),
             suffix: self.config.suffix.clone(),
+            told_suffixes: Vec::new(),
             min_rsa_bits: chain.min_rsa_bits,
             allow_sha1: chain.allow_sha1,
             now: chain.enforce_expiry.then(|| self.clock(now)),

@@ -96,9 +96,7 @@ impl Firmware {
         let client = match &self.device.local.secure {
             Some(secure) => {
                 let mut rules = self.device.chain_rules(now);
-                if let Some(suffix) = secure.suffixes.first() {
-                    rules.suffix = Some(suffix.clone());
-                }
+                rules.told_suffixes.clone_from(&secure.suffixes);
                 ClientAuth::Provisioning(rules)
             }
             None => ClientAuth::None,

@@ -91,8 +91,12 @@ impl LocalChannel {
         }
         if let Some(lme) = self.lme.as_mut().filter(|lme| lme.is_alive()) {
             match lme.connect(port).await {
-                // The firmware was reset, or broke the protocol: a session of its own may still work.
-                Err(failure) if matches!(failure.code, ErrorCode::MEI_RESET | ErrorCode::APF_PROTOCOL) => {}
+                // The session is of no more use: the firmware was reset, broke the protocol or stopped listening. Another may be.
+                Err(failure)
+                    if matches!(
+                        failure.code,
+                        ErrorCode::MEI_RESET | ErrorCode::APF_PROTOCOL | ErrorCode::MEI_TIMEOUT
+                    ) => {}
                 connected_or_not => return connected_or_not,
             }
         }

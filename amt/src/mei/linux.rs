@@ -1,7 +1,7 @@
 //! The character device of Linux, `/dev/meiN` (`spec/heci.md` §1.1–1.3).
 #![allow(unsafe_code, reason = "connecting to a client is an ioctl without a safe binding")]
 
-use super::{Mei, MeiConnection, MeiFuture, STAGE};
+use super::{Mei, MeiConnection, MeiFuture, STAGE, Turn};
 use amt_core::{ErrorCode, Failure};
 use amt_heci::hfsts::StatusRegisters;
 use amt_heci::mei::{Client, Connected};
@@ -20,8 +20,6 @@ const MAX_NODES: usize = 16;
 /// `_IOWR('H', 1, 16 bytes)`: GUID in, [`Connected`] out.
 const CONNECT: ioctl::Opcode = ioctl::opcode::read_write::<[u8; CONNECT_SIZE]>(b'H', 1);
 const CONNECT_SIZE: usize = 16;
-
-type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// The kernel's devices, or one that is named.
 #[derive(Clone, Debug)]

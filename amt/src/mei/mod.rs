@@ -30,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A future that is not tied to a type, so that [`Mei`] can be a trait object.
 pub type MeiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
+/// The lock of a device.
+pub type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// A management engine interface.
 pub trait Mei: Send + Sync {
     /// Connects to a client of the firmware.
@@ -43,7 +46,7 @@ pub trait Mei: Send + Sync {
     }
 
     /// One question at a time: whoever asks holds this. One lock for each device and process.
-    fn turn(&self) -> Arc<tokio::sync::Mutex<()>>;
+    fn turn(&self) -> Turn;
 }
 
 /// A connection to one client. Dropped, it is closed.
@@ -74,7 +77,8 @@ pub fn system() -> Result<Arc<dyn Mei>, Failure> {
 }
 
 /// Sends a message to a client over a connection of its own, and waits for the answer. A busy firmware is tried again for up to 20
-/// seconds. A message that is `repeatable` is sent a second time, once, if the firmware was reset under it.
+/// seconds, and one that was reset before anything was sent once. A message that is `repeatable` is sent a second time, once, if the
+/// firmware was reset under it.
 ///
 /// # Errors
 /// The 3xxx codes of [`Mei`], and `MEI_TIMEOUT` if no answer came within 15 seconds.
@@ -118,5 +122,96 @@ pub(crate) async fn open(mei: &dyn Mei, client: Client) -> Result<Box<dyn MeiCon
             }
             opened_or_not => return opened_or_not,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What happens, one after the other: to a connect, and to what is sent over it.
+    #[derive(Clone, Copy)]
+    enum Act {
+        ResetAtConnect,
+        Busy,
+        ResetAfterSend,
+        Silence,
+        Answer,
+    }
+
+    struct Device {
+        acts: Mutex<Vec<Act>>,
+        sent: Arc<Mutex<u32>>,
+    }
+
+    struct Connection(Act, Arc<Mutex<u32>>);
+
+    fn failure(code: ErrorCode) -> Failure {
+        Failure::new(code, STAGE, "on purpose")
+    }
+
+    impl Mei for Device {
+        fn open(&self, _: Client) -> MeiFuture<'_, Box<dyn MeiConnection>> {
+            let act = self.acts.lock().unwrap().remove(0);
+            let sent = Arc::clone(&self.sent);
+            Box::pin(async move {
+                match act {
+                    Act::ResetAtConnect => Err(failure(ErrorCode::MEI_RESET)),
+                    Act::Busy => Err(failure(ErrorCode::MEI_BUSY)),
+                    act => Ok(Box::new(Connection(act, sent)) as Box<dyn MeiConnection>),
+                }
+            })
+        }
+
+        fn turn(&self) -> Turn {
+            Turn::default()
+        }
+    }
+
+    impl MeiConnection for Connection {
+        fn connected(&self) -> Connected {
+            Connected { max_message: 100, version: 1 }
+        }
+
+        fn send<'a>(&'a mut self, _: &'a [u8]) -> MeiFuture<'a, ()> {
+            *self.1.lock().unwrap() += 1;
+            Box::pin(async { Ok(()) })
+        }
+
+        fn receive(&mut self) -> MeiFuture<'_, Vec<u8>> {
+            let act = self.0;
+            Box::pin(async move {
+                match act {
+                    Act::Answer => Ok(vec![1]),
+                    Act::Silence => std::future::pending().await,
+                    _ => Err(failure(ErrorCode::MEI_RESET)),
+                }
+            })
+        }
+    }
+
+    /// What an exchange brings, and how often something was sent.
+    async fn run(acts: &[Act], repeatable: bool) -> (Result<Vec<u8>, ErrorCode>, u32) {
+        let device = Device { acts: Mutex::new(acts.to_vec()), sent: Arc::default() };
+        let result = exchange(&device, Client::Amthi, &[0], repeatable).await.map_err(|failure| failure.code);
+        let sent = *device.sent.lock().unwrap();
+        (result, sent)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_is_sent_again_only_if_it_may_be_and_once() {
+        use Act::{Answer, Busy, ResetAfterSend, ResetAtConnect, Silence};
+        let reset = Err(ErrorCode::MEI_RESET);
+        let good = Ok(vec![1]);
+        // Before anything was sent, a second try does no harm.
+        assert_eq!(run(&[ResetAtConnect, Answer], false).await, (good.clone(), 1));
+        assert_eq!(run(&[ResetAtConnect, ResetAtConnect], false).await, (reset.clone(), 0));
+        assert_eq!(run(&[ResetAfterSend, Answer], false).await, (reset.clone(), 1));
+        assert_eq!(run(&[ResetAfterSend, Answer], true).await, (good.clone(), 2));
+        assert_eq!(run(&[ResetAfterSend, ResetAfterSend, Answer], true).await, (reset, 2));
+        assert_eq!(run(&[Silence, Answer], true).await, (Err(ErrorCode::MEI_TIMEOUT), 1), "it may still be at it");
+        assert_eq!(run(&[Busy, Busy, Answer], false).await, (good, 1));
+        assert_eq!(run(&[Busy; 8], false).await, (Err(ErrorCode::MEI_BUSY), 0));
     }
 }

@@ -1,6 +1,6 @@
 //! `amt activate` and `amt upgrade`: set up from the machine's own system.
 
-use super::{JournalFile, Keeper, LocalIdentity, Reach, identity};
+use super::{Here, Keeper, identity};
 use crate::cmd::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
@@ -111,13 +111,7 @@ struct How {
     secure: bool,
 
     #[command(flatten)]
-    local: LocalIdentity,
-
-    #[command(flatten)]
-    journal: JournalFile,
-
-    #[command(flatten)]
-    reach: Reach,
+    here: Here,
 }
 
 impl Activate {
@@ -138,10 +132,10 @@ impl How {
         let certificates = self.certificates(mode)?;
         let plan = self.plan()?;
         block_on(async {
-            let access = self.reach.access()?;
+            let access = self.here.reach.access()?;
             let told = status(&access).await?;
             let id = identity(told.facts.id)?;
-            let fleet = self.journal.open().await?;
+            let fleet = self.here.journal.open().await?;
             let record = fleet.record(id).await?;
             let wanted = if mode == ControlMode::Admin { Standing::Admin } else { Standing::Client };
             let known = record.as_ref().is_some_and(|record| record.verified);
@@ -151,7 +145,7 @@ impl How {
             }
             let mut job = ActivateJob::new(record.unwrap_or_else(|| Record::new(id)), plan, mode);
             job.certificates = certificates;
-            job.identity = self.local.identity();
+            job.identity = self.here.local.identity();
             (job.enable, job.secure) = (self.enable, self.secure);
             if !silent {
                 out.line(&format!("AMT {}, {id}: {}", told.facts.version, told.facts.standing.as_str()))?;
@@ -175,13 +169,13 @@ impl How {
             "control_mode": done.control_mode.as_str(),
             "changed": done.changed,
             "tls": done.tls.as_ref().map(|tls| tls.version.to_string()),
-            "journal": self.journal.journal,
+            "journal": self.here.journal.journal,
         });
         out.show(&document, |w| {
             let mode = done.control_mode.as_str();
             if done.changed {
                 writeln!(w, "the machine is in {mode} control mode, and took its new password")?;
-                writeln!(w, "its password is in {}", self.journal.journal.display())
+                writeln!(w, "its password is in {}", self.here.journal.journal.display())
             } else {
                 writeln!(
                     w,

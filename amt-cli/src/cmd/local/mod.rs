@@ -78,6 +78,19 @@ impl Reach {
     }
 }
 
+/// What commands that change this machine have in common.
+#[derive(clap::Args, Clone)]
+pub(super) struct Here {
+    #[command(flatten)]
+    pub(super) local: LocalIdentity,
+
+    #[command(flatten)]
+    pub(super) journal: JournalFile,
+
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
 /// Whom to accept on the local TLS port of newer firmware.
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Firmware")]

@@ -1,6 +1,6 @@
 //! `amt unprovision`: take the setup of this machine back.
 
-use super::{JournalFile, Keeper, LocalIdentity, Reach, identity};
+use super::{Here, Keeper, identity};
 use crate::cmd::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
@@ -26,26 +26,20 @@ pub(crate) struct Unprovision {
     password_file: Option<PathBuf>,
 
     #[command(flatten)]
-    local: LocalIdentity,
-
-    #[command(flatten)]
-    journal: JournalFile,
-
-    #[command(flatten)]
-    reach: Reach,
+    here: Here,
 }
 
 impl Unprovision {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let password = self.password_file.as_ref().map(|file| input::password(Some(file), "")).transpose()?;
         block_on(async {
-            let access = self.reach.access()?;
+            let access = self.here.reach.access()?;
             let id = identity(status(&access).await?.facts.id)?;
-            let fleet = self.journal.open().await?;
+            let fleet = self.here.journal.open().await?;
             let mut record = fleet.record(id).await?.unwrap_or_else(|| Record::new(id));
             record.admin_passwords.extend(password);
             let mut job = UnprovisionJob::new(record);
-            job.identity = self.local.identity();
+            job.identity = self.here.local.identity();
             job.extent = if self.partial { Extent::Partial } else { Extent::Full };
             let keeper = Keeper::new(fleet, Some(&mut *out));
             let done = unprovision(&access, job, &keeper).await;

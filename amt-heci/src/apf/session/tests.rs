@@ -6,7 +6,7 @@ use crate::apf::message::{AUTH, DIRECT, FORWARDING};
 const PORT: u16 = 16992;
 
 fn begin() -> Session {
-    let mut session = Session::new(Tick(0), SystemId::from_wire([7; 16]), 1000);
+    let mut session = Session::new(Tick(0), SystemId::from_wire([7; 16]), 1000, 1);
     assert!(matches!(sent(&mut session).as_slice(), [Message::ProtocolVersion { major: 1, minor: 0, .. }]));
     session
 }

@@ -105,10 +105,9 @@ fn setup(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
 
 fn admin_setup(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
     let Some(ha1) = password(call)? else { return Ok(Output::value(value::INVALID_PARAMETER)) };
-    if !may_set_up(device, call) || !device.local.chain_complete {
-        return Ok(Output::value(value::INVALID_STATE));
-    }
-    if !allows(device, ADMIN) {
+    // Where local ports speak TLS only, an administrator's setup goes by StartConfigurationHBased.
+    let elsewhere = device.config.persona.version.capabilities().local_tls_enforced;
+    if elsewhere || !may_set_up(device, call) || !device.local.chain_complete || !allows(device, ADMIN) {
         return Ok(Output::value(value::INVALID_STATE));
     }
     match signature(device, call)? {

@@ -60,6 +60,11 @@ impl Firmware {
     pub(super) fn lme_begin(&mut self, now: Tick, handle: MeiHandle) {
         self.mei.lme.by_handle.insert(handle, Session::default());
         self.mei.lme.count += 1;
+        self.say_stale_close(now, handle);
+    }
+
+    /// A CLOSE of the session before, where there was one.
+    fn say_stale_close(&mut self, now: Tick, handle: MeiHandle) {
         if self.device.config.lme.stale_close && self.mei.lme.count > 1 {
             self.lme_send(now, handle, &Message::Close { recipient: 0 });
         }
@@ -193,6 +198,8 @@ impl Firmware {
             },
         );
         self.lme_send(now, handle, &Message::OpenConfirmation { recipient: sender, sender: number, window: WINDOW });
+        // It may come as late as this.
+        self.say_stale_close(now, handle);
         if let Some(port) = service {
             self.outputs.push_back(Output::ChannelOpen { channel: id, port });
         }
