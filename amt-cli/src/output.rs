@@ -153,6 +153,15 @@ pub(crate) fn failure_json(failure: &Failure) -> Value {
     amt_fleet::json::failure(failure)
 }
 
+/// Findings for people that go with something else: severity, code and message, and under each what to do.
+pub(crate) fn write_findings(w: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
+    for finding in findings {
+        writeln!(w, "{:<7}  {}  {}", finding.severity, finding.code, finding.message)?;
+        writeln!(w, "         next: {}", finding.hint)?;
+    }
+    Ok(())
+}
+
 /// One finding, as `findings` lists them.
 pub(crate) fn finding_json(finding: &Finding) -> Value {
     json!({

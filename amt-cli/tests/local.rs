@@ -57,7 +57,7 @@ impl Machine {
     fn amt(&self, command: &[&str]) -> Output {
         let mut amt = Command::new(AMT);
         amt.args(command).arg("--json").arg("--mei").arg(self.path("mei0"));
-        if command[0] != "info" && command[0] != "start-hello" {
+        if matches!(command[0], "activate" | "upgrade" | "unprovision") {
             amt.arg("--journal").arg(self.path("journal.db"));
         }
         amt.output().unwrap()
@@ -208,4 +208,35 @@ fn a_setup_server_completes_a_machine_that_was_told_to_call_and_knows_its_passwo
         server.kill().unwrap();
         server.wait().unwrap();
     }
+}
+
+#[test]
+fn a_hello_sent_by_software_brings_the_setup_server_while_the_window_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, listening) = server(folder.path());
+    let (host, port) = listening.rsplit_once(':').unwrap();
+    // The machine knows no server, and nobody has opened its window.
+    let Some(machine) = Machine::start("16.0", "127.79.6.1", &[]) else {
+        server.kill().unwrap();
+        return;
+    };
+    std::fs::write(machine.path("otp"), "S3cret!9").unwrap();
+    let send = ["hello", "send", "--server", host, "--port", port, "--from", "127.79.6.1"];
+    let sent = machine.good(&send);
+    assert_eq!((&sent["from"], &sent["firmware_address"]), (&"127.79.6.1".into(), &"127.79.6.1".into()));
+    assert_eq!((&sent["hello"]["uuid"], &sent["hello"]["retry"]), (&machine.good(&["info"])["uuid"], &0.into()));
+    assert_eq!(sent["findings"][0]["code"], "WINDOW-UNKNOWN");
+    assert_eq!(machine.code(&["hello", "send", "--server", "127.79.6.200"]), 6001, "nobody listens there");
+    let otp = machine.path("otp");
+    machine.good(&["start-hello", "--otp-file", otp.to_str().unwrap()]);
+    let until = Instant::now() + Duration::from_secs(60);
+    while machine.standing() != "admin" {
+        assert!(Instant::now() < until, "the server does not set it up");
+        // Set up meanwhile, there is nothing to say any more.
+        machine.amt(&send);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert_eq!(machine.code(&send), 5003);
+    server.kill().unwrap();
+    server.wait().unwrap();
 }

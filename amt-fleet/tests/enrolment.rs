@@ -1,6 +1,6 @@
 //! The client of the intake against servers that answer as they like: well, late, never, and with intent to harm.
 
-use amt_core::{ErrorCode, Failure, SystemId};
+use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use amt_fleet::intake::client::{Client, ClientState, Ended, Enrolment, Pin, ServerUrl, Step, Trust, agent_facts};
 use amt_fleet::intake::wire::{AgentFacts, Stage, Token};
 use base64::Engine as _;
@@ -567,6 +567,12 @@ fn facts_are_the_machines_and_names_are_checked() {
             "{bad:?}: {failure:?}"
         );
     }
+    let mut system = read(folder.path());
+    system.version = Some(FirmwareVersion::new(16, 1));
+    system.standing = Some(amt_provision::local::Standing::InProvisioning);
+    let facts = agent_facts(&system, None).unwrap();
+    assert_eq!((facts.version.as_deref(), facts.control_mode.as_deref()), (Some("16.1"), Some("none")));
+    assert!(facts.report(id()).is_ok(), "the server takes it");
     put("proc/cmdline", "boot=live");
     let facts = agent_facts(&read(folder.path()), None).unwrap();
     assert_eq!((facts.environment.as_deref(), facts.host_name), (Some("live"), None), "a stick's own name is nobody's");

@@ -5,6 +5,7 @@ use crate::exception::{raise, raise_timeout};
 use crate::fleet::Token;
 use crate::wait::{broken, runtime, wait};
 use amt::System;
+use amt::local::LocalAccess;
 use amt_core::{ErrorCode, Failure};
 use amt_fleet::intake::client::{Client, ClientState, Ended, Enrolment, Pin, ServerUrl, Step, Trust, agent_facts};
 use amt_fleet::intake::wire::{self, AgentFacts, Status};
@@ -56,7 +57,14 @@ pub(crate) fn enroll<'py>(
     let (id, found) = match uuid {
         Some(uuid) => (id(uuid)?, named(name).map_err(raise)?),
         None => {
-            let system = py.detach(System::read).map_err(raise)?;
+            let mut system = py.detach(System::read).map_err(raise)?;
+            // A firmware that cannot be asked adds nothing.
+            if let Ok(access) = LocalAccess::system() {
+                system = crate::wait::wait(py, async move {
+                    let _ = system.ask_firmware(&access).await;
+                    Ok(system)
+                })?;
+            }
             (system.id, agent_facts(&system, name).map_err(raise)?)
         }
     };

@@ -123,7 +123,7 @@ section! {
     /// The machine's own operating system.
     Local {
         sku: u32, allowed_modes: Vec<u32>, leaf_restarts: bool, max_chain: usize, reply_ms: u64, lme_channels: usize,
-        lme_connections: usize, amthi_connections: usize, random_ready: bool, on_die: bool,
+        lme_connections: usize, amthi_connections: usize, random_ready: bool, on_die: bool, tls_only: bool,
     }
 }
 

@@ -177,6 +177,27 @@ async fn by_lms_where_it_answers_and_by_lme_where_it_does_not() {
     service.abort();
 }
 
+/// Firmware of a generation that says nothing of TLS beforehand, and offers nothing else.
+#[tokio::test]
+async fn tls_is_found_out_where_the_firmware_does_not_say_that_it_demands_it() {
+    let mut lab = Lab::new("14.0", [127, 60, 11, 1], |config| {
+        Arc::make_mut(&mut config.persona).local.tls_only = true;
+    })
+    .await;
+    assert!(!status(&lab.access).await.unwrap().facts.is_local_tls_enforced());
+    assert!(lab.activate(ControlMode::Client).await.unwrap());
+    lab.assert_opens();
+    unprovision(&lab.access, UnprovisionJob::new(lab.record()), &lab.journal).await.unwrap();
+    let lms = Ipv4Addr::new(127, 60, 11, 200);
+    (lab.access.route, lab.access.lms) = (Route::Lms, lms.into());
+    let device = lab.device.clone();
+    let service = tokio::spawn(async move { device.serve_lms(lms, 16992, 16993).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(lab.activate(ControlMode::Client).await.unwrap());
+    lab.assert_opens();
+    service.abort();
+}
+
 #[tokio::test]
 async fn defects_of_lme_are_survived_or_told() {
     let survived: [fn(&mut LmeDefects); 2] = [|d| d.replays_version = true, |d| d.stale_close = true];
@@ -220,6 +241,21 @@ async fn activation_takes_as_long_as_its_messages() {
     assert!(took <= allowed, "{took:?}, {allowed:?} are allowed; {:?}", lab.journal.notes.lock().unwrap());
     // 8 questions over HECI; 6 messages begin the session; two channels with 2 logins, 5 requests and their credit.
     assert_eq!(messages, 34);
+}
+
+#[tokio::test]
+async fn what_the_firmware_says_goes_into_the_facts_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = folder.path().join("sys/class/dmi/id");
+    std::fs::create_dir_all(&tables).unwrap();
+    std::fs::write(tables.join("product_uuid"), "4c4c4544-0051-3510-8052-b4c04f4e3132").unwrap();
+    let mut system = amt::System::read_under(folder.path()).unwrap();
+    let lab = Lab::new("16.0", [127, 60, 51, 1], |_| {}).await;
+    system.ask_firmware(&lab.access).await.unwrap();
+    assert_eq!((system.id, system.standing), (lab.id, Some(Standing::Unprovisioned)));
+    assert_eq!(system.version.map(|version| version.major), Some(16));
+    let wired = status(&lab.access).await.unwrap().wired.unwrap().mac.to_string();
+    assert_eq!(system.interfaces, [wired]);
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 mod name;
 mod progress;
 
+use super::local::access_to;
 use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
 use amt::System;
+use amt::local::LocalAccess;
 use amt_core::{ErrorCode, Failure};
 use amt_fleet::intake::client::{Client, ClientState, Ended, Enrolment, Pin, ServerUrl, Trust, agent_facts};
 use amt_fleet::intake::wire::{AgentFacts, Stage, Status, Token};
@@ -19,8 +21,8 @@ const MAX_CA_FILE: usize = 4 * 1024 * 1024;
 
 /// Enrol this machine at a setup server's intake and wait until it is provisioned
 ///
-/// Run on the machine itself, as root or administrator: reads UUID, model, serial number and network addresses from SMBIOS and the system, sends them
-/// with an enrolment token, and shows each stage as it comes: reported, heard (the firmware said hello), parked (the administrator has to decide),
+/// Run on the machine itself, as root or administrator: reads UUID, model, serial number and network addresses from SMBIOS and the system, and from
+/// the AMT firmware, where it can be asked, UUID, version, control mode and addresses; sends them with an enrolment token, and shows each stage as it comes: reported, heard (the firmware said hello), parked (the administrator has to decide),
 /// working, verified. The exit status is 0 when the machine is verified, 1 when the server refuses, provisioning failed or the time is over.
 ///
 /// The machine makes itself a key, which is kept in a file for root alone; run again, it is the same client and needs no token any more. If
@@ -71,6 +73,10 @@ pub(crate) struct Enroll {
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     timeout: humantime::Duration,
 
+    /// Device of the management engine interface, instead of the system's own
+    #[arg(long, value_name = "PATH")]
+    mei: Option<PathBuf>,
+
     /// Read the machine from a Linux file tree other than /
     #[arg(long, value_name = "FOLDER", hide = true)]
     system_root: Option<PathBuf>,
@@ -102,6 +108,11 @@ impl Enroll {
         };
         system.is_live |= self.live;
         let mut progress = Progress::new(out);
+        if let Some(access) = self.firmware()
+            && let Err(failure) = block_on(async { Ok(system.ask_firmware(&access?).await?) })
+        {
+            progress.no_firmware(failure.failure())?;
+        }
         progress.system(&system)?;
         let facts = self.facts(&system, &mut progress)?;
         let state = self.open_state(&system)?;
@@ -117,6 +128,11 @@ impl Enroll {
         let ended = block_on(async { Ok(enrolment.run(|step| progress.step(step)).await?) });
         progress.end()?;
         conclude(ended?, self.timeout.into(), &mut progress)
+    }
+
+    /// The way to the firmware; none from a recording of another machine.
+    fn firmware(&self) -> Option<Result<LocalAccess, Failure>> {
+        (self.mei.is_some() || self.system_root.is_none()).then(|| access_to(self.mei.as_deref(), None))
     }
 
     fn trust(&self) -> Result<Trust, Error> {

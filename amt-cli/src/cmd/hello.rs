@@ -1,5 +1,7 @@
 //! `amt hello decode FILE`: what a captured hello says.
 
+mod send;
+
 use super::{Error, Verdict};
 use crate::input;
 use crate::output::Output;
@@ -23,6 +25,7 @@ pub(crate) struct Hello {
 #[derive(clap::Subcommand)]
 enum Command {
     Decode(Decode),
+    Send(send::Send),
 }
 
 /// Say what a captured hello means
@@ -34,7 +37,10 @@ struct Decode {
 
 impl Hello {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let Command::Decode(Decode { file }) = self.command;
+        let file = match self.command {
+            Command::Decode(Decode { file }) => file,
+            Command::Send(send) => return send.run(out),
+        };
         let hello = decode(&input::read(&file, MAX_FILE)?)?;
         out.show(&document(&hello), |w| write(w, &hello))?;
         Ok(Verdict::Done)

@@ -34,6 +34,19 @@ impl HashAlgorithm {
         }
     }
 
+    /// Its number in a hello (`spec/hello-tls.md` §1.2).
+    pub const fn hello(self) -> amt_core::hello::HashAlgorithm {
+        use amt_core::hello::HashAlgorithm as Hello;
+        match self {
+            Self::Md5 => Hello::MD5,
+            Self::Sha1 => Hello::SHA1,
+            Self::Sha256 => Hello::SHA256,
+            Self::Sha384 => Hello::SHA384,
+            Self::Sha224 => Hello::SHA224,
+            Self::Sha512 => Hello::SHA512,
+        }
+    }
+
     const fn size(self) -> usize {
         match self {
             Self::Md5 => 16,

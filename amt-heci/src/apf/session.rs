@@ -9,6 +9,9 @@ use amt_core::{ErrorCode, Failure, SystemId, Tick};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// The firmware's port for WS-Man, and the same with TLS.
+const PLAIN: u16 = 16992;
+const SECURE: u16 = 16993;
 /// Most ports that the firmware may have forwarded.
 pub const MAX_FORWARDS: usize = 64;
 /// Most remarks that are kept.
@@ -110,7 +113,12 @@ impl Session {
             }
             State::Opening { port, until, .. } if now >= *until => {
                 let text = format!("the firmware does not answer that a channel to port {port} be opened");
-                self.state = State::Failed(Failure::new(ErrorCode::APF_REFUSED, STAGE, text));
+                let failure = if self.is_secure_only(*port) {
+                    tls_required(*port)
+                } else {
+                    Failure::new(ErrorCode::APF_REFUSED, STAGE, text)
+                };
+                self.state = State::Failed(failure);
             }
             _ => {}
         }
@@ -126,10 +134,15 @@ impl Session {
         }
     }
 
+    /// Whether the firmware lets its plain port be and forwards the one with TLS (`spec/heci.md` §5.3).
+    fn is_secure_only(&self, port: u16) -> bool {
+        port == PLAIN && !self.forwards.contains(&PLAIN.into()) && self.forwards.contains(&SECURE.into())
+    }
+
     /// Whether the channel is open; none: not yet.
     ///
     /// # Errors
-    /// `APF_REFUSED` if it was refused, `APF_PROTOCOL` if the session has ended.
+    /// `LOCAL_TLS_REQUIRED` if the firmware offers the port with TLS in its place, `APF_REFUSED` if it was refused, `APF_PROTOCOL` if the session has ended.
     pub fn is_open(&self) -> Result<Option<()>, Failure> {
         match (&self.failed, &self.state) {
             (Some(failure), _) | (_, State::Failed(failure)) => Err(failure.clone()),
@@ -234,7 +247,8 @@ impl Session {
             },
             Message::OpenFailure { recipient, reason } => match &self.state {
                 State::Opening { number, port, .. } if *number == recipient => {
-                    self.state = State::Failed(refused(*port, reason));
+                    let failure = if self.is_secure_only(*port) { tls_required(*port) } else { refused(*port, reason) };
+                    self.state = State::Failed(failure);
                 }
                 _ => self.note_down(format!("a channel was refused that nobody waits for ({recipient})")),
             },
@@ -329,6 +343,11 @@ impl Session {
         }
         self.notes.push_back(text);
     }
+}
+
+fn tls_required(port: u16) -> Failure {
+    let text = format!("the firmware opens no channel to its plain port {port}, and offers port {SECURE} with TLS");
+    Failure::new(ErrorCode::LOCAL_TLS_REQUIRED, STAGE, text)
 }
 
 fn refused(port: u16, reason: u32) -> Failure {

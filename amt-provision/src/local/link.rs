@@ -32,22 +32,33 @@ pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
 ) -> Result<Session<T, R>, Failure> {
     cx.event(Event::Step(Step::ConnectLocally));
     let mut look = Comeback::within(cx.now(), RESTART);
+    let mut secure = facts.is_local_tls_enforced();
     loop {
-        let opened = if facts.is_local_tls_enforced() {
+        let opened = if secure {
             let plan = TlsPlan::new(identity.clone());
             Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await
         } else {
             Session::open_plain(cx, &authority(PLAIN), PLAIN, random.fork()).await
         };
         match opened {
-            // The firmware's network restarts after many a change, and its local ports with it.
-            Err(failure) if failure.code == ErrorCode::APF_REFUSED && !look.is_over(cx.now()) => {
+            // Not every firmware says so beforehand.
+            Err(failure) if failure.code == ErrorCode::LOCAL_TLS_REQUIRED && !secure => {
+                cx.note(failure.message);
+                secure = true;
+            }
+            // The firmware's network restarts after many a change, and its local ports with it; the local management service then
+            // takes a connection and drops it.
+            Err(failure) if is_away(failure.code) && !look.is_over(cx.now()) => {
                 cx.note(format!("the firmware's local port is not open yet: {}", failure.message));
                 look.wait(cx).await?;
             }
             opened_or_not => return opened_or_not.map_err(|failure| failure.at(Step::ConnectLocally.name())),
         }
     }
+}
+
+const fn is_away(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::APF_REFUSED | ErrorCode::CONNECTION_RESET | ErrorCode::CONNECTION_CLOSED)
 }
 
 /// Opens the local TLS port to a machine that waits for the owner of a certificate.

@@ -9,6 +9,7 @@ mod ask;
 pub mod blocker;
 mod chain;
 mod classic;
+mod hello;
 mod link;
 mod secure;
 pub mod start;

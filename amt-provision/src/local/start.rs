@@ -3,7 +3,7 @@
 
 use super::activate::leave_provisioning;
 use super::ask::{ask, ask_if_known};
-use super::status::{Facts, Standing, read_standing, wired};
+use super::status::{Facts, PSK, Standing, read_standing, wired};
 use crate::commit::Comeback;
 use crate::event::Event;
 use crate::machine::{Cx, Machine};
@@ -123,7 +123,7 @@ impl Run {
         let step = Step::ReadFirmware;
         let mode = ask(&self.cx, step, &GetProvisioningTlsMode {}).await?.value;
         match mode {
-            1 => return Ok(HelloMode::Psk),
+            PSK => return Ok(HelloMode::Psk),
             2 => {}
             other => {
                 let text = format!(

@@ -4,13 +4,14 @@ use super::ask::{ask, ask_client, ask_if_known};
 use crate::event::Event;
 use crate::machine::{Cx, Machine};
 use crate::step::Step;
+use amt_core::psk::Pid;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use amt_heci::amthi::{
-    CodeVersions, ConfigServer, EnumerateHashHandles, FqdnAnswer, GetCertHashEntry, GetCodeVersions,
-    GetConfigServerData, GetControlMode, GetDnsSuffixList, GetFqdn, GetLanInterfaceSettings, GetMacAddresses,
-    GetPkiFqdnSuffix, GetProvisioningMode, GetProvisioningState, GetProvisioningTlsMode, GetRedirectionState,
-    GetRemoteAccessConnectionStatus, GetRngSeedStatus, GetUuid, GetZeroTouchEnabled, HashAlgorithm, LanInterface,
-    MacAddresses, RemoteAccessStatus,
+    CodeVersions, ConfigServer, EnumerateHashHandles, FqdnAnswer, GetAdminNetAclEntryStatus, GetCertHashEntry,
+    GetCodeVersions, GetConfigServerData, GetControlMode, GetDnsSuffixList, GetFqdn, GetLanInterfaceSettings,
+    GetMacAddresses, GetPid, GetPkiFqdnSuffix, GetProvisioningMode, GetProvisioningState, GetProvisioningTlsMode,
+    GetRedirectionState, GetRemoteAccessConnectionStatus, GetRngSeedStatus, GetUuid, GetZeroTouchEnabled,
+    HashAlgorithm, LanInterface, MacAddresses, RemoteAccessStatus,
 };
 use amt_heci::mei::Client;
 use amt_heci::mkhi::{self, MkhiVersion, MkhiVersions, Rule};
@@ -18,6 +19,8 @@ use amt_heci::watchdog::{Enabled, IS_CHANGE_TO_AMT_ENABLED};
 use std::convert::Infallible;
 
 const STEP: Step = Step::ReadFirmware;
+/// TLS mode of a machine that waits for a pre-shared key.
+pub(super) const PSK: u32 = 1;
 const WIRED: u32 = 0;
 const WIRELESS: u32 = 1;
 
@@ -175,6 +178,10 @@ pub struct LocalStatus {
     pub zero_touch: Option<bool>,
     /// 0 not ready, 1 pre-shared, 2 certificates.
     pub tls_mode: Option<u32>,
+    /// The pre-shared key that the firmware has, where it waits for one.
+    pub pid: Option<Pid>,
+    /// The administrator's password is the factory's.
+    pub admin_is_factory: Option<bool>,
     /// 0 there are random numbers for keys, 1 they are being made, 2 there are none.
     pub rng_status: Option<u32>,
     /// Roots that the firmware trusts.
@@ -225,10 +232,14 @@ impl LocalStatus {
         let versions = ask_client(cx, STEP, Client::Mkhi, &mkhi::GET_FW_VERSION, MkhiVersions::decode).await?;
         let platform = mkhi::get_rule(mkhi::rule::PLATFORM);
         let platform = ask_client(cx, STEP, Client::Mkhi, &platform, Rule::decode).await?;
+        let tls_mode = number(ask_if_known(cx, STEP, &GetProvisioningTlsMode {}).await?);
+        let pid = if tls_mode == Some(PSK) { ask_if_known(cx, STEP, &GetPid {}).await? } else { None };
         Ok(Self {
             provisioning_mode: ask_if_known(cx, STEP, &GetProvisioningMode {}).await?.map(|answer| answer.mode),
             zero_touch: ask_if_known(cx, STEP, &GetZeroTouchEnabled {}).await?.map(|answer| answer.value),
-            tls_mode: number(ask_if_known(cx, STEP, &GetProvisioningTlsMode {}).await?),
+            tls_mode,
+            pid: pid.map(|answer| Pid(answer.pid)),
+            admin_is_factory: ask_if_known(cx, STEP, &GetAdminNetAclEntryStatus {}).await?.map(|answer| answer.value),
             rng_status: number(ask_if_known(cx, STEP, &GetRngSeedStatus {}).await?),
             roots: read_roots(cx).await?,
             wired: interface(cx, WIRED).await?,

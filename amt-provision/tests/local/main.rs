@@ -4,6 +4,8 @@
 mod clock;
 mod world;
 
+use amt_core::hello::{Hello, HelloKind};
+use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Secret, Severity};
 use amt_provision::local::status::Status;
 use amt_provision::local::{
@@ -327,18 +329,18 @@ fn no_hello_comes_before_start_hello() {
     for persona in ["3.2", "5.0", "7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "21.0"] {
         let mut world = World::new(persona);
         world.advance_by(Duration::from_secs(3600));
-        assert_eq!(world.hellos, 0, "{persona}");
+        assert_eq!(world.hellos.len(), 0, "{persona}");
         let mut job = Start::default();
         job.otp = Some(Secret::from("S3cret!9"));
         let started = world.run(job.start(), None, nothing).value();
         assert_eq!(started.standing, Standing::Unprovisioned);
         world.advance_by(Duration::from_secs(5));
-        assert!(world.hellos > 0, "{persona}");
+        assert!(!world.hellos.is_empty(), "{persona}");
         let standing = world.run(Stop::default().start(), None, nothing).value();
         assert_eq!(standing, Standing::Unprovisioned);
-        let so_far = world.hellos;
+        let so_far = world.hellos.len();
         world.advance_by(Duration::from_secs(3600));
-        assert_eq!(world.hellos, so_far, "{persona}: stopped");
+        assert_eq!(world.hellos.len(), so_far, "{persona}: stopped");
     }
 }
 
@@ -377,7 +379,7 @@ fn start_hello_survives_every_fault() {
                     world.run(Start::default().start(), None, nothing).value();
                 }
                 world.advance_by(Duration::from_secs(5));
-                assert!(world.hellos > 0, "{persona} {kind} at {number}");
+                assert!(!world.hellos.is_empty(), "{persona} {kind} at {number}");
                 if world.firmware.mei_messages() < number {
                     break;
                 }
@@ -410,4 +412,32 @@ fn status_tells_everything_and_what_is_in_the_way() {
     let mut world = World::new("3.2");
     let status = world.run(Status::default().start(), None, nothing).value();
     assert_eq!(status.facts.standing, Standing::Unprovisioned, "without control mode");
+}
+
+#[test]
+fn a_hello_sent_by_software_is_the_one_that_the_firmware_sends() {
+    let pair = PskPair::generate(|bytes| {
+        bytes.fill(7);
+        Ok::<_, ()>(())
+    });
+    for (persona, psk) in [("3.2", Some(pair.unwrap())), ("9.5", None), ("16.0", None), ("21.0", None)] {
+        let mut world = World::with(persona, |config| config.psk = psk.clone());
+        let ours = world.run(Status::default().start(), None, nothing).value().hello().unwrap();
+        world.run(Start::default().start(), None, nothing).value();
+        world.advance_by(Duration::from_secs(60));
+        let mut theirs = Hello::decode(world.hellos.first().expect(persona)).unwrap();
+        theirs.retry = 0;
+        assert_eq!(ours, theirs, "{persona}");
+        assert_eq!(matches!(ours.kind, HelloKind::Psk { .. }), psk.is_some(), "{persona}");
+    }
+}
+
+#[test]
+fn no_hello_is_made_that_would_be_in_vain() {
+    let hello = |world: &mut World| world.run(Status::default().start(), None, nothing).value().hello();
+    let mut world = World::with("16.0", |config| config.roots.clear());
+    assert_eq!(hello(&mut world).unwrap_err().code, ErrorCode::WRONG_STATE);
+    let mut world = World::new("16.0");
+    world.run(activate(&world, ControlMode::Client), None, keep).value();
+    assert_eq!(hello(&mut world).unwrap_err().code, ErrorCode::ALREADY_PROVISIONED);
 }

@@ -61,7 +61,7 @@ pub(crate) struct World {
     pub(crate) chain: ProvisioningChain,
     /// Records by the disk of the machine.
     pub(crate) disk: Option<Vec<u8>>,
-    pub(crate) hellos: usize,
+    pub(crate) hellos: Vec<Vec<u8>>,
     connection: Option<u64>,
     connections: u64,
     mei_answers: VecDeque<(MeiHandle, Vec<u8>)>,
@@ -93,7 +93,7 @@ impl World {
             firmware: Firmware::new(config),
             chain,
             disk: None,
-            hellos: 0,
+            hellos: Vec::new(),
             connection: None,
             connections: 0,
             mei_answers: VecDeque::new(),
@@ -330,7 +330,7 @@ impl World {
     fn drain(&mut self, inputs: &mut VecDeque<Input>) {
         while let Some(output) = self.firmware.poll() {
             match output {
-                FirmwareOutput::Hello { .. } => self.hellos += 1,
+                FirmwareOutput::Hello { bytes, .. } => self.hellos.push(bytes),
                 FirmwareOutput::Transmit { connection, bytes } if Some(connection) == self.connection => {
                     inputs.push_back(Input::Bytes(bytes));
                 }

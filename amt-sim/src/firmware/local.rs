@@ -63,7 +63,8 @@ impl LocalState {
 impl Device {
     /// Whether the local ports demand TLS.
     pub(crate) fn local_tls(&self) -> bool {
-        self.config.persona.version.capabilities().local_tls_enforced || self.active.local.enabled
+        let persona = &self.config.persona;
+        persona.version.capabilities().local_tls_enforced || persona.local.tls_only || self.active.local.enabled
     }
 
     /// What the caller may do. The system account sets the machine up, and then only reads.

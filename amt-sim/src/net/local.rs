@@ -1,6 +1,6 @@
 //! The machine's own system: connections to the firmware's clients, and what local management passes on.
 
-use super::machine::{Event, Shared};
+use super::machine::{Event, Shared, accept};
 use crate::firmware::{ChannelId, MeiGone, MeiHandle, MeiRefusal, Port};
 use amt_heci::mei::{Connected, Guid};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,23 +60,35 @@ impl MeiDevice {
     }
 
     /// Passes connections to `address`, on the ports given, on to the local side of the firmware: what the local management service
-    /// of an operating system does. Runs until it is dropped.
+    /// of an operating system does. As that one, it listens only at the ports that the firmware offers. Runs until it is dropped.
     ///
     /// # Errors
     /// If a port is in use.
     pub async fn serve_lms(&self, address: Ipv4Addr, plain: u16, secure: u16) -> std::io::Result<()> {
-        let plain = TcpListener::bind(SocketAddr::from((address, plain))).await?;
-        let secure = TcpListener::bind(SocketAddr::from((address, secure))).await?;
+        let mut offered = self.shared.local_ports.subscribe();
+        let [mut at_plain, mut at_secure] = [None, None];
         loop {
-            let (accepted, port) = tokio::select! {
-                accepted = plain.accept() => (accepted, Port::Plain),
-                accepted = secure.accept() => (accepted, Port::Secure),
+            let (is_plain, is_secure) = *offered.borrow_and_update();
+            follow(&mut at_plain, is_plain, address, plain).await?;
+            follow(&mut at_secure, is_secure, address, secure).await?;
+            let (tcp, port) = tokio::select! {
+                (tcp, _) = accept(at_plain.as_ref()) => (tcp, Port::Plain),
+                (tcp, _) = accept(at_secure.as_ref()) => (tcp, Port::Secure),
+                _ = offered.changed() => continue,
             };
-            if let Ok((tcp, _)) = accepted {
-                let _ = self.events.send(Event::Local { tcp, port });
-            }
+            let _ = self.events.send(Event::Local { tcp, port });
         }
     }
+}
+
+/// Begins or ends to listen.
+async fn follow(listener: &mut Option<TcpListener>, on: bool, address: Ipv4Addr, port: u16) -> std::io::Result<()> {
+    if on && listener.is_none() {
+        *listener = Some(TcpListener::bind(SocketAddr::from((address, port))).await?);
+    } else if !on {
+        *listener = None;
+    }
+    Ok(())
 }
 
 impl MeiSlot {

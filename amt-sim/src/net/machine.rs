@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long a hello connection may take to come up.
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(super) wire: Counts,
     /// Who reads the messages of the firmware's clients.
     mei: Mutex<BTreeMap<MeiHandle, UnboundedSender<Vec<u8>>>>,
+    /// Which ports the firmware offers to its own system: plain, with TLS.
+    pub(super) local_ports: watch::Sender<(bool, bool)>,
 }
 
 /// What the network saw, whatever the firmware made of it.
@@ -65,6 +68,7 @@ impl Shared {
             changed,
             wire: Counts::default(),
             mei: Mutex::default(),
+            local_ports: watch::Sender::new((false, false)),
         }
     }
 
@@ -226,7 +230,8 @@ pub(super) async fn run(
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+/// The next connection; without a listener there is none, ever.
+pub(super) async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
         match listener.accept().await {
@@ -285,11 +290,15 @@ impl Task {
 
     async fn feed(&mut self, input: Input<'_>) {
         let now = self.shared.now();
-        let outputs: Vec<Output> = {
+        let (outputs, ports): (Vec<Output>, _) = {
             let mut firmware = self.shared.firmware();
             firmware.handle(now, input);
-            std::iter::from_fn(|| firmware.poll()).collect()
+            (std::iter::from_fn(|| firmware.poll()).collect(), firmware.local_ports())
         };
+        // A restart is no word about the ports.
+        if ports != (false, false) {
+            self.shared.local_ports.send_if_modified(|told| std::mem::replace(told, ports) != ports);
+        }
         self.shared.changed.store(true, Ordering::SeqCst);
         for output in outputs {
             match output {

@@ -1,9 +1,11 @@
 //! WS-Man from the machine's own system: by its local management service (LMS) where there is one, else by the firmware's client LME.
 
+mod hello;
 mod lme;
 mod procedure;
 mod sign;
 
+pub use hello::{SentHello, send_hello};
 pub use procedure::{ActivateJob, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision};
 pub use sign::{NoSigner, Signer};
 
@@ -20,6 +22,10 @@ use tokio::time::timeout;
 const STAGE: &str = "connect-locally";
 /// How long a local service may take to accept.
 const ACCEPT: Duration = Duration::from_secs(3);
+
+/// The firmware's port for WS-Man, and the same with TLS.
+const PLAIN: u16 = 16992;
+const SECURE: u16 = 16993;
 
 /// By which way the firmware's network services are reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,11 +86,13 @@ impl LocalChannel {
     /// Connects to `port`, in place of the connection before.
     pub(crate) async fn connect(&mut self, port: u16) -> Result<Wire, Failure> {
         match self.access.route {
-            Route::Lms => return self.dial(port).await,
+            Route::Lms => return self.dial_lms(port).await,
             // Once the firmware was reached without LMS, there is none.
-            Route::Auto if self.lme.is_none() => match self.dial(port).await {
+            Route::Auto if self.lme.is_none() => match self.dial_lms(port).await {
                 Ok(wire) => return Ok(wire),
-                Err(failure) if failure.code == ErrorCode::LMS_HUNG => return Err(failure),
+                Err(failure) if matches!(failure.code, ErrorCode::LMS_HUNG | ErrorCode::LOCAL_TLS_REQUIRED) => {
+                    return Err(failure);
+                }
                 Err(_) => {}
             },
             Route::Auto | Route::Lme => {}
@@ -105,6 +113,21 @@ impl LocalChannel {
         let connected = lme.connect(port).await;
         self.lme = Some(lme);
         connected
+    }
+
+    /// Connects to LMS. It listens at the ports that the firmware offers: one with TLS alone means that the plain one is not offered.
+    async fn dial_lms(&self, port: u16) -> Result<Wire, Failure> {
+        match self.dial(port).await {
+            Err(failure) if failure.code == ErrorCode::CONNECT_REFUSED && port == PLAIN => {
+                if self.dial(SECURE).await.is_err() {
+                    return Err(failure);
+                }
+                let text =
+                    format!("the local management service listens at port {SECURE} with TLS, and not at {PLAIN}");
+                Err(Failure::new(ErrorCode::LOCAL_TLS_REQUIRED, STAGE, text))
+            }
+            connected_or_not => connected_or_not,
+        }
     }
 
     async fn dial(&self, port: u16) -> Result<Wire, Failure> {

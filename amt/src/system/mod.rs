@@ -8,7 +8,9 @@ mod sysfs;
 #[cfg(windows)]
 mod windows;
 
-use amt_core::{ErrorCode, Failure, SystemId};
+use crate::local::LocalAccess;
+use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
+use amt_provision::local::Standing;
 use std::path::Path;
 
 pub use smbios::{MAX_SMBIOS, Smbios};
@@ -39,6 +41,10 @@ pub struct System {
     pub dns_suffix: Option<String>,
     /// The operating system was started from a stick or from the network: what it says of names is not the machine's.
     pub is_live: bool,
+    /// Version of AMT, after [`ask_firmware`](Self::ask_firmware).
+    pub version: Option<FirmwareVersion>,
+    /// How AMT stands, after [`ask_firmware`](Self::ask_firmware).
+    pub standing: Option<Standing>,
 }
 
 impl System {
@@ -66,6 +72,24 @@ impl System {
     /// As [`read`](Self::read).
     pub fn read_under(root: &Path) -> Result<Self, Failure> {
         sysfs::read(root)
+    }
+
+    /// Adds what the AMT firmware says over `access`: version, standing and the addresses of its interfaces. Its UUID takes the place of
+    /// the tables', because it is the one that it says in its hello.
+    ///
+    /// # Errors
+    /// The 3xxx codes of [`local::status`](crate::local::status); then nothing was changed.
+    pub async fn ask_firmware(&mut self, access: &LocalAccess) -> Result<(), Failure> {
+        let status = crate::local::status(access).await?;
+        self.id = status.facts.id.filter(|id| id.is_usable_as_key()).unwrap_or(self.id);
+        self.version = Some(status.facts.version);
+        self.standing = Some(status.facts.standing);
+        for mac in [&status.wired, &status.wireless].into_iter().flatten().map(|lan| lan.mac.to_string()) {
+            if !self.interfaces.contains(&mac) && self.interfaces.len() < MAX_INTERFACES {
+                self.interfaces.push(mac);
+            }
+        }
+        Ok(())
     }
 }
 

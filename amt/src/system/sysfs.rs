@@ -33,6 +33,8 @@ pub(super) fn read(root: &Path) -> Result<System, Failure> {
         dns_suffix: dns_suffix(root),
         is_live: text("proc/cmdline")
             .is_some_and(|line| line.split(' ').any(|w| LIVE.iter().any(|l| w.starts_with(l)))),
+        version: None,
+        standing: None,
     })
 }
 

@@ -27,6 +27,8 @@ pub(super) fn read() -> Result<System, Failure> {
         host_name: std::env::var("COMPUTERNAME").ok().and_then(|name| smbios::clean(&name)),
         dns_suffix: ipconfig::computer::get_domain().ok().flatten().map(|domain| domain.to_lowercase()),
         is_live: LOCAL_MACHINE.open(PE_KEY).is_ok(),
+        version: None,
+        standing: None,
     })
 }
 

@@ -6,6 +6,7 @@ use amt::System;
 use amt_core::Failure;
 use amt_fleet::intake::client::Step;
 use amt_fleet::intake::wire::Status;
+use amt_provision::local::Standing;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
@@ -35,11 +36,23 @@ impl<'a> Progress<'a> {
             "serial": system.serial,
             "mac": system.interfaces,
             "os": system.os,
+            "version": system.version.map(|version| version.to_string()),
+            "standing": system.standing.map(Standing::as_str),
             "environment": if system.is_live { "live" } else { "installed" },
         }))?;
         let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
         self.out.line(&format!("this machine is {}, serial number {}", or(&system.model), or(&system.serial)))?;
-        self.out.line(&format!("UUID {}, network {}", system.id, system.interfaces.join(" ")))
+        self.out.line(&format!("UUID {}, network {}", system.id, system.interfaces.join(" ")))?;
+        match (system.version, system.standing) {
+            (Some(version), Some(standing)) => self.out.line(&format!("AMT {version}, {}", standing.as_str())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The firmware could not be asked: what it would have added is missing, and nothing else.
+    pub(super) fn no_firmware(&mut self, failure: &Failure) -> Result<(), Failure> {
+        self.out.json_line(&json!({ "event": "no-firmware", "error": failure_json(failure) }))?;
+        self.out.line(&format!("the AMT firmware is not asked: {}", failure.message))
     }
 
     pub(super) fn step(&mut self, step: Step) {

@@ -2,7 +2,7 @@
 
 use super::Reach;
 use crate::cmd::{Error, Verdict, block_on};
-use crate::output::{Output, finding_json};
+use crate::output::{Output, finding_json, write_findings};
 use amt_core::{Finding, Severity};
 use amt_heci::amthi::LanInterface;
 use amt_heci::hfsts::StatusRegisters;
@@ -123,6 +123,8 @@ fn document(
                 2 => "pki",
                 _ => "not-ready",
             }),
+            "pid": status.pid.map(|pid| pid.to_string()),
+            "factory_credentials": status.admin_is_factory,
             "random_numbers": status.rng_status.map(|status| match status {
                 0 => "ready",
                 1 => "in-progress",
@@ -220,9 +222,5 @@ fn write(
         return writeln!(w, "\nnothing is in the way of provisioning");
     }
     writeln!(w)?;
-    for finding in findings {
-        writeln!(w, "{:<7}  {}  {}", finding.severity, finding.code, finding.message)?;
-        writeln!(w, "         next: {}", finding.hint)?;
-    }
-    Ok(())
+    write_findings(w, findings)
 }

@@ -14,7 +14,7 @@ use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::Fleet;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// How the firmware of this machine is reached.
@@ -52,22 +52,7 @@ enum Way {
 impl Reach {
     /// The way to the firmware.
     pub(super) fn access(&self) -> Result<LocalAccess, Failure> {
-        let mut access = match &self.mei {
-            #[cfg(target_os = "linux")]
-            Some(path) => {
-                let mut mei = amt::mei::LinuxMei::at(path);
-                if let Some(folder) = &self.mei_facts {
-                    mei = mei.with_facts(folder);
-                }
-                LocalAccess::new(std::sync::Arc::new(mei))
-            }
-            #[cfg(not(target_os = "linux"))]
-            Some(_) => {
-                let text = "a device can be named on Linux only";
-                return Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", text));
-            }
-            None => LocalAccess::system()?,
-        };
+        let mut access = access_to(self.mei.as_deref(), self.mei_facts.as_deref())?;
         access.lms = self.lms;
         access.route = match self.route {
             Way::Auto => Route::Auto,
@@ -75,6 +60,26 @@ impl Reach {
             Way::Lme => Route::Lme,
         };
         Ok(access)
+    }
+}
+
+/// The firmware behind the device at this path, with its facts in that folder, or behind the system's own.
+pub(super) fn access_to(mei: Option<&Path>, facts: Option<&Path>) -> Result<LocalAccess, Failure> {
+    match mei {
+        #[cfg(target_os = "linux")]
+        Some(path) => {
+            let mut mei = amt::mei::LinuxMei::at(path);
+            if let Some(folder) = facts {
+                mei = mei.with_facts(folder);
+            }
+            Ok(LocalAccess::new(std::sync::Arc::new(mei)))
+        }
+        #[cfg(not(target_os = "linux"))]
+        Some(_) => {
+            let _ = facts;
+            Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", "a device can be named on Linux only"))
+        }
+        None => LocalAccess::system(),
     }
 }
 

@@ -30,6 +30,7 @@ use super::wire::{self, AgentFacts, ClientKey, Enroll, Facts, Status, Token};
 use crate::fact::FactKey;
 use amt::System;
 use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::local::Standing;
 use connection::{Connection, Question, words};
 use hyper::Method;
 use serde::Serialize;
@@ -155,6 +156,8 @@ pub fn agent_facts(system: &System, name: Option<&str>) -> Result<AgentFacts, Fa
         model: fit(FactKey::Model, system.model.as_deref()),
         serial: fit(FactKey::Serial, system.serial.as_deref()),
         dns_suffix: fit(FactKey::DnsSuffix, system.dns_suffix.as_deref()),
+        version: system.version.map(|version| version.to_string()),
+        control_mode: system.standing.and_then(control_mode).map(str::to_owned),
         ..AgentFacts::default()
     };
     match name {
@@ -175,6 +178,16 @@ pub fn agent_facts(system: &System, name: Option<&str>) -> Result<AgentFacts, Fa
         None => {}
     }
     Ok(facts)
+}
+
+/// The word of [`FactKey::ControlMode`]; firmware that is too old to have one tells none.
+const fn control_mode(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Unprovisioned | Standing::InProvisioning => Some("none"),
+        Standing::Client => Some("client"),
+        Standing::Admin => Some("admin"),
+        _ => None,
+    }
 }
 
 const HOW_TO_NAME: &str =

@@ -81,6 +81,23 @@ fn a_channel_is_asked_for_without_a_forward_after_a_second() {
 }
 
 #[test]
+fn firmware_that_offers_only_tls_is_told_from_one_that_refuses() {
+    let mut session = begin();
+    came(&mut session, &Message::ServiceRequest { service: FORWARDING.into() });
+    came(&mut session, &forward(16993));
+    session.open(Tick(0), 16992);
+    session.timeout(session.deadline().unwrap());
+    sent(&mut session);
+    came(&mut session, &Message::OpenFailure { recipient: 1, reason: 2 });
+    assert_eq!(session.is_open().unwrap_err().code, ErrorCode::LOCAL_TLS_REQUIRED);
+    came(&mut session, &forward(16992));
+    session.open(Tick(5000), 16992);
+    sent(&mut session);
+    came(&mut session, &Message::OpenFailure { recipient: 2, reason: 2 });
+    assert_eq!(session.is_open().unwrap_err().code, ErrorCode::APF_REFUSED);
+}
+
+#[test]
 fn a_refused_channel_is_told_with_its_reason() {
     let mut session = begin();
     came(&mut session, &forward(PORT));
