@@ -198,6 +198,19 @@ async fn tls_is_found_out_where_the_firmware_does_not_say_that_it_demands_it() {
     service.abort();
 }
 
+/// The system takes connections for a service that no longer does anything.
+#[tokio::test]
+async fn a_service_that_hangs_is_told_from_one_that_is_absent() {
+    let mut lab = Lab::new("16.0", [127, 60, 12, 1], |_| {}).await;
+    let lms = Ipv4Addr::new(127, 60, 12, 200);
+    (lab.access.route, lab.access.lms) = (Route::Auto, lms.into());
+    let _hung = tokio::net::TcpListener::bind((lms, 16992)).await.unwrap();
+    let failure = lab.activate(ControlMode::Client).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::LMS_HUNG, "{failure:?}");
+    assert!(failure.hint.contains("restart the service LMS"), "{failure:?}");
+    assert_eq!(status(&lab.access).await.unwrap().facts.standing, Standing::Unprovisioned);
+}
+
 #[tokio::test]
 async fn defects_of_lme_are_survived_or_told() {
     let survived: [fn(&mut LmeDefects); 2] = [|d| d.replays_version = true, |d| d.stale_close = true];

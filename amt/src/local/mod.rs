@@ -72,24 +72,40 @@ pub(crate) struct LocalChannel {
     access: LocalAccess,
     id: SystemId,
     lme: Option<Lme>,
+    /// The last connection was to LMS.
+    is_by_lms: bool,
 }
 
 impl LocalChannel {
     pub(crate) fn new(access: LocalAccess, id: SystemId) -> Self {
-        Self { access, id, lme: None }
+        Self { access, id, lme: None, is_by_lms: false }
     }
 
     pub(crate) fn mei(&self) -> &dyn Mei {
         self.access.mei.as_ref()
     }
 
+    /// What a failure means by the way that was taken: the system accepts connections for a service that hangs, and no answer comes.
+    fn judge(&self, failure: Failure) -> Failure {
+        let silent = matches!(failure.code, ErrorCode::REPLY_TIMEOUT | ErrorCode::CONNECT_TIMEOUT);
+        if !self.is_by_lms || !silent {
+            return failure;
+        }
+        let text = format!("the local management service at {} does not answer: {}", self.access.lms, failure.message);
+        Failure::new(ErrorCode::LMS_HUNG, failure.stage, text)
+    }
+
     /// Connects to `port`, in place of the connection before.
     pub(crate) async fn connect(&mut self, port: u16) -> Result<Wire, Failure> {
+        self.is_by_lms = self.access.route == Route::Lms;
         match self.access.route {
             Route::Lms => return self.dial_lms(port).await,
             // Once the firmware was reached without LMS, there is none.
             Route::Auto if self.lme.is_none() => match self.dial_lms(port).await {
-                Ok(wire) => return Ok(wire),
+                Ok(wire) => {
+                    self.is_by_lms = true;
+                    return Ok(wire);
+                }
                 Err(failure) if matches!(failure.code, ErrorCode::LMS_HUNG | ErrorCode::LOCAL_TLS_REQUIRED) => {
                     return Err(failure);
                 }

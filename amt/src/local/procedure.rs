@@ -142,7 +142,8 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
         None => &own,
     };
     let way = Way::Local(&mut channel, signer);
-    drive_by(way, &mut activate.start(), id, &chains, host, &Records(host)).await
+    let done = drive_by(way, &mut activate.start(), id, &chains, host, &Records(host)).await;
+    done.map_err(|failure| channel.judge(failure))
 }
 
 /// Takes the setup of this machine back.
@@ -161,7 +162,8 @@ pub async fn unprovision<H: Host>(
     unprovision.seed = random_seed()?;
     let mut channel = LocalChannel::new(access.clone(), id);
     let way = Way::Local(&mut channel, &NoSigner);
-    drive_by(way, &mut unprovision.start(), id, &[], host, &Records(host)).await
+    let done = drive_by(way, &mut unprovision.start(), id, &[], host, &Records(host)).await;
+    done.map_err(|failure| channel.judge(failure))
 }
 
 /// Runs a procedure that keeps no record and reports nothing.
