@@ -129,6 +129,23 @@ fn info_activate_upgrade_and_back_over_lme() {
 }
 
 #[test]
+fn the_chips_own_certificates_are_checked_against_the_root_that_is_given() {
+    let Some(machine) = Machine::start("21.0", "127.79.7.1", &[]) else { return };
+    let certificate = machine.certificate();
+    let wrong = machine.path("certs/root.pem");
+    let activate = |root: &Path| {
+        machine.amt(&["activate", "--acm", "--pem", &certificate, "--ondie-root", root.to_str().unwrap()])
+    };
+    let output = activate(&wrong);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["name"], "ONDIE_CHAIN", "{error}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("root: the chain ends at"), "{error}");
+    assert_eq!(machine.standing(), "unprovisioned", "the firmware is taken out of its setup");
+    assert!(activate(&machine.path("certs/ondie-root.pem")).status.success());
+    assert_eq!(machine.standing(), "admin");
+}
+
+#[test]
 fn the_same_by_the_local_management_service() {
     let lms = "127.79.2.200";
     let Some(machine) = Machine::start("16.0", "127.79.2.1", &["--lms", lms]) else { return };

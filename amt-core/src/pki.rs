@@ -9,6 +9,7 @@ pub mod choose;
 pub mod connect;
 pub mod facts;
 pub mod known;
+mod ondie;
 mod path;
 pub mod preflight;
 pub mod suffix;
@@ -18,6 +19,7 @@ pub use facts::{
     CertFacts, ChainFacts, Encryption, KeyFacts, Link, LinkSignature, Name, PeerFacts, PfxFacts, PublicKey,
     SignatureHash,
 };
+pub use ondie::{MAX_ON_DIE, OnDieFault, check_on_die};
 pub use path::Path;
 pub use preflight::{PreflightInput, SuffixInput, preflight};
 

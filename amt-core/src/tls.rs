@@ -25,6 +25,11 @@ pub enum PeerIdentity {
         /// Host name that the certificate must carry.
         name: String,
     },
+    /// A chain of a chip's own authority, of AMT's name, to one of these roots (DER): see [`check_on_die`](crate::pki::check_on_die).
+    OnDie {
+        /// Trusted roots, or authorities below them, DER.
+        roots: Vec<Vec<u8>>,
+    },
     /// Whoever holds the key of this pair; there are no certificates.
     Psk(PskPair),
 }

@@ -3,6 +3,7 @@
 //! Real chains end at Intel's root. These end at a root that all virtual machines share, [`root`], and that a test or a program
 //! is told; its key is one of the public test keys.
 
+use crate::authority::pem;
 use crate::keys::{DeviceKey, PoolKey, key};
 use crate::seed::Seeded;
 use rcgen::{
@@ -26,6 +27,11 @@ const KEYS: [usize; 5] = [4, 5, 6, 7, 8];
 pub fn root() -> Vec<u8> {
     let made = authority(ROOT, None, 1).self_signed(&pair(key(KEYS[0])));
     made.expect("the parameters are fixed").der().to_vec()
+}
+
+/// The same as PEM.
+pub fn root_pem() -> String {
+    pem("CERTIFICATE", &root())
 }
 
 /// The chain of a machine, leaf first: leaf, two authorities of the firmware, the ROM's, the maker's, and the root.

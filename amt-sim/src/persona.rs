@@ -319,7 +319,7 @@ macro_rules! built_in {
 
 /// From the oldest to the newest.
 const BUILT_IN: &[(&str, &str)] =
-    built_in!("2.6" "3.2" "5.0" "7.1" "9.5" "11.8" "12.0" "14.0" "16.0" "18.0" "21.0" "22.0");
+    built_in!("2.6" "3.2" "5.0" "7.1" "9.5" "11.8" "12.0" "14.0" "16.0" "18.0" "19.0" "21.0" "22.0");
 
 impl Persona {
     /// The built-in persona of this name; `16.0` is short for `amt-16.0`.

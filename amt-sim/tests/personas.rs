@@ -61,7 +61,7 @@ fn handshake(mut line: Old) -> (String, String, u32, bool) {
 
 #[tokio::test]
 async fn each_persona_speaks_the_tls_of_its_time() {
-    let (simulator, infos) = start(config(15, "127.62.20.1")).await;
+    let (simulator, infos) = start(config(16, "127.62.20.1")).await;
     let mut seen = BTreeMap::new();
     for info in infos {
         let truth = simulator.truth(info.id).unwrap();
@@ -74,7 +74,7 @@ async fn each_persona_speaks_the_tls_of_its_time() {
         assert_eq!((truth.state.as_str(), truth.handshakes_refused), ("in", 0), "{}", truth.persona);
         let tls = truth.tls.unwrap();
         assert_eq!(tls.version.replace(' ', "v").trim_end_matches(".0"), version, "{}", truth.persona);
-        let modern = ["amt-16.0", "amt-18.0", "amt-21.0", "amt-22.0"].contains(&truth.persona.as_str());
+        let modern = ["amt-16.0", "amt-18.0", "amt-19.0", "amt-21.0", "amt-22.0"].contains(&truth.persona.as_str());
         assert_eq!(tls.engine, if modern { "rustls" } else { "openssl" }, "{}", truth.persona);
         seen.insert((truth.persona, psk), format!("{version} {suite} {bits}{}", if zero { " zero" } else { "" }));
     }
@@ -92,6 +92,7 @@ async fn each_persona_speaks_the_tls_of_its_time() {
         ("amt-14.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 2048"),
         ("amt-16.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 2048"),
         ("amt-18.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 2048"),
+        ("amt-19.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 2048"),
         ("amt-21.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 2048"),
         ("amt-22.0", false, "TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384 3072"),
     ];

@@ -5,11 +5,13 @@
 
 mod facts;
 mod keys;
+mod ondie;
 mod pem;
 mod pfx;
 mod verify;
 
 pub use facts::peer_facts;
+pub(crate) use ondie::check_on_die;
 
 use amt_core::hello::Hello;
 use amt_core::pki::{ChainFacts, MAX_CERTIFICATES, MAX_KEYS};

@@ -7,6 +7,7 @@ use amt::local::{
 };
 use amt::mei::{Mei, MeiConnection, MeiFuture, Turn};
 use amt::{Host, ProvisioningCertificate};
+use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_heci::mei::{Client, Connected};
 use amt_provision::local::{Standing, Start};
@@ -122,11 +123,16 @@ impl Lab {
     }
 
     async fn activate(&self, mode: ControlMode) -> Result<bool, Failure> {
+        self.activate_at(mode, PeerIdentity::Any).await
+    }
+
+    async fn activate_at(&self, mode: ControlMode, identity: PeerIdentity) -> Result<bool, Failure> {
         let mut plan = Plan::new();
         plan.host_name = Some("pc1".to_owned());
         plan.domain_name = Some(SUFFIX.to_owned());
         let mut job = ActivateJob::new(self.record(), plan, mode);
         job.certificates = Arc::clone(&self.certificates);
+        job.identity = identity;
         activate(&self.access, job, &self.journal).await.map(|done| done.changed)
     }
 
@@ -196,6 +202,28 @@ async fn tls_is_found_out_where_the_firmware_does_not_say_that_it_demands_it() {
     assert!(lab.activate(ControlMode::Client).await.unwrap());
     lab.assert_opens();
     service.abort();
+}
+
+/// The chip's own chain inside TLS inside LME: by its root, and the step that failed by name.
+#[tokio::test]
+async fn the_chips_own_chain_is_checked_where_its_root_is_given() {
+    let lab = Lab::new("19.0", [127, 60, 13, 1], |_| {}).await;
+    let on_die = |roots| PeerIdentity::OnDie { roots };
+    let wrong = vec![ProvisioningChain::new(SUFFIX).root().to_vec()];
+    let failure = lab.activate_at(ControlMode::Client, on_die(wrong)).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::ONDIE_CHAIN);
+    assert!(failure.message.contains("root: the chain ends at"), "{failure:?}");
+    assert!(lab.activate_at(ControlMode::Client, on_die(vec![amt_sim::ondie::root()])).await.unwrap());
+    lab.assert_opens();
+    // Firmware without such a chain presents a certificate of its own.
+    let lab = Lab::new("14.0", [127, 60, 13, 2], |config| {
+        Arc::make_mut(&mut config.persona).local.tls_only = true;
+        Arc::make_mut(&mut config.persona).local.on_die = false;
+    })
+    .await;
+    let failure = lab.activate_at(ControlMode::Client, on_die(vec![amt_sim::ondie::root()])).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::ONDIE_CHAIN);
+    assert!(failure.message.contains("length: 1 certificates"), "{failure:?}");
 }
 
 /// The system takes connections for a service that no longer does anything.

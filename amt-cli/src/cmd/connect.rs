@@ -83,7 +83,7 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
 }
 
 /// All certificates of a PEM file, DER.
-fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let bad = |why: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("{}: {why}", file.display()));
     let bytes = input::read(file, MAX_CERTIFICATES)?;
     let certificates: Result<Vec<_>, _> =

@@ -326,7 +326,7 @@ fn secure_setup_is_taken_where_it_is_not_demanded_too() {
 
 #[test]
 fn no_hello_comes_before_start_hello() {
-    for persona in ["3.2", "5.0", "7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "21.0"] {
+    for persona in ["3.2", "5.0", "7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "19.0", "21.0"] {
         let mut world = World::new(persona);
         world.advance_by(Duration::from_secs(3600));
         assert_eq!(world.hellos.len(), 0, "{persona}");

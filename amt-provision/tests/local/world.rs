@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const SUFFIX: &str = "example.com";
-pub(crate) const PERSONAS: [&str; 7] = ["7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "21.0"];
+pub(crate) const PERSONAS: [&str; 8] = ["7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "19.0", "21.0"];
 /// What a driver does: how long it waits for an answer, and how often it tries to connect.
 const ANSWER: Duration = Duration::from_secs(15);
 const TRIES: u32 = 8;

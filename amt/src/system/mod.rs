@@ -11,6 +11,7 @@ mod windows;
 use crate::local::LocalAccess;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use amt_provision::local::Standing;
+use amt_provision::plan::is_label;
 use std::path::Path;
 
 pub use smbios::{MAX_SMBIOS, Smbios};
@@ -91,6 +92,16 @@ impl System {
         }
         Ok(())
     }
+}
+
+/// What the operating system calls this machine: a host name, without a domain; none if it is no host name.
+pub fn host_name() -> Option<String> {
+    #[cfg(windows)]
+    let name = windows::host_name();
+    #[cfg(not(windows))]
+    let name = sysfs::host_name(Path::new("/"));
+    let label = name?.split('.').next()?.to_owned();
+    is_label(&label).then_some(label)
 }
 
 /// Refuses what is no identity: the server would not find the machine by it, or find another.

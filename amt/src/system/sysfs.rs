@@ -29,13 +29,17 @@ pub(super) fn read(root: &Path) -> Result<System, Failure> {
         serial: firmware.serial,
         interfaces: interfaces(&root.join("sys/class/net")),
         os: os(root),
-        host_name: text("proc/sys/kernel/hostname"),
+        host_name: host_name(root),
         dns_suffix: dns_suffix(root),
         is_live: text("proc/cmdline")
             .is_some_and(|line| line.split(' ').any(|w| LIVE.iter().any(|l| w.starts_with(l)))),
         version: None,
         standing: None,
     })
+}
+
+pub(super) fn host_name(root: &Path) -> Option<String> {
+    small_file(&root.join("proc/sys/kernel/hostname")).and_then(|text| smbios::clean(&text))
 }
 
 /// The tables themselves, or what the kernel read from them before it showed the tables (Linux 4.2) or on other hardware.

@@ -24,12 +24,16 @@ pub(super) fn read() -> Result<System, Failure> {
         serial: firmware.serial,
         interfaces: interfaces(),
         os: os(),
-        host_name: std::env::var("COMPUTERNAME").ok().and_then(|name| smbios::clean(&name)),
+        host_name: host_name(),
         dns_suffix: ipconfig::computer::get_domain().ok().flatten().map(|domain| domain.to_lowercase()),
         is_live: LOCAL_MACHINE.open(PE_KEY).is_ok(),
         version: None,
         standing: None,
     })
+}
+
+pub(super) fn host_name() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok().and_then(|name| smbios::clean(&name))
 }
 
 fn interfaces() -> Vec<String> {

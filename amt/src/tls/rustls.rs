@@ -3,6 +3,7 @@
 use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
 use super::{ClientChain, Endpoint, STAGE, io_failure, unusable};
+use amt_core::pki::OnDieFault;
 use amt_core::pki::connect::{Ending, Handshake, explain};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -119,6 +120,10 @@ fn handshake_failure(error: &io::Error, seen: &Seen) -> Failure {
         Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
             let text = "the machine presented another certificate than the one expected";
             return failure(ErrorCode::TLS_PIN_MISMATCH, text.to_owned());
+        }
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) if other.0.is::<OnDieFault>() => {
+            let text = format!("the chip's own certificates do not pass the check of their {}", other.0);
+            return failure(ErrorCode::ONDIE_CHAIN, text);
         }
         Some(Error::PeerIncompatible(why)) => {
             return failure(ErrorCode::TLS_VERSION, format!("nothing in common with the machine: {why:?}"));

@@ -1,13 +1,16 @@
 //! Whom to accept. Identity is policy; the handshake signature is checked against the peer's key always, otherwise a pin
 //! would mean nothing.
 
+use crate::certificate::check_on_die;
 use amt_core::tls::PeerIdentity;
 use ring::digest::{SHA256, digest};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
 use std::sync::Arc;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -16,6 +19,7 @@ enum Rule {
     Any,
     Pinned(Vec<u8>),
     Fingerprint([u8; 32]),
+    OnDie { roots: Vec<Vec<u8>> },
     Verified { verifier: Arc<WebPkiServerVerifier>, name: ServerName<'static> },
 }
 
@@ -32,6 +36,7 @@ impl IdentityVerifier {
             PeerIdentity::Any => Rule::Any,
             PeerIdentity::Pinned(der) => Rule::Pinned(der.clone()),
             PeerIdentity::Fingerprint(sha256) => Rule::Fingerprint(*sha256),
+            PeerIdentity::OnDie { roots } => Rule::OnDie { roots: roots.clone() },
             PeerIdentity::Verified { roots, name } => {
                 let mut store = RootCertStore::empty();
                 for root in roots {
@@ -93,6 +98,13 @@ impl ServerCertVerifier for IdentityVerifier {
             }
             Rule::Pinned(_) | Rule::Fingerprint(_) => {
                 Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
+            Rule::OnDie { roots } => {
+                let presented: Vec<_> = [end_entity].into_iter().chain(intermediates).map(|der| der.to_vec()).collect();
+                match check_on_die(&presented, roots) {
+                    Ok(()) => Ok(ServerCertVerified::assertion()),
+                    Err(fault) => Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(fault))))),
+                }
             }
             Rule::Verified { verifier, name } => {
                 verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now)

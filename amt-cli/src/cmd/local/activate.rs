@@ -94,7 +94,7 @@ struct How {
     #[arg(long, value_name = "FILE")]
     known_password_file: Vec<PathBuf>,
 
-    /// Host name to set where setup over TLS needs one (AMT 19 and later)
+    /// Host name to set where setup over TLS needs one (AMT 19 and later); otherwise the system's own
     #[arg(long, value_name = "NAME")]
     host_name: Option<String>,
 
@@ -132,6 +132,7 @@ impl How {
         let certificates = self.certificates(mode)?;
         let plan = self.plan()?;
         block_on(async {
+            let peer = self.here.local.identity()?;
             let access = self.here.reach.access()?;
             let told = status(&access).await?;
             let id = identity(told.facts.id)?;
@@ -145,7 +146,7 @@ impl How {
             }
             let mut job = ActivateJob::new(record.unwrap_or_else(|| Record::new(id)), plan, mode);
             job.certificates = certificates;
-            job.identity = self.here.local.identity();
+            job.identity = peer;
             (job.enable, job.secure) = (self.enable, self.secure);
             if !silent {
                 out.line(&format!("AMT {}, {id}: {}", told.facts.version, told.facts.standing.as_str()))?;
@@ -197,7 +198,7 @@ impl How {
         for file in &self.known_password_file {
             plan.known_admin_passwords.push(input::password(Some(file), "")?);
         }
-        plan.host_name.clone_from(&self.host_name);
+        plan.host_name = self.host_name.clone().or_else(amt::system::host_name);
         plan.domain_name.clone_from(&self.domain);
         Ok(plan)
     }

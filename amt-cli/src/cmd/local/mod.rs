@@ -100,15 +100,25 @@ pub(super) struct Here {
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Firmware")]
 pub(super) struct LocalIdentity {
-    /// Accept only the certificate with this SHA-256 on the firmware's local TLS port (AMT 19 and later). Without it any
-    /// certificate is accepted there, but for secure setup, where the firmware tells over the device which one it presents
-    #[arg(long, value_name = "SHA256", value_parser = super::connect::fingerprint)]
+    /// Accept only the certificate with this SHA-256 on the firmware's local TLS port (AMT 19 and later). Without this and
+    /// --ondie-root any certificate is accepted there, but for secure setup, where the firmware tells over the device which one it presents
+    #[arg(long, value_name = "SHA256", value_parser = super::connect::fingerprint, conflicts_with = "ondie_root")]
     pin: Option<[u8; 32]>,
+
+    /// Accept on that port only the chip's own certificates (AMT 15 and later, until one of the site's own is in use there), if they
+    /// end at a root in this PEM file: Intel publishes it; may be given several times
+    #[arg(long, value_name = "FILE")]
+    ondie_root: Vec<PathBuf>,
 }
 
 impl LocalIdentity {
-    fn identity(&self) -> PeerIdentity {
-        self.pin.map_or(PeerIdentity::Any, PeerIdentity::Fingerprint)
+    fn identity(&self) -> Result<PeerIdentity, Failure> {
+        if let Some(pin) = self.pin {
+            return Ok(PeerIdentity::Fingerprint(pin));
+        }
+        let roots: Result<Vec<_>, _> = self.ondie_root.iter().map(|file| super::connect::certificates(file)).collect();
+        let roots = roots?.concat();
+        Ok(if roots.is_empty() { PeerIdentity::Any } else { PeerIdentity::OnDie { roots } })
     }
 }
 

@@ -33,13 +33,14 @@ impl Unprovision {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let password = self.password_file.as_ref().map(|file| input::password(Some(file), "")).transpose()?;
         block_on(async {
+            let peer = self.here.local.identity()?;
             let access = self.here.reach.access()?;
             let id = identity(status(&access).await?.facts.id)?;
             let fleet = self.here.journal.open().await?;
             let mut record = fleet.record(id).await?.unwrap_or_else(|| Record::new(id));
             record.admin_passwords.extend(password);
             let mut job = UnprovisionJob::new(record);
-            job.identity = self.here.local.identity();
+            job.identity = peer;
             job.extent = if self.partial { Extent::Partial } else { Extent::Full };
             let keeper = Keeper::new(fleet, Some(&mut *out));
             let done = unprovision(&access, job, &keeper).await;

@@ -10,7 +10,7 @@ use crate::stop::StopSignal;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_sim::authority::{ProvisioningChain, Strength};
-use amt_sim::{Fault, FaultPlan, Persona, SimConfig, Simulator, Variant, chain, mix};
+use amt_sim::{Fault, FaultPlan, Persona, SimConfig, Simulator, Variant, chain, mix, ondie};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ struct Machines {
     root: Vec<PathBuf>,
 
     /// Make a provisioning certificate that the machines trust and write it into this folder: provisioning.pem (chain and
-    /// key) and root.pem; for AMT 22, which is meant for RSA-3072, provisioning-3072.pem and root-3072.pem beside them. For setup
+    /// key) and root.pem, and ondie-root.pem, at which the chips' own certificates end; for AMT 22, which is meant for RSA-3072, provisioning-3072.pem and root-3072.pem beside them. For setup
     /// servers that have none; the keys are public test keys
     #[arg(long, value_name = "DIR", requires = "suffix")]
     certificate: Option<PathBuf>,
@@ -248,13 +248,16 @@ fn certificates(folder: &Path, suffix: &str, config: &mut SimConfig) -> Result<(
     let large = personas.map(|p| p.chain.advised_rsa_bits).max().is_some_and(|bits| bits > 2048);
     let mut made = vec![(Strength::Rsa2048, "")];
     made.extend(large.then_some((Strength::Rsa3072, "-3072")));
+    let write = |name: String, text: String| {
+        let file = folder.join(name);
+        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
+        written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))
+    };
+    write("ondie-root.pem".to_owned(), ondie::root_pem())?;
     for (strength, ending) in made {
         let chain = ProvisioningChain::of(strength, suffix);
-        for (name, text) in [("provisioning", chain.pem()), ("root", chain.root_pem())] {
-            let file = folder.join(format!("{name}{ending}.pem"));
-            let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text));
-            written.map_err(|e| Failure::new(ErrorCode::FILE_WRITE, "sim", format!("{}: {e}", file.display())))?;
-        }
+        write(format!("provisioning{ending}.pem"), chain.pem())?;
+        write(format!("root{ending}.pem"), chain.root_pem())?;
         config.root_certificates.push(chain.root().to_vec());
     }
     Ok(())
