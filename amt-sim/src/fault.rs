@@ -34,6 +34,8 @@ pub enum FaultKind {
     Stall,
     /// The bytes are damaged.
     Garbage,
+    /// More bytes follow the message than it says: an answer of the firmware's, or its hello.
+    Oversize,
     /// The firmware refuses with this PT_STATUS: a method as ReturnValue, a command of AMTHI as its status, the rest as a fault with
     /// AMT-STATUS.
     Status(u32),
@@ -187,6 +189,11 @@ pub(crate) fn damage(bytes: &mut [u8], choices: &mut Seeded) {
     }
 }
 
+/// Lets more follow the message.
+pub(crate) fn lengthen(bytes: &mut Vec<u8>) {
+    bytes.resize(bytes.len() + 64, 0xa5);
+}
+
 impl FromStr for Fault {
     type Err = Failure;
 
@@ -226,9 +233,10 @@ impl FromStr for Fault {
             "truncate" => FaultKind::Truncate,
             "stall" => FaultKind::Stall,
             "garbage" => FaultKind::Garbage,
+            "oversize" => FaultKind::Oversize,
             "busy" => FaultKind::Busy,
             "status" => FaultKind::Status(value.parse().map_err(|_| bad("status=NUMBER"))?),
-            _ => return Err(bad("kind is delay=MS, reset, truncate, stall, garbage, busy or status=N")),
+            _ => return Err(bad("kind is delay=MS, reset, truncate, stall, garbage, oversize, busy or status=N")),
         };
         Ok(Self { place, direction, kind, times: times.parse().map_err(|_| bad("times"))? })
     }
@@ -242,6 +250,7 @@ impl fmt::Display for FaultKind {
             Self::Truncate => f.write_str("truncate"),
             Self::Stall => f.write_str("stall"),
             Self::Garbage => f.write_str("garbage"),
+            Self::Oversize => f.write_str("oversize"),
             Self::Busy => f.write_str("busy"),
             Self::Status(n) => write!(f, "status={n}"),
         }

@@ -185,11 +185,12 @@ fn every_fault_at_every_message_ends_well_or_with_a_code() {
         (Direction::Out, FaultKind::Reset),
         (Direction::Out, late),
         (Direction::Out, FaultKind::Truncate),
+        (Direction::Out, FaultKind::Oversize),
         (Direction::Out, FaultKind::Garbage),
         (Direction::In, FaultKind::Stall),
         (Direction::Out, FaultKind::Status(1)),
     ];
-    for persona in ["7.1", "11.8", "16.0", "21.0"] {
+    for persona in PERSONAS {
         for case in CASES {
             for (direction, kind) in kinds {
                 for number in 1.. {
@@ -364,11 +365,14 @@ fn start_hello_says_what_is_in_the_way() {
 
 #[test]
 fn start_hello_survives_every_fault() {
-    for persona in ["3.2", "9.5", "16.0"] {
+    for persona in ["3.2", "5.0"].into_iter().chain(PERSONAS) {
         for (direction, kind) in [
             (Direction::In, FaultKind::Reset),
             (Direction::Out, FaultKind::Reset),
             (Direction::Out, FaultKind::Truncate),
+            (Direction::Out, FaultKind::Oversize),
+            (Direction::Out, FaultKind::Garbage),
+            (Direction::Out, FaultKind::Delay(Duration::from_secs(20))),
             (Direction::In, FaultKind::Stall),
         ] {
             for number in 1.. {

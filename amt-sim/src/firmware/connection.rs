@@ -3,7 +3,7 @@
 use super::class::Caller;
 use super::{ConnectionId, Ending, Firmware, MAX_AUDIT, Output, Port, soap};
 use crate::digest::Verdict;
-use crate::fault::{Direction, FaultKind, Message, damage};
+use crate::fault::{Direction, FaultKind, Message, damage, lengthen};
 use crate::http::{self, Request, RequestParser, Response};
 use crate::persona::CommitReply;
 use amt_core::Tick;
@@ -92,7 +92,7 @@ impl Firmware {
                 return self.end(now, id, Ending::Close);
             }
             Some(FaultKind::Status(status)) => forced = Some(status),
-            Some(FaultKind::Busy) | None => {}
+            Some(FaultKind::Busy | FaultKind::Oversize) | None => {}
         }
         let response = match self.login(now, id, request, &label) {
             Err(challenge) => challenge,
@@ -249,6 +249,7 @@ impl Firmware {
         let server = format!("Intel(R) Active Management Technology {}", self.device.config.persona.version);
         let mut bytes = response.encode(&server, &http::date(self.device.clock(now)), &mut self.chunks);
         match fault {
+            Some(FaultKind::Oversize) => lengthen(&mut bytes),
             Some(FaultKind::Truncate) => bytes.truncate(bytes.len() / 2),
             Some(FaultKind::Garbage) => damage(&mut bytes, &mut self.damage),
             _ => {}

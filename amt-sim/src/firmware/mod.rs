@@ -27,7 +27,7 @@ pub use truth::{MachineTruth, Password, Refused, TrueCertificate, TrueKey, TrueT
 
 use crate::chain::{ChainFault, RootHash};
 use crate::digest::{Gate, ha1};
-use crate::fault::{Direction, FaultKind, FaultPlan, Message, damage};
+use crate::fault::{Direction, FaultKind, FaultPlan, Message, damage, lengthen};
 use crate::persona::{Persona, PlainPort, Setup13};
 use crate::seed::Seeded;
 use crate::usb::UsbOutcome;
@@ -438,6 +438,7 @@ impl Firmware {
                 bytes.clear();
                 ending = Ending::Reset;
             }
+            Some(FaultKind::Oversize) => lengthen(&mut bytes),
             Some(FaultKind::Truncate) => bytes.truncate(bytes.len() / 2),
             Some(FaultKind::Stall) => {
                 bytes.truncate(bytes.len() / 2);

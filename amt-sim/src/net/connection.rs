@@ -62,7 +62,7 @@ async fn secure(
         (firmware.handshake_fault(Direction::In), firmware.handshake_fault(Direction::Out))
     };
     match before {
-        None | Some(FaultKind::Status(_) | FaultKind::Busy) => {}
+        None | Some(FaultKind::Status(_) | FaultKind::Busy | FaultKind::Oversize) => {}
         Some(FaultKind::Delay(by)) => tokio::time::sleep(by).await,
         Some(FaultKind::Reset) => return reset(&tcp),
         Some(FaultKind::Truncate) => return finish(&mut tcp).await,

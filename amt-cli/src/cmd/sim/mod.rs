@@ -57,7 +57,7 @@ Examples:
 
 A fault is PLACE:DIRECTION:KIND[:TIMES]. Place: any, hello, handshake, \"request N\" or Class.Method. Direction, seen
 from the machine: in (lost before it acts) or out (after it acted). Kind: delay=MILLISECONDS, reset, truncate, stall,
-garbage, status=PT_STATUS.
+garbage, oversize, busy, status=PT_STATUS.
 
 With --control, each line sent to the socket is a JSON request: {\"command\":\"truth\"}, {\"command\":\"hello\",\"uuid\":…},
 rearm, os-name, power-cycle, fault, check-admin-password, check-mebx-password, check-psk; each answer is a JSON line.")]

@@ -138,7 +138,7 @@ impl Firmware {
             Some(FaultKind::Reset) => return self.mei_reset(),
             Some(FaultKind::Stall | FaultKind::Truncate | FaultKind::Garbage) => return,
             Some(FaultKind::Status(status)) => forced = Some(status),
-            Some(FaultKind::Busy) | None => {}
+            Some(FaultKind::Busy | FaultKind::Oversize) | None => {}
         }
         let answer = match client {
             Client::Amthi => self.amthi(now, message, forced),
@@ -159,6 +159,7 @@ impl Firmware {
                 return self.mei_reset();
             }
             Some(FaultKind::Stall) => return self.apply_effects(now, None),
+            Some(FaultKind::Oversize) => crate::fault::lengthen(&mut answer),
             Some(FaultKind::Truncate) => answer.truncate(answer.len() / 2),
             Some(FaultKind::Garbage) => crate::fault::damage(&mut answer, &mut self.damage),
             _ => {}

@@ -42,7 +42,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
             return Poll::Ready(Ok(buf.len()));
         }
         let written = match self.spoil {
-            None | Some(FaultKind::Delay(_) | FaultKind::Status(_) | FaultKind::Busy) => {
+            None | Some(FaultKind::Delay(_) | FaultKind::Status(_) | FaultKind::Busy | FaultKind::Oversize) => {
                 return Pin::new(&mut self.inner).poll_write(cx, buf);
             }
             Some(FaultKind::Reset) => {
