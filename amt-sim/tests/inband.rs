@@ -6,6 +6,7 @@ use amt_core::Tick;
 use amt_heci::amthi::{self, Command, GetCodeVersions, GetControlMode, GetLocalSystemAccount, GetMeSetupAuditRecord};
 use amt_heci::amthi::{GetFeaturesState, GetSecurityParameters, StartConfiguration, StartConfigurationEx, Unprovision};
 use amt_heci::apf::Message;
+use amt_heci::apf::message::AUTH;
 use amt_heci::mei::Client;
 use amt_sim::firmware::{Firmware, Input, MachineConfig, Output, Phase, Port};
 use amt_sim::{Persona, RootHash};
@@ -147,12 +148,21 @@ fn what_a_local_management_service_asks_is_answered() {
 }
 
 #[test]
-fn the_version_is_said_once_a_session() {
+fn the_version_is_said_once_a_session_and_unasked() {
     let mut system = System::new("11.8");
     let (handle, _) = system.firmware.mei_open(system.now, Client::Lme.guid()).unwrap();
-    let version = Message::ProtocolVersion { major: 1, minor: 0, trigger: 9, id: system.firmware.id() }.encode();
+    let mut unasked = Vec::new();
+    system.feed(Input::Timeout, |output| {
+        if let Output::Mei { message, .. } = output {
+            unasked.push(Message::decode(message).unwrap());
+        }
+        false
+    });
+    let id = system.firmware.id();
+    assert_eq!(unasked, [Message::ProtocolVersion { major: 1, minor: 0, trigger: 0, id }]);
+    let version = Message::ProtocolVersion { major: 1, minor: 0, trigger: 9, id }.encode();
     let first = system.send(handle, &version);
-    assert!(matches!(Message::decode(&first[0]), Ok(Message::ProtocolVersion { .. })) && first.len() == 2);
+    assert_eq!(first, [Message::ServiceRequest { service: AUTH.to_owned() }.encode()]);
     assert!(system.send(handle, &version).is_empty(), "two that answer each other would never end");
 }
 
