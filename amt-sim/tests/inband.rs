@@ -166,6 +166,35 @@ fn the_version_is_said_once_a_session_and_unasked() {
     assert!(system.send(handle, &version).is_empty(), "two that answer each other would never end");
 }
 
+/// MD5 of user, realm and password, in small letters.
+fn digest(caller: &mut Caller<System>, password: &str) -> String {
+    let realm = caller.get("AMT_GeneralSettings").text("DigestRealm");
+    Md5::digest(format!("admin:{realm}:{password}")).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn arguments(digest: &str) -> String {
+    format!(
+        "<h:NetAdminPassEncryptionType>2</h:NetAdminPassEncryptionType><h:NetworkAdminPassword>{digest}</h:NetworkAdminPassword>"
+    )
+}
+
+#[test]
+fn the_digest_of_the_password_is_hex_in_letters_of_either_size() {
+    let mut system = System::new("11.8");
+    let account = system.ask(&GetLocalSystemAccount::NEW).unwrap();
+    let mut caller = Caller::new(system, Some(account.password.expose()));
+    caller.user = account.user.clone();
+    let digest = digest(&mut caller, "H0st!Pass");
+    for bad in [digest[1..].to_owned(), digest.replace(|c: char| c.is_ascii_digit(), "g")] {
+        assert_eq!(caller.invoke(SERVICE, "Setup", &arguments(&bad)).return_value(), 3, "{bad}");
+    }
+    assert_eq!(caller.invoke(SERVICE, "Setup", &arguments(&digest.to_uppercase())).return_value(), 0);
+    caller.user = "admin".into();
+    caller.set_password("H0st!Pass");
+    caller.forget();
+    assert_eq!(caller.get(SERVICE).text("CurrentControlMode"), "1");
+}
+
 #[test]
 fn nothing_of_one_setup_serves_for_the_next_and_no_hello_follows_a_users_setup() {
     let mut system = System::new("16.0");
@@ -173,11 +202,7 @@ fn nothing_of_one_setup_serves_for_the_next_and_no_hello_follows_a_users_setup()
     let mut caller = Caller::new(system, Some(account.password.expose()));
     caller.user = account.user.clone();
     let first = caller.get(SERVICE).text("ConfigurationNonce");
-    let realm = caller.get("AMT_GeneralSettings").text("DigestRealm");
-    let hash: String = Md5::digest(format!("admin:{realm}:H0st!Pass")).iter().map(|b| format!("{b:02x}")).collect();
-    let arguments = format!(
-        "<h:NetAdminPassEncryptionType>2</h:NetAdminPassEncryptionType><h:NetworkAdminPassword>{hash}</h:NetworkAdminPassword>"
-    );
+    let arguments = arguments(&digest(&mut caller, "H0st!Pass"));
     assert_eq!(caller.invoke(SERVICE, "Setup", &arguments).return_value(), 0);
     caller.user = "admin".into();
     caller.set_password("H0st!Pass");
