@@ -118,9 +118,9 @@ impl Open {
 }
 
 impl State {
-    /// Lets the firmware send one message, unless one is there.
+    /// Lets the client that this is bound to send one message, unless one is there.
     fn grant(&mut self) {
-        self.credit |= self.arrived.is_none();
+        self.credit |= self.slot.is_some() && self.arrived.is_none();
         self.advance();
     }
 
@@ -156,10 +156,10 @@ impl State {
                 }
             }
         }
-        if self.arrived.is_some() || self.dead {
-            if let Some(poller) = self.poller.take() {
-                let _ = poller.notify();
-            }
+        if (self.arrived.is_some() || self.dead)
+            && let Some(poller) = self.poller.take()
+        {
+            let _ = poller.notify();
         }
     }
 
