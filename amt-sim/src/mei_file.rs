@@ -2,7 +2,8 @@
 //!
 //! It is a file system in user space whose root is a regular file, mounted over a path. All ioctls of the interface carry their size and
 //! direction in their number, so the kernel passes them on; the rest of the device's behaviour is that of §1.2: one client a
-//! descriptor, whole messages, the rest of a message after a short read, poll, and an error when the firmware is reset.
+//! descriptor, whole messages, one for each time that somebody reads or polls, the rest of a message after a short read, poll, and an
+//! error when the firmware is reset.
 
 use crate::firmware::{MeiGone, MeiRefusal};
 use crate::net::{MeiDevice, MeiSlot};
@@ -93,7 +94,12 @@ struct State {
     slot: Option<MeiSlot>,
     /// The firmware was reset under it.
     dead: bool,
-    messages: VecDeque<VecDeque<u8>>,
+    /// Messages that the firmware has not been let send: it needs a credit for each.
+    held: VecDeque<Vec<u8>>,
+    /// A read or a poll found nothing, and so the firmware may send one message.
+    credit: bool,
+    /// The message that has come, or the rest of it.
+    arrived: Option<VecDeque<u8>>,
     readers: VecDeque<Reader>,
     /// To be told when there is something; the kernel has one for each descriptor.
     poller: Option<PollNotifier>,
@@ -112,19 +118,35 @@ impl Open {
 }
 
 impl State {
-    /// The next message, or as much of it as `size` takes.
+    /// Lets the client that this is bound to send one message, unless one is there.
+    fn grant(&mut self) {
+        self.credit |= self.slot.is_some() && self.arrived.is_none();
+        self.advance();
+    }
+
+    /// The firmware sends a message if it may.
+    fn advance(&mut self) {
+        if self.credit && !self.dead && self.arrived.is_none() {
+            self.arrived = self.held.pop_front().map(Into::into);
+            self.credit = self.arrived.is_none();
+        }
+    }
+
+    /// The message that has come, or as much of it as `size` takes.
     fn take(&mut self, size: usize) -> Option<Vec<u8>> {
-        let message = self.messages.front_mut()?;
+        let message = self.arrived.as_mut()?;
         let part = message.drain(..size.min(message.len())).collect();
         if message.is_empty() {
-            self.messages.pop_front();
+            self.arrived = None;
         }
         Some(part)
     }
 
     /// Serves those who wait, and wakes those who poll.
     fn serve(&mut self) {
+        self.advance();
         while let Some(reader) = self.readers.pop_front() {
+            self.grant();
             match self.take(reader.size) {
                 Some(part) => reader.reply.data(&part),
                 None if self.dead => reader.reply.error(Errno::ENODEV),
@@ -134,7 +156,9 @@ impl State {
                 }
             }
         }
-        if let Some(poller) = self.poller.take() {
+        if (self.arrived.is_some() || self.dead)
+            && let Some(poller) = self.poller.take()
+        {
             let _ = poller.notify();
         }
     }
@@ -143,7 +167,7 @@ impl State {
         if self.slot.is_none() || self.dead {
             return PollEvents::POLLERR;
         }
-        let readable = if self.messages.is_empty() { PollEvents::empty() } else { PollEvents::POLLIN };
+        let readable = if self.arrived.is_some() { PollEvents::POLLIN } else { PollEvents::empty() };
         PollEvents::POLLOUT | readable
     }
 }
@@ -238,7 +262,7 @@ impl System {
         self.runtime.spawn(async move {
             while let Some(message) = messages.recv().await {
                 let mut state = bound.state();
-                state.messages.push_back(message.into());
+                state.held.push_back(message);
                 state.serve();
             }
             let mut state = bound.state();
@@ -336,9 +360,13 @@ impl Filesystem for System {
             return reply.error(Errno::ENODEV);
         }
         if flags.0 & i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0) != 0 {
-            return reply.error(Errno::EAGAIN);
+            // What comes now comes after this read, however soon.
+            reply.error(Errno::EAGAIN);
+            state.grant();
+            return state.serve();
         }
         state.readers.push_back(Reader { thread: request.pid(), size, reply });
+        state.serve();
     }
 
     fn write(
@@ -394,7 +422,7 @@ impl Filesystem for System {
         _: INodeNo,
         handle: FileHandle,
         notifier: PollNotifier,
-        _: PollEvents,
+        wanted: PollEvents,
         flags: PollFlags,
         reply: ReplyPoll,
     ) {
@@ -402,6 +430,9 @@ impl Filesystem for System {
         let mut state = file.state();
         if flags.contains(PollFlags::FUSE_POLL_SCHEDULE_NOTIFY) {
             state.poller = Some(notifier);
+        }
+        if wanted.intersects(PollEvents::POLLIN | PollEvents::POLLRDNORM) {
+            state.grant();
         }
         reply.poll(state.events());
     }

@@ -6,6 +6,7 @@ use amt_core::Tick;
 use amt_heci::amthi::{self, Command, GetCodeVersions, GetControlMode, GetLocalSystemAccount, GetMeSetupAuditRecord};
 use amt_heci::amthi::{GetFeaturesState, GetSecurityParameters, StartConfiguration, StartConfigurationEx, Unprovision};
 use amt_heci::apf::Message;
+use amt_heci::apf::message::AUTH;
 use amt_heci::mei::Client;
 use amt_sim::firmware::{Firmware, Input, MachineConfig, Output, Phase, Port};
 use amt_sim::{Persona, RootHash};
@@ -147,13 +148,51 @@ fn what_a_local_management_service_asks_is_answered() {
 }
 
 #[test]
-fn the_version_is_said_once_a_session() {
+fn the_version_is_said_once_a_session_and_unasked() {
     let mut system = System::new("11.8");
     let (handle, _) = system.firmware.mei_open(system.now, Client::Lme.guid()).unwrap();
-    let version = Message::ProtocolVersion { major: 1, minor: 0, trigger: 9, id: system.firmware.id() }.encode();
+    let mut unasked = Vec::new();
+    system.feed(Input::Timeout, |output| {
+        if let Output::Mei { message, .. } = output {
+            unasked.push(Message::decode(message).unwrap());
+        }
+        false
+    });
+    let id = system.firmware.id();
+    assert_eq!(unasked, [Message::ProtocolVersion { major: 1, minor: 0, trigger: 0, id }]);
+    let version = Message::ProtocolVersion { major: 1, minor: 0, trigger: 9, id }.encode();
     let first = system.send(handle, &version);
-    assert!(matches!(Message::decode(&first[0]), Ok(Message::ProtocolVersion { .. })) && first.len() == 2);
+    assert_eq!(first, [Message::ServiceRequest { service: AUTH.to_owned() }.encode()]);
     assert!(system.send(handle, &version).is_empty(), "two that answer each other would never end");
+}
+
+/// MD5 of user, realm and password, in small letters.
+fn digest(caller: &mut Caller<System>, password: &str) -> String {
+    let realm = caller.get("AMT_GeneralSettings").text("DigestRealm");
+    Md5::digest(format!("admin:{realm}:{password}")).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn arguments(digest: &str) -> String {
+    format!(
+        "<h:NetAdminPassEncryptionType>2</h:NetAdminPassEncryptionType><h:NetworkAdminPassword>{digest}</h:NetworkAdminPassword>"
+    )
+}
+
+#[test]
+fn the_digest_of_the_password_is_hex_in_letters_of_either_size() {
+    let mut system = System::new("11.8");
+    let account = system.ask(&GetLocalSystemAccount::NEW).unwrap();
+    let mut caller = Caller::new(system, Some(account.password.expose()));
+    caller.user = account.user.clone();
+    let digest = digest(&mut caller, "H0st!Pass");
+    for bad in [digest[1..].to_owned(), digest.replace(|c: char| c.is_ascii_digit(), "g")] {
+        assert_eq!(caller.invoke(SERVICE, "Setup", &arguments(&bad)).return_value(), 3, "{bad}");
+    }
+    assert_eq!(caller.invoke(SERVICE, "Setup", &arguments(&digest.to_uppercase())).return_value(), 0);
+    caller.user = "admin".into();
+    caller.set_password("H0st!Pass");
+    caller.forget();
+    assert_eq!(caller.get(SERVICE).text("CurrentControlMode"), "1");
 }
 
 #[test]
@@ -163,11 +202,7 @@ fn nothing_of_one_setup_serves_for_the_next_and_no_hello_follows_a_users_setup()
     let mut caller = Caller::new(system, Some(account.password.expose()));
     caller.user = account.user.clone();
     let first = caller.get(SERVICE).text("ConfigurationNonce");
-    let realm = caller.get("AMT_GeneralSettings").text("DigestRealm");
-    let hash: String = Md5::digest(format!("admin:{realm}:H0st!Pass")).iter().map(|b| format!("{b:02x}")).collect();
-    let arguments = format!(
-        "<h:NetAdminPassEncryptionType>2</h:NetAdminPassEncryptionType><h:NetworkAdminPassword>{hash}</h:NetworkAdminPassword>"
-    );
+    let arguments = arguments(&digest(&mut caller, "H0st!Pass"));
     assert_eq!(caller.invoke(SERVICE, "Setup", &arguments).return_value(), 0);
     caller.user = "admin".into();
     caller.set_password("H0st!Pass");

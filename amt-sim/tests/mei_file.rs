@@ -106,6 +106,14 @@ async fn a_short_read_leaves_the_rest_and_a_blocked_one_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_message_needs_a_read_or_a_poll_of_its_own() {
+    let Some(mounted) = mounted(5).await else { return };
+    let reply = "reply 1 woken read 1 then 11\n";
+    assert_eq!(mounted.run("credit").await, format!("unasked 11\n{reply}{reply}"));
+    mounted.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn signals_end_a_read_and_the_killed_do_not_hang() {
     let Some(mounted) = mounted(4).await else { return };
     assert_eq!(mounted.run("interrupted").await, "EINTR in time\n".repeat(3) + "afterwards works\n");

@@ -1,5 +1,5 @@
 //! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin, its
-//! agent at the device file of a virtual machine.
+//! agent and its MeshCmd at the device file of a virtual machine.
 
 use crate::process::{build_bin, cargo, need, program, root, run, target};
 use crate::stages::Count;
@@ -51,7 +51,7 @@ fn sources(folder: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// MeshCentral's AMT stack reads machines that `amt demo --hold` provisioned, with the exported credentials, and the two read and write
-/// each other's setup.bin. Its agent reads a virtual machine from inside.
+/// each other's setup.bin. Its agent reads virtual machines from inside, its MeshCmd sets them up and takes the setup back.
 pub(crate) fn meshcentral() -> Result<Count> {
     need("node", "nodejs")?;
     let stack = meshcentral_stack()?;
@@ -59,19 +59,21 @@ pub(crate) fn meshcentral() -> Result<Count> {
     let mut count = checks_of(program("node", &["tests/interop/meshcentral/setupbin.js"]).arg(&stack).arg(&amt))?;
     let held = Held::start(3)?;
     count.add(checks_of(program("node", &["tests/interop/meshcentral/client.js"]).arg(&stack).arg(&held.credentials))?);
-    count.add(agent(&stack, &amt)?);
+    for persona in ["11.8", "16.0"] {
+        count.add(agent(&stack, &amt, persona)?);
+    }
     Ok(count)
 }
 
-/// MeshAgent, as MeshCentral ships it, opens the device file of a virtual machine.
-fn agent(stack: &Path, amt: &Path) -> Result<Count> {
+/// MeshAgent and MeshCmd, as MeshCentral ships them, open the device file of a virtual machine.
+fn agent(stack: &Path, amt: &Path, persona: &str) -> Result<Count> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) || !Path::new("/dev/fuse").exists() || !is_root()? {
         println!("not tested here: MeshAgent at a device file needs x86-64 Linux, root and /dev/fuse");
         return Ok(Count::default());
     }
-    let agents = stack.with_file_name("agents");
-    let mut test = program("unshare", &["--mount", "sh", "tests/interop/meshcentral/mei.sh"]);
-    checks_of(test.arg(amt).arg(agents.join("meshagent_x86-64")).arg(agents.join("modules_meshcmd/amt-mei.js")))
+    need("ip", "iproute2")?;
+    let mut test = program("unshare", &["--mount", "--net", "sh", "tests/interop/meshcentral/mei.sh"]);
+    checks_of(test.arg(amt).arg(stack.with_file_name("agents")).arg(persona))
 }
 
 fn is_root() -> Result<bool> {
@@ -101,7 +103,7 @@ fn checks_of(command: &mut std::process::Command) -> Result<Count> {
 fn meshcentral_stack() -> Result<PathBuf> {
     let folder = target("interop").join(MESHCENTRAL.replace('@', "-"));
     let stack = folder.join("package/amt");
-    if stack.join("amt.js").is_file() && stack.with_file_name("agents").is_dir() {
+    if stack.join("amt.js").is_file() && stack.with_file_name("agents/meshcmd.js").is_file() {
         return Ok(stack);
     }
     need("npm", "npm")?;
@@ -116,7 +118,8 @@ fn meshcentral_stack() -> Result<PathBuf> {
     run(program("tar", &["-xzf"]).arg(&archive).arg("-C").arg(&folder).args([
         "package/amt",
         "package/agents/meshagent_x86-64",
-        "package/agents/modules_meshcmd/amt-mei.js",
+        "package/agents/meshcmd.js",
+        "package/agents/modules_meshcmd",
     ]))?;
     std::fs::remove_file(archive)?;
     Ok(stack)

@@ -53,7 +53,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "openssl", what: "s_client is let in or refused by virtual firmware", run: openssl::check },
     Stage {
         name: "client",
-        what: "MeshCentral's AMT stack reads provisioned machines and our setup.bin",
+        what: "MeshCentral's programs read provisioned machines and our setup.bin, and set machines up from inside",
         run: interop::meshcentral,
     },
     Stage { name: "kill", what: "a short kill test", run: || single(kill::run(8, 1)) },

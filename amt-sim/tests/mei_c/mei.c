@@ -207,11 +207,30 @@ static void polled(const char *path) {
     printf("read %d\n", read(fd, buffer, sizeof buffer) > 85);
 }
 
+/* A message that nobody asked for by a read or a poll has not come, and the next one needs a read or a poll of its own. */
+static void credit(const char *path) {
+    uint8_t buffer[8192];
+    int fd = connected(path, O_NONBLOCK);
+    must(write(fd, GET_VERSIONS, 12) == 12 && write(fd, GET_VERSIONS, 12) == 12, "write");
+    usleep(200000);
+    printf("unasked %d\n", read(fd, buffer, sizeof buffer) < 0 ? errno : 0);
+    for (int round = 0; round < 2; round++) {
+        struct pollfd p = {fd, POLLIN, 0};
+        double begun = now();
+        int ready = poll(&p, 1, 5000);
+        ssize_t n = read(fd, buffer, sizeof buffer);
+        printf("reply %d %s read %d then %d\n", ready, now() - begun < 1 ? "woken" : "late", n > 85,
+               read(fd, buffer, sizeof buffer) < 0 ? errno : 0);
+    }
+    close(fd);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     struct { const char *name; void (*run)(const char *); } all[] = {
         {"versions", versions}, {"errors", errors}, {"rest", rest}, {"both", both},
         {"interrupted", interrupted}, {"killed", killed}, {"polled", polled},
+        {"credit", credit},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(argv[1], all[i].name) == 0) { all[i].run(argv[2]); return 0; }

@@ -1,8 +1,9 @@
 #!/bin/sh
-# An unmodified MeshAgent opens /dev/mei0 of a virtual machine. Runs in a mount namespace of its own (unshare --mount), as root:
-#   mei.sh AMT AGENT AMT-MEI.JS
+# An unmodified MeshAgent, and MeshCmd whole, open /dev/mei0 of a virtual machine. Runs as root, in a mount namespace and a network of
+# its own (unshare --mount --net): MeshCmd listens on the ports of local management, and would ask the network for an address.
+#   mei.sh AMT FOLDER_OF_MESHCENTRAL_AGENTS PERSONA
 set -eu
-amt=$1 agent=$2 module=$3
+amt=$(realpath "$1") agents=$(realpath "$2") persona=$3 machine=
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 work=$(mktemp -d)
 trap 'kill "$machine" 2>/dev/null || true; wait "$machine" 2>/dev/null || true; rm -rf "$work/agent"' EXIT
@@ -13,17 +14,20 @@ for node in null zero urandom random fuse; do
     mount --bind "/dev/$node" "$work/dev/$node"
 done
 mount --rbind "$work/dev" /dev
-"$amt" sim mei --mount /dev/mei0 --suffix example.com --persona 16.0 --base-address 127.80.0.1 >"$work/agent/machine.log" &
+ip link set lo up
+# The agent keeps files beside itself.
+cp "$agents/meshagent_x86-64" "$work/agent/agent"
+chmod +x "$work/agent/agent"
+cp "$here/mei.js" "$agents/modules_meshcmd/amt-mei.js" "$work/agent/"
+cd "$work/agent"
+"$amt" sim mei --mount /dev/mei0 --suffix example.com --persona "$persona" --base-address 127.80.0.1 --certificate certs \
+    --state state.json --json >machine.json &
 machine=$!
 tries=0
-until "$amt" info --mei /dev/mei0 --json >"$work/agent/info.json" 2>/dev/null; do
+until "$amt" info --mei /dev/mei0 --json >info.json 2>/dev/null; do
     tries=$((tries + 1))
     [ "$tries" -lt 100 ] || { echo "FAILED device: it does not come up"; exit 1; }
     sleep 0.1
 done
-# The agent keeps files beside itself.
-cp "$agent" "$work/agent/agent"
-chmod +x "$work/agent/agent"
-cp "$here/mei.js" "$module" "$work/agent/"
-cd "$work/agent"
 timeout 30 ./agent mei.js || { echo "FAILED agent: it ended with an error, or not in time"; exit 1; }
+node "$here/meshcmd.js" "$amt" "$agents"

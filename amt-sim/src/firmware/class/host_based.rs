@@ -77,12 +77,12 @@ fn may_set_up(device: &Device, call: &Call<'_>) -> bool {
     call.caller.local && device.phase == Phase::Pre && device.control_mode == 0
 }
 
-/// The password comes as lower-case hex of the 16 bytes of MD5(admin:realm:password).
+/// The password comes as hex of the 16 bytes of MD5(admin:realm:password): small letters of most programs, capitals of MeshCmd.
 fn password(call: &Call<'_>) -> Result<Option<[u8; 16]>, Fault> {
     let text = argument(call, "NetworkAdminPassword")?;
     if number(call, "NetAdminPassEncryptionType")? != MD5
         || text.len() != 32
-        || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        || !text.bytes().all(|b| b.is_ascii_hexdigit())
     {
         return Ok(None);
     }

@@ -61,6 +61,8 @@ impl Firmware {
         self.mei.lme.by_handle.insert(handle, Session::default());
         self.mei.lme.count += 1;
         self.say_stale_close(now, handle);
+        // There are programs that wait for it and never speak first themselves.
+        self.say_version(now, handle);
     }
 
     /// A CLOSE of the session before, where there was one.
@@ -99,9 +101,9 @@ impl Firmware {
         match message {
             Message::ProtocolVersion { .. } => {
                 let first = !std::mem::replace(&mut session.version_seen, true);
-                // Once a session: some programs answer each of ours, and two that answer each other never end.
+                // Ours was said when the session began, and is not said in answer: some programs answer each one, and two that
+                // answer each other never end.
                 if first {
-                    self.say_version(now, handle);
                     self.lme_send(now, handle, &Message::ServiceRequest { service: AUTH.to_owned() });
                 }
             }
