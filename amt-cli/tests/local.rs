@@ -156,6 +156,10 @@ fn the_same_by_the_local_management_service() {
     let certificate = machine.certificate();
     let upgrade = [["upgrade", "--pem", &certificate].as_slice(), &way].concat();
     assert_eq!(machine.good(&upgrade)["control_mode"], "admin");
+    assert_eq!(machine.good(&command(&["unprovision"]))["before"], "admin");
+    let admin = [["activate", "--acm", "--pem", &certificate].as_slice(), &way].concat();
+    assert_eq!(machine.good(&admin)["control_mode"], "admin");
+    assert_eq!(machine.standing(), "admin");
 }
 
 #[test]

@@ -112,7 +112,8 @@ pub(crate) fn run(kills: u32, seed: u64) -> Result<()> {
         }
         tally.print();
     }
-    Ok(())
+    // As many kills as of the server are spread over the two dozen messages and more of an activation.
+    crate::kill_local::run(&amt, (60 / kills.max(1)).max(1))
 }
 
 #[derive(Default)]

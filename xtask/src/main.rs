@@ -9,6 +9,7 @@ mod fleet_bench;
 mod fuzz;
 mod interop;
 mod kill;
+mod kill_local;
 mod lab;
 mod layers;
 mod openssl;

@@ -73,9 +73,13 @@ pub(crate) struct Background {
 impl Background {
     /// Starts `command` and leaves it running.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        let line = show(command);
-        println!("$ {line} &");
-        Ok(Self { child: command.spawn().with_context(|| format!("cannot start {line}"))? })
+        println!("$ {} &", show(command));
+        Self::start_quietly(command)
+    }
+
+    /// The same without a word of it.
+    pub(crate) fn start_quietly(command: &mut Command) -> Result<Self> {
+        Ok(Self { child: command.spawn().with_context(|| format!("cannot start {}", show(command)))? })
     }
 
     /// Its process number.
@@ -103,6 +107,14 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).stderr(Stdio::null()).status();
+        while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && std::time::Instant::now() < until {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         // Nothing else can be done with a child that cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
