@@ -33,6 +33,12 @@ pub(crate) struct Info {
     #[arg(long, value_name = "FILE")]
     facts_file: Option<PathBuf>,
 
+    /// Also put every fact into the registry, as values of HKEY_LOCAL_MACHINE\SOFTWARE\amt\facts named by their path in the JSON document,
+    /// for example control.standing; those of an earlier run are removed
+    #[cfg(windows)]
+    #[arg(long)]
+    registry: bool,
+
     #[command(flatten)]
     reach: Reach,
 }
@@ -56,6 +62,10 @@ impl Info {
             let document = document(&status, registers.as_ref(), &services, &findings);
             if let Some(file) = &self.facts_file {
                 out.file(file, format!("{document}\n").as_bytes(), false)?;
+            }
+            #[cfg(windows)]
+            if self.registry {
+                super::registry::write(&document)?;
             }
             out.show(&document, |w| write(w, &status, &services, &findings))?;
             Ok(Verdict::Done)

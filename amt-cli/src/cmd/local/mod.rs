@@ -2,6 +2,8 @@
 
 pub(super) mod activate;
 pub(super) mod info;
+#[cfg(any(windows, test))]
+mod registry;
 pub(super) mod start_hello;
 pub(super) mod unprovision;
 
