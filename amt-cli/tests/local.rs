@@ -145,6 +145,39 @@ fn the_chips_own_certificates_are_checked_against_the_root_that_is_given() {
     assert_eq!(machine.standing(), "admin");
 }
 
+/// The key stays elsewhere: OpenSSL has it, and signs for the chain injected as well as for the handshake of TLS.
+#[test]
+fn a_program_signs_and_no_key_comes_to_the_machine() {
+    for (persona, address) in [("16.0", "127.79.8.1"), ("21.0", "127.79.8.2")] {
+        let Some(machine) = Machine::start(persona, address, &[]) else { return };
+        let both = std::fs::read_to_string(machine.certificate()).unwrap();
+        let key_at = both.find("-----BEGIN PRIVATE KEY-----").unwrap();
+        let (chain, key, other) = (machine.path("chain.pem"), machine.path("elsewhere.pem"), machine.path("other.pem"));
+        std::fs::write(&chain, &both[..key_at]).unwrap();
+        std::fs::write(&key, &both[key_at..]).unwrap();
+        let made = Command::new("openssl").args(["genrsa", "-out"]).arg(&other).arg("2048").output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let activate = |key: &Path| {
+            let (chain, key) = (chain.to_str().unwrap(), key.to_str().unwrap());
+            let mut command = vec!["activate", "--acm", "--chain", chain, "--sign-program", "openssl"];
+            for argument in ["dgst", "-sha256", "-sign", key] {
+                command.extend(["--sign-argument", argument]);
+            }
+            machine.amt(&command)
+        };
+        let error = |output: Output| serde_json::from_slice::<Value>(&output.stderr).unwrap()["error"].clone();
+        let failed = error(activate(&machine.path("no.pem")));
+        assert_eq!(failed["name"], "SIGNER", "{failed}");
+        assert!(failed["message"].as_str().unwrap().contains("openssl ended with"), "{failed}");
+        let refused = error(activate(&other));
+        assert_ne!(refused["name"], "SIGNER", "the firmware refuses it: {refused}");
+        assert_eq!(machine.standing(), "unprovisioned");
+        let done = activate(&key);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(machine.standing(), "admin", "{persona}");
+    }
+}
+
 #[test]
 fn the_same_by_the_local_management_service() {
     let lms = "127.79.2.200";

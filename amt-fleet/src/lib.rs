@@ -31,6 +31,7 @@ pub mod report;
 pub mod resolve;
 pub mod seal;
 mod server;
+mod sign;
 mod store;
 mod words;
 
@@ -41,6 +42,7 @@ pub use glance::{Glance, Glimpse};
 pub use guard::{Conflict, ConflictKind, Evidence, EvidenceKind, GuardPolicy};
 pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
+pub use sign::SignProgram;
 pub use store::{
     Action, ActionState, CaRequest, Collection, Credential, CredentialKind, DiaryEntry, EnrolmentToken, Fleet,
     Imported, ImportedPairs, IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME, MAX_COLLECTIONS,

@@ -7,7 +7,7 @@ mod sign;
 
 pub use hello::{SentHello, send_hello};
 pub use procedure::{ActivateJob, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision};
-pub use sign::{NoSigner, Signer};
+pub use sign::{NoSigner, RemoteChains, Signer};
 
 use crate::mei::Mei;
 use crate::tls::{Wire, io_failure};

@@ -1,6 +1,6 @@
 //! Procedures of the machine that this runs on.
 
-use super::{LocalAccess, LocalChannel, NoSigner, Signer};
+use super::{LocalAccess, LocalChannel, NoSigner, RemoteChains, Signer};
 use crate::certificate::ProvisioningCertificate;
 use crate::driver::{NoRecord, Way, drive_by};
 use crate::host::Host;
@@ -36,8 +36,8 @@ pub struct ActivateJob {
     pub mode: ControlMode,
     /// Provisioning certificates, likeliest first; for admin control mode.
     pub certificates: Arc<[ProvisioningCertificate]>,
-    /// Who signs for the certificates; none: their own keys.
-    pub signer: Option<Arc<dyn Signer>>,
+    /// Chains whose keys are elsewhere, in place of certificates.
+    pub remote: Option<RemoteChains>,
     /// Whom to accept on the local TLS port of newer firmware.
     pub identity: PeerIdentity,
     /// Whether AMT may be switched on where it is off.
@@ -56,7 +56,7 @@ impl ActivateJob {
             plan,
             mode,
             certificates: Arc::new([]),
-            signer: None,
+            remote: None,
             identity: PeerIdentity::Any,
             enable: false,
             secure: false,
@@ -120,11 +120,18 @@ pub async fn stop_hello(access: &LocalAccess) -> Result<Standing, Failure> {
 pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H) -> Result<Activated, Failure> {
     let id = job.record.id;
     let mut activate = Activate::new(job.record, job.plan, job.mode);
-    let mut chains = Vec::with_capacity(job.certificates.len());
-    for certificate in &*job.certificates {
-        let chain = certificate.chain(None);
-        chains.push(ClientChain::new(&chain, certificate.key())?);
-        activate.chains.push(SigningChain(chain));
+    let mut chains = Vec::new();
+    if let Some(RemoteChains { chains: remote, signer }) = &job.remote {
+        for (index, chain) in remote.iter().enumerate() {
+            chains.push(ClientChain::remote(chain, Arc::clone(signer), index));
+            activate.chains.push(SigningChain(chain.clone()));
+        }
+    } else {
+        for certificate in &*job.certificates {
+            let chain = certificate.chain(None);
+            chains.push(ClientChain::new(&chain, certificate.key())?);
+            activate.chains.push(SigningChain(chain));
+        }
     }
     activate.identity = job.identity;
     activate.enable = job.enable;
@@ -137,8 +144,8 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
         .as_secs();
     let mut channel = LocalChannel::new(access.clone(), id);
     let own = OwnKeys(Arc::clone(&job.certificates));
-    let signer: &dyn Signer = match &job.signer {
-        Some(signer) => signer.as_ref(),
+    let signer: &dyn Signer = match &job.remote {
+        Some(remote) => remote.signer.as_ref(),
         None => &own,
     };
     let way = Way::Local(&mut channel, signer);

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "legacy-tls")]
 mod legacy;
+mod remote;
 mod rustls;
 mod stream;
 mod verify;
@@ -12,6 +13,7 @@ mod verify;
 pub use stream::TlsStream;
 pub(crate) use stream::Wire;
 
+use crate::local::Signer;
 use ::rustls::sign::CertifiedKey;
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret};
@@ -21,6 +23,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 const STAGE: &str = "connect";
@@ -54,8 +57,11 @@ pub struct ClientChain(Arc<Chain>);
 
 struct Chain {
     modern: Arc<CertifiedKey>,
+    /// None: its key is elsewhere, and this engine needs it here.
     #[cfg(feature = "legacy-tls")]
-    legacy: legacy::Chain,
+    legacy: Option<legacy::Chain>,
+    /// Its key is elsewhere: signing may take its time.
+    is_remote: bool,
 }
 
 impl fmt::Debug for ClientChain {
@@ -74,8 +80,19 @@ impl ClientChain {
         Ok(Self(Arc::new(Chain {
             modern: rustls::certified_key(chain, key)?,
             #[cfg(feature = "legacy-tls")]
-            legacy: legacy::Chain::new(chain, key)?,
+            legacy: Some(legacy::Chain::new(chain, key)?),
+            is_remote: false,
         })))
+    }
+
+    /// Prepares `chain` (DER, leaf to root), for which `signer` signs, who knows it by `index`. Only the modern engine presents it.
+    pub(crate) fn remote(chain: &[Vec<u8>], signer: Arc<dyn Signer>, index: usize) -> Self {
+        Self(Arc::new(Chain {
+            modern: remote::certified_key(chain, signer, index),
+            #[cfg(feature = "legacy-tls")]
+            legacy: None,
+            is_remote: true,
+        }))
     }
 }
 
@@ -114,13 +131,26 @@ pub(crate) async fn over(
         if !is_modern(plan) {
             return legacy::handshake(wire, endpoint, chain).await;
         }
-        rustls::handshake(wire, endpoint, chain).await
+        match chain {
+            Some(chain) if chain.0.is_remote => apart(wire, endpoint, chain.clone()).await,
+            _ => rustls::handshake(wire, endpoint, chain).await,
+        }
     };
     timeout(endpoint.handshake_timeout, handshake).await.map_err(|_| {
         let limit = endpoint.handshake_timeout.as_secs();
         Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, format!("the TLS handshake was not finished within {limit} s"))
             .hint("the machine accepted the connection but stopped talking: check its power state and try again")
     })?
+}
+
+/// Shakes hands on a thread that may wait for a signature: the engine knows no other way to wait for one.
+async fn apart(wire: Wire, endpoint: &Endpoint<'_>, chain: ClientChain) -> Result<(TlsStream, TlsOutcome), Failure> {
+    let (plan, address) = (endpoint.plan.clone(), endpoint.address);
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        runtime.block_on(rustls::handshake(wire, &Endpoint::new(address, &plan), Some(&chain)))
+    });
+    done.await.map_err(|error| Failure::new(ErrorCode::PANIC, STAGE, format!("the handshake panicked: {error}")))?
 }
 
 /// Whether the plan is for the modern engine.

@@ -2,7 +2,7 @@
 
 use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
-use super::{ClientChain, Endpoint, STAGE, io_failure, unusable};
+use super::{ClientChain, Endpoint, STAGE, io_failure, remote, unusable};
 use amt_core::pki::OnDieFault;
 use amt_core::pki::connect::{Ending, Handshake, explain};
 use amt_core::tls::{TlsOutcome, TlsPlan};
@@ -115,6 +115,9 @@ impl ResolvesClientCert for Presenter {
 fn handshake_failure(error: &io::Error, seen: &Seen) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let failure = |code, text: String| Failure::new(code, STAGE, text);
+    if let Some(refusal) = tls.and_then(remote::refusal) {
+        return refusal;
+    }
     let ending = match tls {
         Some(Error::AlertReceived(alert)) => Ending::Alert(u8::from(*alert)),
         Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {

@@ -5,9 +5,10 @@ use crate::cmd::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
 use amt::ProvisioningCertificate;
-use amt::certificate::MAX_BUNDLE;
-use amt::local::{ActivateJob, activate, status};
+use amt::certificate::{Bundle, MAX_BUNDLE};
+use amt::local::{ActivateJob, RemoteChains, activate, status};
 use amt_core::Secret;
+use amt_fleet::SignProgram;
 use amt_provision::local::{Activated, Standing};
 use amt_provision::plan::PasswordPolicy;
 use amt_provision::remote::ControlMode;
@@ -32,6 +33,7 @@ Examples:
   amt activate --ccm
   amt activate --acm --pfx provisioning.pfx --certificate-password-file p.txt
   amt activate --acm --pem provisioning.pem --host-name pc1 --domain example.com
+  amt activate --acm --chain chain.pem --sign-program ssh --sign-argument signer@ca.example.com      the key stays there
   amt fleet export-credentials --database /var/lib/amt/journal.db -o -
 
 With --at-boot nothing is printed and nothing is done where the machine is in the mode already: for a unit of systemd or a scheduled
@@ -73,6 +75,19 @@ struct How {
     /// Provisioning certificate with chain and key, as PEM
     #[arg(long, value_name = "FILE")]
     pem: Option<PathBuf>,
+
+    /// Provisioning certificate with chain and without key, as PEM: --sign-program signs for it, and no key comes to this machine
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pem", "pfx"], requires = "sign_program")]
+    chain: Option<PathBuf>,
+
+    /// Program that signs for --chain: it gets what is to be signed on standard input, and answers with the bytes of an RSA signature (PKCS#1
+    /// v1.5, SHA-256), as `openssl dgst -sha256 -sign KEY` does; it may ask a server or a module
+    #[arg(long, value_name = "PROGRAM", requires = "chain")]
+    sign_program: Option<PathBuf>,
+
+    /// Argument of that program; may be given several times. No secrets here: other users see them
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true, requires = "sign_program")]
+    sign_argument: Vec<String>,
 
     /// The private key, if it is in a file of its own
     #[arg(long, value_name = "FILE", requires = "pem")]
@@ -129,7 +144,8 @@ impl Upgrade {
 
 impl How {
     fn run(self, mode: ControlMode, silent: bool, out: &mut Output) -> Result<Verdict, Error> {
-        let certificates = self.certificates(mode)?;
+        let remote = self.remote(mode)?;
+        let certificates = if remote.is_some() { Arc::new([]) } else { self.certificates(mode)? };
         let plan = self.plan()?;
         block_on(async {
             let peer = self.here.local.identity()?;
@@ -146,6 +162,7 @@ impl How {
             }
             let mut job = ActivateJob::new(record.unwrap_or_else(|| Record::new(id)), plan, mode);
             job.certificates = certificates;
+            job.remote = remote;
             job.identity = peer;
             (job.enable, job.secure) = (self.enable, self.secure);
             if !silent {
@@ -203,6 +220,17 @@ impl How {
         Ok(plan)
     }
 
+    /// The chain whose key is elsewhere.
+    fn remote(&self, mode: ControlMode) -> Result<Option<RemoteChains>, Error> {
+        let (Some(chain), Some(program)) = (&self.chain, &self.sign_program) else { return Ok(None) };
+        if mode == ControlMode::Client {
+            return Ok(None);
+        }
+        let bundle = Bundle::from_pem(&input::read(chain, MAX_BUNDLE)?, None, None)?;
+        let signer = SignProgram::new(program).arguments(self.sign_argument.clone());
+        Ok(Some(RemoteChains::new(&[bundle], Arc::new(signer))?))
+    }
+
     fn certificates(&self, mode: ControlMode) -> Result<Arc<[ProvisioningCertificate]>, Error> {
         if mode == ControlMode::Client {
             return Ok(Arc::new([]));
@@ -220,7 +248,7 @@ impl How {
                 ProvisioningCertificate::from_pem(&read(pem)?, key.as_deref(), password.as_ref())?
             }
             (None, None) => {
-                let hint = "give --pfx FILE or --pem FILE; `amt preflight` tells whether it will do";
+                let hint = "give --pfx FILE, --pem FILE, or --chain FILE and --sign-program PROGRAM; `amt preflight` tells whether it will do";
                 return Err(Error::usage("admin control mode needs a provisioning certificate", hint));
             }
         };

@@ -72,14 +72,19 @@ impl Chain {
 }
 
 /// Shakes hands on `wire`.
-pub(super) async fn handshake(
+pub(super) async fn handshake<'a>(
     wire: Wire,
     endpoint: &Endpoint<'_>,
-    chain: Option<&ClientChain>,
+    chain: Option<&'a ClientChain>,
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
     prepare();
     let plan = endpoint.plan;
-    let chain = chain.map(|chain| &chain.0.legacy);
+    let here = |chain: &'a ClientChain| {
+        let elsewhere =
+            || unusable("the certificate's key is elsewhere, and TLS this old is signed here only".to_owned());
+        chain.0.legacy.as_ref().ok_or_else(elsewhere)
+    };
+    let chain = chain.map(here).transpose()?;
     let stranger = Arc::new(AtomicBool::new(false));
     let broken = |e: ErrorStack| unusable(format!("the legacy engine cannot be set up: {e}"));
     let context = context(plan, chain, &stranger).map_err(broken)?;

@@ -1,0 +1,54 @@
+//! A program that signs for provisioning certificates: their keys need not be on the machines that are set up with them.
+
+use crate::program::Program;
+use amt::local::Signer;
+use amt::mei::MeiFuture;
+use amt_core::{ErrorCode, Failure};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest signature: RSA of 16384 bits.
+const MAX_SIGNATURE: usize = 2048;
+
+/// Runs a program for each signature. It is given what is to be signed on standard input, and the number of the certificate, from 0, in
+/// `AMT_CERTIFICATE`; it answers with the bytes of an RSA signature, PKCS#1 v1.5 over SHA-256, as `openssl dgst -sha256 -sign` does.
+#[derive(Clone, Debug)]
+pub struct SignProgram {
+    program: Program,
+}
+
+impl SignProgram {
+    /// Without arguments, killed if it takes longer than 20 seconds: firmware waits no longer for a handshake.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let mut program = Program::new(path);
+        program.timeout = Duration::from_secs(20);
+        Self { program }
+    }
+
+    /// With these arguments.
+    #[must_use]
+    pub fn arguments(mut self, arguments: Vec<String>) -> Self {
+        self.program.arguments = arguments;
+        self
+    }
+}
+
+impl Signer for SignProgram {
+    fn sign<'a>(&'a self, index: usize, data: &'a [u8]) -> MeiFuture<'a, Vec<u8>> {
+        Box::pin(async move {
+            let fail = |why: String| {
+                let text = format!("{} {why}", self.program.path.display());
+                Failure::new(ErrorCode::SIGNER, "sign", text)
+            };
+            let index = index.to_string();
+            let signature = self.program.run(&[("AMT_CERTIFICATE", Some(&index))], data).await.map_err(fail)?;
+            match signature.len() {
+                0 => Err(fail("answered nothing".to_owned())),
+                length if length > MAX_SIGNATURE => {
+                    Err(fail(format!("answered {length} bytes, which is no signature")))
+                }
+                _ => Ok(signature),
+            }
+        })
+    }
+}
