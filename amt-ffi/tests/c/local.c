@@ -196,6 +196,54 @@ static void admin_control_mode_and_back(amt_local *local)
     CHECK(amt_job_free(job) == AMT_OK);
 }
 
+/* Asks again and again, until cancelled. */
+static void *ask_for_ever(void *local)
+{
+    static amt_status status;
+    amt_document *document;
+    do {
+        document = NULL;
+        status = amt_local_status(local, &document, NULL);
+        CHECK(amt_document_free(document) == AMT_OK);
+    } while (status == AMT_OK || status == AMT_E_BUSY);
+    return &status;
+}
+
+static void another_thread_is_told_busy_and_may_cancel(amt_local *local)
+{
+    amt_error *err = NULL;
+    amt_status busy = AMT_OK;
+    pthread_t thread;
+    void *status;
+    int tries;
+
+    CHECK(pthread_create(&thread, NULL, ask_for_ever, local) == 0);
+    for (tries = 0; tries < 10000 && busy != AMT_E_BUSY; tries++) {
+        usleep(1000);
+        busy = amt_local_set_route(local, AMT_ROUTE_LME, NULL, 0, NULL);
+    }
+    CHECK(busy == AMT_E_BUSY);
+    OK(amt_local_cancel(local, &err));
+    CHECK(pthread_join(thread, &status) == 0);
+    CHECK(*(amt_status *)status == AMT_E_CANCELLED);
+}
+
+static void a_cancelled_attempt_changes_nothing(amt_local *local)
+{
+    amt_error *err = NULL;
+    amt_provision *attempt = NULL;
+    amt_event *event = NULL;
+    amt_job *job = job_of(local);
+
+    OK(amt_local_activate(local, job, AMT_MODE_CLIENT, 0, &attempt, &err));
+    OK(amt_provision_cancel(attempt, &err));
+    FAILS(amt_provision_next(attempt, 60000, &event, &err), AMT_E_CANCELLED);
+    CHECK(event == NULL);
+    CHECK(amt_job_free(job) == AMT_OK);
+    CHECK(amt_provision_free(attempt) == AMT_OK);
+    CHECK(says(local, "\"standing\":\"unprovisioned\""));
+}
+
 static void mistakes_are_told(void)
 {
     amt_error *err = NULL;
@@ -246,10 +294,12 @@ int main(void)
     OK(amt_local_set_device(local, device, strlen(device), &err));
     OK(amt_local_set_route(local, AMT_ROUTE_AUTO, "127.71.0.4", 10, &err));
     CHECK(says(local, "\"16992\":\"listening\""));
+    a_cancelled_attempt_changes_nothing(local);
     nothing_is_changed_before_the_record_is_stored(local);
     client_control_mode_and_back(local);
     OK(amt_local_set_route(local, AMT_ROUTE_LME, NULL, 0, &err));
     admin_control_mode_and_back(local);
+    another_thread_is_told_busy_and_may_cancel(local);
     CHECK(amt_local_free(local) == AMT_OK);
     machine_stop();
     snprintf(command, sizeof command, "rm -r %s", folder);
