@@ -164,13 +164,7 @@ pub(crate) fn write_findings(w: &mut dyn Write, findings: &[Finding]) -> io::Res
 
 /// One finding, as `findings` lists them.
 pub(crate) fn finding_json(finding: &Finding) -> Value {
-    json!({
-        "code": finding.code,
-        "severity": finding.severity.as_str(),
-        "field": finding.field,
-        "message": finding.message,
-        "hint": finding.hint,
-    })
+    amt_fleet::json::finding(finding)
 }
 
 fn error_for_people(w: &mut dyn Write, error: &Error) -> io::Result<()> {

@@ -621,7 +621,7 @@
 #define AMT_EVENT_CERTIFY 101
 
 /**
- * The machine is provisioned and has proven it. The last event.
+ * The machine is what it was to become, and has proven it. The last event.
  */
 #define AMT_EVENT_DONE 200
 
@@ -666,6 +666,61 @@
 #define AMT_LEGACY_TLS_ALLOW_WEAK 2
 
 /**
+ * By the local management service (LMS) if it answers, else directly.
+ */
+#define AMT_ROUTE_AUTO 0
+
+/**
+ * By LMS only.
+ */
+#define AMT_ROUTE_LMS 1
+
+/**
+ * Directly only, by the firmware's client LME.
+ */
+#define AMT_ROUTE_LME 2
+
+/**
+ * Client control mode: remote control asks the user for consent.
+ */
+#define AMT_MODE_CLIENT 1
+
+/**
+ * Admin control mode: needs a provisioning certificate whose root the firmware trusts.
+ */
+#define AMT_MODE_ADMIN 2
+
+/**
+ * Switch AMT on where it is off.
+ */
+#define AMT_ACTIVATE_ENABLE 1
+
+/**
+ * Set up over TLS also where the firmware does not demand it (AMT 14 and later, admin control mode).
+ */
+#define AMT_ACTIVATE_SECURE 2
+
+/**
+ * Everything: the machine is as from the factory, but for the setup menu's password and root hashes.
+ */
+#define AMT_UNPROVISION_FULL 0
+
+/**
+ * Names, the administrator's login and the setup server's address stay. From admin control mode only.
+ */
+#define AMT_UNPROVISION_PARTIAL 1
+
+/**
+ * Written by a program: 8 and 32 characters, nothing else.
+ */
+#define AMT_PSK_STRICT 0
+
+/**
+ * Typed by a person: dashes and spaces are dropped, small letters become capitals.
+ */
+#define AMT_PSK_TYPED 1
+
+/**
  * The call succeeded.
  */
 #define AMT_OK 0
@@ -702,6 +757,16 @@
 typedef struct amt_certificate amt_certificate;
 
 /**
+ * A machine and a connection to it. One call at a time, except `amt_device_cancel`, which any thread may call at any time.
+ */
+typedef struct amt_device amt_device;
+
+/**
+ * A JSON document. It never changes: its functions may run beside each other. Zeroed when it is freed.
+ */
+typedef struct amt_document amt_document;
+
+/**
  * An error: code, stage, message, what the device said, what to do next.
  */
 typedef struct amt_error amt_error;
@@ -727,14 +792,29 @@ typedef struct amt_hello amt_hello;
 typedef struct amt_job amt_job;
 
 /**
+ * The way to the firmware. One call at a time, except `amt_local_cancel`, which any thread may call at any time.
+ */
+typedef struct amt_local amt_local;
+
+/**
  * An attempt. One call at a time, except `amt_provision_cancel`, which any thread may call at any time.
  */
 typedef struct amt_provision amt_provision;
 
 /**
+ * A PID and its PPS. It never changes: its functions may run beside each other. The PPS is zeroed when it is freed.
+ */
+typedef struct amt_psk amt_psk;
+
+/**
  * A journal record. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
  */
 typedef struct amt_record amt_record;
+
+/**
+ * A setup.bin. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
+ */
+typedef struct amt_setupbin amt_setupbin;
 
 /**
  * Result of a call: 0, or one of the `AMT_E_` codes. A later library may return codes that this header does not list.
@@ -744,6 +824,20 @@ typedef uint32_t amt_status;
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * What the firmware of this version (text, for example `16.1` or `11.8.65.3590`) can do, as JSON into `*out`, to be freed with
+ * `amt_document_free`: a truth value for each feature, `version`, `tls`, `engine`, `suites`, `psk_suites`, `root_hashes`, `rsa_bits`, `digest_algorithms`.
+ *
+ * Fails with `AMT_E_PARSE_TEXT` if the version cannot be read.
+ *
+ * # Safety
+ * `version` is null or readable for `version_len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_capabilities(const char *version,
+                            size_t version_len,
+                            amt_document **out,
+                            amt_error **err);
 
 /**
  * Reads a PFX (PKCS#12) file into `*out`; free it with `amt_certificate_free`. Nothing passed in is kept.
@@ -806,6 +900,184 @@ amt_status amt_certificate_preflight(const amt_certificate *certificate,
  * `certificate` is null or a handle, not used again.
  */
 amt_status amt_certificate_free(amt_certificate *certificate);
+
+/**
+ * Makes a device for the machine at this IP address (text) into `*out`; free it with `amt_device_free`. `port` 0 is the usual one: 16993,
+ * or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
+ * no safe default for whom to take the machine for.
+ *
+ * # Safety
+ * `address`, `user` and `password` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_new(const char *address,
+                          size_t address_len,
+                          uint16_t port,
+                          const char *user,
+                          size_t user_len,
+                          const char *password,
+                          size_t password_len,
+                          amt_device **out,
+                          amt_error **err);
+
+/**
+ * Accepts any certificate of the machine: whoever is in between reads and changes everything.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_trust_any(amt_device *device,
+                                amt_error **err);
+
+/**
+ * Accepts only the certificate whose DER has this SHA-256: 32 bytes.
+ *
+ * # Safety
+ * `device` is null or a handle; `sha256` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_device_trust_pin(amt_device *device,
+                                const uint8_t *sha256,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * Accepts certificates of these authorities (PEM, one or several) that carry `name`, the machine's host name.
+ *
+ * # Safety
+ * `device` is null or a handle; `roots` and `name` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_device_trust_roots(amt_device *device,
+                                  const uint8_t *roots,
+                                  size_t roots_len,
+                                  const char *name,
+                                  size_t name_len,
+                                  amt_error **err);
+
+/**
+ * No TLS at all: firmware before 16.1 only, and readable by everyone on the way.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_trust_plain(amt_device *device,
+                                  amt_error **err);
+
+/**
+ * Reads the instance of `class` that `selectors` choose (a JSON object of names and values; empty for the only one) into `*reply`, to be
+ * freed with `amt_document_free`.
+ *
+ * A reply is a JSON object with `kind`, `class`, `method`, `return_value` and `items`: a list of objects with `class` and
+ * `properties`, which has one here. All values are text; repeated properties are arrays.
+ *
+ * # Safety
+ * `device` is null or a handle; `class_name` and `selectors` are null or readable for their lengths; `reply` is null or writable; `err` is
+ * null or writable.
+ */
+amt_status amt_device_get(amt_device *device,
+                          const char *class_name,
+                          size_t class_name_len,
+                          const char *selectors,
+                          size_t selectors_len,
+                          amt_document **reply,
+                          amt_error **err);
+
+/**
+ * Replaces the instance of `class` that `selectors` choose (as in `amt_device_get`) by `instance`: what `amt_device_get` brought, whole and with the
+ * changes made, or an object of the properties alone. The reply has the instance as the machine has it now.
+ *
+ * # Safety
+ * `device` is null or a handle; `class_name`, `instance` and `selectors` are null or readable for their lengths; `reply` is null or writable;
+ * `err` is null or writable.
+ */
+amt_status amt_device_put(amt_device *device,
+                          const char *class_name,
+                          size_t class_name_len,
+                          const char *instance,
+                          size_t instance_len,
+                          const char *selectors,
+                          size_t selectors_len,
+                          amt_document **reply,
+                          amt_error **err);
+
+/**
+ * Calls a method of the instance of `class` that `selectors` choose (as in `amt_device_get`). `arguments` is a JSON object, in the order of the
+ * method's definition; empty for none. The reply's item is the method's output. A ReturnValue other than 0 is a failure,
+ * `AMT_E_RETURN_VALUE`, whose error has it as what the device said.
+ *
+ * # Safety
+ * `device` is null or a handle; `class_name`, `method`, `arguments` and `selectors` are null or readable for their lengths; `reply` is null or
+ * writable; `err` is null or writable.
+ */
+amt_status amt_device_invoke(amt_device *device,
+                             const char *class_name,
+                             size_t class_name_len,
+                             const char *method,
+                             size_t method_len,
+                             const char *arguments,
+                             size_t arguments_len,
+                             const char *selectors,
+                             size_t selectors_len,
+                             amt_document **reply,
+                             amt_error **err);
+
+/**
+ * Lists all instances of `class`: the reply has an item for each.
+ *
+ * # Safety
+ * `device` is null or a handle; `class_name` is null or readable for its length; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_enumerate(amt_device *device,
+                                const char *class_name,
+                                size_t class_name_len,
+                                amt_document **reply,
+                                amt_error **err);
+
+/**
+ * Facts of the connection as JSON: `address`, `firmware` (the version, null before the machine has answered), and `tls`, null before the first
+ * handshake or without TLS: `version`, `suite`, `engine` and `certificate_sha256`, which `amt_device_trust_pin` takes.
+ *
+ * # Safety
+ * `device` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_connection(amt_device *device,
+                                 amt_document **out,
+                                 amt_error **err);
+
+/**
+ * Ends the call that is under way in another thread, and every later one, with `AMT_E_CANCELLED`. What the machine was sent it may have
+ * done.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_cancel(const amt_device *device,
+                             amt_error **err);
+
+/**
+ * Frees `device` and ends its connection. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed.
+ *
+ * # Safety
+ * `device` is null or a handle, not used again.
+ */
+amt_status amt_device_free(amt_device *device);
+
+/**
+ * The document, on one line. Valid until `document` is freed.
+ *
+ * # Safety
+ * `document` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_document_json(const amt_document *document,
+                             const char **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * Frees `document`. Null does nothing.
+ *
+ * # Safety
+ * `document` is null or a handle, not used again.
+ */
+amt_status amt_document_free(amt_document *document);
 
 /**
  * The code, one of `AMT_E_`.
@@ -974,7 +1246,7 @@ amt_status amt_event_request_id(const amt_event *event,
                                 amt_error **err);
 
 /**
- * `admin` or `client`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+ * `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
  *
  * # Safety
  * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -985,7 +1257,7 @@ amt_status amt_event_control_mode(const amt_event *event,
                                   amt_error **err);
 
 /**
- * TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password. Valid until `event` is freed.
+ * TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password; empty if it was without. Valid until `event` is freed.
  *
  * # Safety
  * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -1415,6 +1687,120 @@ amt_status amt_job_set_record(amt_job *job,
 amt_status amt_job_free(amt_job *job);
 
 /**
+ * Makes a way to the firmware of this machine into `*out`; free it with `amt_local_free`. Needs root or administrator once it is used.
+ *
+ * # Safety
+ * `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_local_new(amt_local **out,
+                         amt_error **err);
+
+/**
+ * Another device of the management engine interface than the system's own; Linux only. Empty: the system's own.
+ *
+ * # Safety
+ * `local` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_local_set_device(amt_local *local,
+                                const char *data,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * The way to the firmware's network services, one of `AMT_ROUTE_`, and the address of the local management service; empty: 127.0.0.1.
+ *
+ * # Safety
+ * `local` is null or a handle; `lms` is null or readable for `lms_len` bytes; `err` is null or writable.
+ */
+amt_status amt_local_set_route(amt_local *local,
+                               uint32_t route,
+                               const char *lms,
+                               size_t lms_len,
+                               amt_error **err);
+
+/**
+ * Accepts only the certificate with this SHA-256 (32 bytes) on the firmware's local TLS port. Without this any is accepted there.
+ *
+ * # Safety
+ * `local` is null or a handle; `sha256` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_local_trust_pin(amt_local *local,
+                               const uint8_t *sha256,
+                               size_t len,
+                               amt_error **err);
+
+/**
+ * What the firmware says of itself, what answers in place of the local management service, and what would stop provisioning
+ * (`findings`), as JSON into `*out`, to be freed with `amt_document_free`: what `amt info --json` shows. Changes nothing.
+ *
+ * # Safety
+ * `local` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_local_status(amt_local *local,
+                            amt_document **out,
+                            amt_error **err);
+
+/**
+ * Asks the firmware for its UUID and makes a job for this machine into `*out`, for `amt_local_activate` and `amt_local_unprovision`; free it with
+ * `amt_job_free`. Passwords, names, certificates and journal are set as for any job.
+ *
+ * # Safety
+ * `local` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_local_job(amt_local *local,
+                         amt_job **out,
+                         amt_error **err);
+
+/**
+ * Prepares taking this machine to a control mode, one of `AMT_MODE_`, without any server, into `*out`; free it with `amt_provision_free`. `options` is
+ * 0 or a sum of `AMT_ACTIVATE_`. `local` and `job` are not kept.
+ *
+ * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes unless the job names a journal file: the record holds the password, and the
+ * firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come.
+ *
+ * # Safety
+ * `local` and `job` are null or handles; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_local_activate(amt_local *local,
+                              const amt_job *job,
+                              uint32_t mode,
+                              uint32_t options,
+                              amt_provision **out,
+                              amt_error **err);
+
+/**
+ * Prepares taking the setup of this machine back, to an extent of `AMT_UNPROVISION_`, into `*out`; free it with `amt_provision_free`. Admin control mode
+ * needs the administrator's password: in the job's record or journal file, or added as a known password. `local` and `job` are not
+ * kept. Go on with `amt_provision_next`.
+ *
+ * # Safety
+ * `local` and `job` are null or handles; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_local_unprovision(amt_local *local,
+                                 const amt_job *job,
+                                 uint32_t extent,
+                                 amt_provision **out,
+                                 amt_error **err);
+
+/**
+ * Ends the call of `amt_local_status` or `amt_local_job` that is under way in another thread, and every later one, with `AMT_E_CANCELLED`. Attempts
+ * have `amt_provision_cancel`.
+ *
+ * # Safety
+ * `local` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_local_cancel(const amt_local *local,
+                            amt_error **err);
+
+/**
+ * Frees `local`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed.
+ *
+ * # Safety
+ * `local` is null or a handle, not used again.
+ */
+amt_status amt_local_free(amt_local *local);
+
+/**
  * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files
  * if the job names them; nothing is sent to the machine before `amt_provision_next`.
  *
@@ -1517,6 +1903,65 @@ amt_status amt_provision_cancel(const amt_provision *provision,
 amt_status amt_provision_free(amt_provision *provision);
 
 /**
+ * Checks a pair as firmware does, into `*out`; free it with `amt_psk_free`. `form` is one of `AMT_PSK_`.
+ *
+ * Fails with `AMT_E_PSK_INVALID`, whose message names the length, the character or the group that is wrong, never the PPS.
+ *
+ * # Safety
+ * `pid` and `pps` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_psk_parse(const char *pid,
+                         size_t pid_len,
+                         const char *pps,
+                         size_t pps_len,
+                         uint32_t form,
+                         amt_psk **out,
+                         amt_error **err);
+
+/**
+ * Makes a new pair out of the system's randomness into `*out`; free it with `amt_psk_free`. `pid` names the pair; empty: it is made too.
+ *
+ * # Safety
+ * `pid` is null or readable for `pid_len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_psk_generate(const char *pid,
+                            size_t pid_len,
+                            amt_psk **out,
+                            amt_error **err);
+
+/**
+ * The PID: 8 characters, or `XXXX-XXXX` if `dashed` is 1. Valid until `psk` is freed.
+ *
+ * # Safety
+ * `psk` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_psk_pid(const amt_psk *psk,
+                       uint32_t dashed,
+                       const char **data,
+                       size_t *len,
+                       amt_error **err);
+
+/**
+ * The PPS, a secret: 32 characters, or eight groups with dashes between, as people type it, if `dashed` is 1. Valid until `psk` is freed.
+ *
+ * # Safety
+ * `psk` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_psk_pps(const amt_psk *psk,
+                       uint32_t dashed,
+                       const char **data,
+                       size_t *len,
+                       amt_error **err);
+
+/**
+ * Frees `psk`. Null does nothing.
+ *
+ * # Safety
+ * `psk` is null or a handle, not used again.
+ */
+amt_status amt_psk_free(amt_psk *psk);
+
+/**
  * Reads a record that came with `AMT_EVENT_PERSIST` into `*out`; free it with `amt_record_free`. `data` is not kept.
  *
  * Fails with `AMT_E_JOURNAL` if it is damaged or of a newer version.
@@ -1613,6 +2058,87 @@ amt_status amt_record_verified(const amt_record *record,
  * `record` is null or a handle, not used again.
  */
 amt_status amt_record_free(amt_record *record);
+
+/**
+ * Reads a file into `*out`, as far as it can be read; free it with `amt_setupbin_free`. `data` is not kept.
+ *
+ * Fails with `AMT_E_SETUP_BIN` if it is none; `amt_setupbin_lint` tells what is wrong with one that could be read.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_parse(const uint8_t *data,
+                              size_t len,
+                              amt_setupbin **out,
+                              amt_error **err);
+
+/**
+ * Makes a file into `*out` out of a JSON document; free it with `amt_setupbin_free`. `data` is not kept. The least that is needed is
+ * `{"records": [{"entries": {"current_password": "admin", "new_password": "…"}}]}`; `amt_setupbin_variables` lists names and values.
+ * What the version of the file cannot carry is refused.
+ *
+ * Without `version` it is 2.1 for a file with pairs (`pid`, `pps`) and 4 for any other; `"reusable": true` lets every record be used
+ * again. What `amt_setupbin_json` gave, with secrets, is rebuilt to the byte. Fails with `AMT_E_SETUP_BIN`; the message names the place and
+ * repeats no value.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_from_json(const char *data,
+                                  size_t len,
+                                  amt_setupbin **out,
+                                  amt_error **err);
+
+/**
+ * The file, to be written to the stick. Valid until `setupbin` is freed.
+ *
+ * # Safety
+ * `setupbin` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_bytes(const amt_setupbin *setupbin,
+                              const uint8_t **data,
+                              size_t *len,
+                              amt_error **err);
+
+/**
+ * What is in the file, as JSON: `version`, `flags`, `consumed`, `modules`, `records` with their `entries`, and `findings`. Passwords, PPS and passcodes
+ * are null unless `reveal` is 1.
+ *
+ * # Safety
+ * `setupbin` is null or a handle; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_json(const amt_setupbin *setupbin,
+                             uint32_t reveal,
+                             amt_document **out,
+                             amt_error **err);
+
+/**
+ * Lists everything that is wrong with a file, also with one that cannot be read, into `*out`; free it with `amt_findings_free`.
+ *
+ * # Safety
+ * `data` is null or readable for `len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_lint(const uint8_t *data,
+                             size_t len,
+                             amt_findings **out,
+                             amt_error **err);
+
+/**
+ * The variables that a record may have, as JSON: a list of `module`, `variable`, `name`, `since` (version of the file), `type`, `secret`, `values`, `about`.
+ *
+ * # Safety
+ * `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_setupbin_variables(amt_document **out,
+                                  amt_error **err);
+
+/**
+ * Frees `setupbin`. Null does nothing.
+ *
+ * # Safety
+ * `setupbin` is null or a handle, not used again.
+ */
+amt_status amt_setupbin_free(amt_setupbin *setupbin);
 
 /**
  * Version of the binary interface of the library that is loaded. Refuse to go on where it is not `AMT_ABI_VERSION`.

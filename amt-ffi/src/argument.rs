@@ -3,6 +3,7 @@
 use crate::handle::{self, Object};
 use amt_core::{ErrorCode, Failure};
 use std::ffi::c_char;
+use std::net::IpAddr;
 use std::slice;
 
 /// Bytes of the caller. Null is an empty slice if the length is 0.
@@ -46,6 +47,38 @@ pub(crate) unsafe fn optional_text<'a>(
     // SAFETY: as promised by the caller.
     let text = unsafe { text(name, data, len) }?;
     Ok((!text.is_empty()).then_some(text))
+}
+
+/// An IP address, as text of the caller.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn address(name: &'static str, data: *const c_char, len: usize) -> Result<IpAddr, Failure> {
+    // SAFETY: as promised by the caller.
+    let text = unsafe { text(name, data, len) }?;
+    text.parse()
+        .map_err(|_| Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("{name}: not an IP address: {text:?}")))
+}
+
+/// The 32 bytes of a SHA-256.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn sha256(data: *const u8, len: usize) -> Result<[u8; 32], Failure> {
+    // SAFETY: as promised by the caller.
+    let bytes = unsafe { bytes("sha256", data, len) }?;
+    bytes.try_into().map_err(|_| {
+        Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("sha256: {len} bytes, there must be 32"))
+    })
+}
+
+/// 0 or 1.
+pub(crate) fn truth(name: &'static str, value: u32) -> Result<bool, Failure> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: {other} is neither 0 nor 1"))),
+    }
 }
 
 /// A variable of the caller that takes a result.

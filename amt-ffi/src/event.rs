@@ -4,10 +4,10 @@ use crate::argument::{self, Out, OutSlice};
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Object};
+use crate::provision::End;
 use crate::status::amt_status;
 use amt::blocking::Turn;
 use amt_core::{ErrorCode, Failure, Secret};
-use amt_provision::remote::Outcome;
 use amt_provision::{CertificateRequest, Event, Record};
 use std::ffi::c_char;
 
@@ -45,7 +45,7 @@ pub const AMT_EVENT_NOTE: u32 = 5;
 pub const AMT_EVENT_PERSIST: u32 = 100;
 /// Have a certificate issued for `amt_event_csr`, then call `amt_provision_issued`, `_pending` or `_denied`.
 pub const AMT_EVENT_CERTIFY: u32 = 101;
-/// The machine is provisioned and has proven it. The last event.
+/// The machine is what it was to become, and has proven it. The last event.
 pub const AMT_EVENT_DONE: u32 = 200;
 
 /// One of `AMT_EVENT_`. A later library may send kinds that this header does not list: pass over those below 100.
@@ -200,7 +200,7 @@ pub unsafe extern "C" fn amt_event_request_id(
     unsafe { text(event, data, len, err, |event| Ok(event.request()?.request_id.as_deref().unwrap_or_default())) }
 }
 
-/// `admin` or `client`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+/// `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
 ///
 /// # Safety
 /// `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn amt_event_control_mode(
     }
 }
 
-/// TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password. Valid until `event` is freed.
+/// TLS version of the connection on which the machine of `AMT_EVENT_DONE` took its new password; empty if it was without. Valid until `event` is freed.
 ///
 /// # Safety
 /// `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn amt_event_free(event: *mut amt_event) -> amt_status {
 }
 
 impl amt_event {
-    pub(crate) fn new(turn: Turn) -> Self {
+    pub(crate) fn new(turn: Turn<End>) -> Self {
         let (kind, text, detail) = match turn {
             Turn::Event(event) => {
                 let (kind, text) = progress(event);
@@ -299,7 +299,7 @@ impl amt_event {
             }
             Turn::Persist(record) => persist(&record),
             Turn::Certify(request) => (AMT_EVENT_CERTIFY, request.common_name.clone(), Detail::Request(request)),
-            Turn::Done(outcome) => done(&outcome),
+            Turn::Done(end) => done(end),
             other => (AMT_EVENT_NOTE, format!("{other:?}"), Detail::None),
         };
         Self { kind, text, detail }
@@ -328,15 +328,11 @@ fn persist(record: &Record) -> (u32, String, Detail) {
     (AMT_EVENT_PERSIST, record.step.to_string(), Detail::Record(record.encode()))
 }
 
-fn done(outcome: &Outcome) -> (u32, String, Detail) {
-    let control_mode = outcome.control_mode.as_str();
-    let detail = Detail::Outcome {
-        control_mode,
-        tls_version: outcome.tls.version.to_string(),
-        tls_suite: outcome.tls.suite.clone(),
-        firmware: outcome.version.map(|version| version.to_string()).unwrap_or_default(),
-    };
-    (AMT_EVENT_DONE, format!("{} is in {control_mode} control mode", outcome.id), detail)
+fn done(end: End) -> (u32, String, Detail) {
+    let (tls_version, tls_suite) = end.tls.map(|tls| (tls.version.to_string(), tls.suite)).unwrap_or_default();
+    let firmware = end.firmware.map(|version| version.to_string()).unwrap_or_default();
+    let detail = Detail::Outcome { control_mode: end.control_mode, tls_version, tls_suite, firmware };
+    (AMT_EVENT_DONE, end.text, detail)
 }
 
 fn not_this_kind(what: &str) -> Failure {

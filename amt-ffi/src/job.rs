@@ -35,6 +35,10 @@ pub(crate) struct Order {
 }
 
 impl amt_job {
+    pub(crate) fn new(job: Job) -> Self {
+        Self(Exclusive::new(Order { job, journal: None, authority: None }))
+    }
+
     pub(crate) fn order(&self) -> Result<Order, Failure> {
         Ok(self.0.enter::<Self>()?.clone())
     }
@@ -60,12 +64,9 @@ pub unsafe extern "C" fn amt_job_new(
         guard(err, || {
             let out = Out::handle("out", out)?;
             let id = argument::text("uuid", uuid, uuid_len)?.parse()?;
-            let address = argument::text("address", address, address_len)?;
-            let address = address
-                .parse()
-                .map_err(|_| Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("not an IP address: {address:?}")))?;
+            let address = argument::address("address", address, address_len)?;
             let job = Job::new(id, address, Plan::new());
-            out.give(amt_job(Exclusive::new(Order { job, journal: None, authority: None })));
+            out.give(amt_job::new(job));
             Ok(())
         })
     }

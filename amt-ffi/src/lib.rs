@@ -20,8 +20,11 @@
 compile_error!("amt-ffi contains panics at its border and needs panic = \"unwind\"");
 
 mod argument;
+pub mod capabilities;
 pub mod certificate;
 pub mod codes;
+pub mod device;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod findings;
@@ -29,8 +32,11 @@ mod guard;
 mod handle;
 pub mod hello;
 pub mod job;
+pub mod local;
 pub mod provision;
+pub mod psk;
 pub mod record;
+pub mod setupbin;
 pub mod status;
 #[cfg(feature = "test-panic")]
 pub mod test_panic;

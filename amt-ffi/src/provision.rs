@@ -8,12 +8,16 @@ use crate::handle::{self, Exclusive, Object};
 use crate::job::{Order, amt_job};
 use crate::status::amt_status;
 use ::amt_provision::CaAnswer;
+use ::amt_provision::local::{Activated, Standing, Unprovisioned};
+use ::amt_provision::remote::Outcome;
 use amt::blocking::{Canceller, Provisioning, Turn};
 use amt::certificate::Bundle;
-use amt_core::{ErrorCode, Failure};
+use amt_core::tls::TlsOutcome;
+use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use amt_fleet::Fleet;
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
 use std::ffi::c_char;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// An attempt. One call at a time, except `amt_provision_cancel`, which any thread may call at any time.
@@ -42,8 +46,7 @@ pub unsafe extern "C" fn amt_provision_new(
     unsafe {
         guard(err, || {
             let out = Out::handle("out", out)?;
-            let attempt = Attempt::new(handle::lease(job)?.order()?)?;
-            out.give(amt_provision { canceller: attempt.provisioning.canceller(), attempt: Exclusive::new(attempt) });
+            out.give(amt_provision::new(Attempt::remote(handle::lease(job)?.order()?)?));
             Ok(())
         })
     }
@@ -218,20 +221,78 @@ unsafe fn answer(
     unsafe { guard(err, || body(&mut *handle::lease(provision)?.attempt.enter::<amt_provision>()?)) }
 }
 
+impl amt_provision {
+    pub(crate) fn new(attempt: Attempt) -> Self {
+        Self { canceller: attempt.provisioning.canceller(), attempt: Exclusive::new(attempt) }
+    }
+}
+
 /// The attempt, and what answers for the caller.
-struct Attempt {
-    provisioning: Provisioning,
+pub(crate) struct Attempt {
+    provisioning: Provisioning<End>,
     journal: Option<Fleet>,
     authority: Option<LocalCa>,
 }
 
+/// What an attempt of any kind ends in.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) text: String,
+    pub(crate) control_mode: &'static str,
+    pub(crate) tls: Option<TlsOutcome>,
+    pub(crate) firmware: Option<FirmwareVersion>,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        let control_mode = outcome.control_mode.as_str();
+        let text = format!("{} is in {control_mode} control mode", outcome.id);
+        Self { text, control_mode, tls: Some(outcome.tls), firmware: outcome.version }
+    }
+}
+
+impl From<Activated> for End {
+    fn from(done: Activated) -> Self {
+        let control_mode = done.control_mode.as_str();
+        let already = if done.changed { "" } else { " already" };
+        let text = format!("{} is in {control_mode} control mode{already}", done.id);
+        Self { text, control_mode, tls: done.tls, firmware: Some(done.version) }
+    }
+}
+
+impl From<Unprovisioned> for End {
+    fn from(done: Unprovisioned) -> Self {
+        let text = match done.before {
+            Standing::Unprovisioned => format!("{} was not set up", done.id),
+            before => format!("{} is not set up any more, it was: {}", done.id, before.as_str()),
+        };
+        Self { text, control_mode: "none", tls: None, firmware: Some(done.version) }
+    }
+}
+
 impl Attempt {
-    fn new(order: Order) -> Result<Self, Failure> {
-        let id = order.job.id;
-        let provisioning = Provisioning::new(order.job)?;
-        let authority = order.authority.map(|(certificate, key)| LocalCa::open(&LocalCaFiles::new(certificate, key)));
+    /// Over the network.
+    fn remote(order: Order) -> Result<Self, Failure> {
+        let Order { mut job, journal, authority } = order;
+        let id = job.id;
+        let provisioning = Provisioning::of(job.record.take(), move |record, host| async move {
+            job.record = record;
+            amt::provision(job, &host).await.map(End::from)
+        })?;
+        Self::over(provisioning, id, journal, authority)
+    }
+
+    /// Opens what answers for the caller: the journal (database and key), whose record is gone on with, and the authority (certificate
+    /// and key).
+    pub(crate) fn over(
+        provisioning: Provisioning<End>,
+        id: SystemId,
+        journal: Option<(PathBuf, PathBuf)>,
+        authority: Option<(PathBuf, PathBuf)>,
+    ) -> Result<Self, Failure> {
+        let authority = authority.map(|(certificate, key)| LocalCa::open(&LocalCaFiles::new(certificate, key)));
         let mut attempt = Self { authority: authority.transpose()?, journal: None, provisioning };
-        if let Some((database, key)) = order.journal {
+        if let Some((database, key)) = journal {
             let fleet = attempt.provisioning.block_on(Fleet::open_with_key_file(database, key))?;
             let record = attempt.provisioning.block_on(fleet.record(id));
             attempt.journal = Some(fleet);
@@ -243,7 +304,7 @@ impl Attempt {
     }
 
     /// The next turn that is the caller's.
-    fn next(&mut self, timeout: Duration) -> Result<Option<Turn>, Failure> {
+    fn next(&mut self, timeout: Duration) -> Result<Option<Turn<End>>, Failure> {
         let start = Instant::now();
         loop {
             let turn = self.provisioning.next(timeout.saturating_sub(start.elapsed()))?;

@@ -1,9 +1,16 @@
-//! Records and events as JSON documents: the same at the command line, in Python and wherever else they are told.
+//! Records, events, files and facts as JSON documents: the same at the command line, in C, in Python and wherever else they are told.
 //!
-//! Times are RFC 3339, UTC, with milliseconds. Nothing secret is in any of them.
+//! Times are RFC 3339, UTC, with milliseconds. Nothing secret is in any of them, but in a [`setupbin`] where it is asked for.
+
+mod capabilities;
+pub mod setupbin;
+mod survey;
+
+pub use capabilities::{capabilities, tls_number};
+pub use survey::survey;
 
 use crate::{DiaryEntry, Fact, FleetEvent, Machine, Parked, Progress, Release, TlsFacts};
-use amt_core::{DeviceStatus, Failure};
+use amt_core::{DeviceStatus, Failure, Finding};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +35,17 @@ pub fn failure(failure: &Failure) -> Value {
         object["device"] = device(status);
     }
     object
+}
+
+/// `code`, `severity`, `field`, `message`, `hint`.
+pub fn finding(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": finding.severity.as_str(),
+        "field": finding.field,
+        "message": finding.message,
+        "hint": finding.hint,
+    })
 }
 
 fn device(status: &DeviceStatus) -> Value {

@@ -14,6 +14,7 @@
 
 pub mod class;
 pub mod client;
+pub mod compose;
 pub mod decode;
 pub mod digest;
 mod error;

@@ -54,7 +54,7 @@ fn strings(json: &Json, found: &mut BTreeMap<String, usize>) {
             .iter()
             .filter(|(name, _)| !matches!(name.as_str(), "class" | "kind" | "action" | "method"))
             .for_each(|(_, value)| strings(value, found)),
-        Json::Null | Json::Number(_) => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 

@@ -1,7 +1,12 @@
-//! Provisioning for callers without an event loop: a conversation of calls that each wait at most as long as they are told.
+//! For callers without an event loop: provisioning as a conversation of calls that each wait at most as long as they are told, and
+//! [`Session`] for calls to one machine.
 //!
-//! The driver runs on a runtime of this object, on the calling thread and only inside a call: no thread is started, nothing happens
+//! Everything runs on a runtime of the object, on the calling thread and only inside a call: no thread is started, nothing happens
 //! between two calls. This is what C and Python use.
+
+mod session;
+
+pub use session::Session;
 
 use crate::{Host, Job, provision};
 use amt_core::{ErrorCode, Failure, SystemId};
@@ -17,24 +22,27 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 
-/// One machine being provisioned, in turns.
-pub struct Provisioning {
+/// One machine being provisioned, or another procedure with a record that ends in a `T`, in turns.
+pub struct Provisioning<T = Outcome> {
     runtime: Runtime,
+    /// What an earlier attempt made durable, until the first turn.
+    record: Option<Record>,
     /// Until the first turn.
-    job: Option<(Job, Relay)>,
-    attempt: Option<Attempt>,
+    start: Option<Start<T>>,
+    attempt: Option<Attempt<T>>,
     messages: UnboundedReceiver<Message>,
     question: Option<Question>,
-    end: Option<Result<Outcome, Failure>>,
+    end: Option<Result<T, Failure>>,
     canceller: Canceller,
 }
 
-type Attempt = Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>>;
+type Attempt<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+type Start<T> = Box<dyn FnOnce(Option<Record>) -> Attempt<T> + Send>;
 
 /// What [`Provisioning::next`] brings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Turn {
+pub enum Turn<T = Outcome> {
     /// Progress.
     Event(Event),
     /// Make this durable, then say so with [`Provisioning::persisted`]. Nothing that depends on it is sent before.
@@ -42,10 +50,10 @@ pub enum Turn {
     /// Have a certificate issued, then answer with [`Provisioning::certified`].
     Certify(Box<CertificateRequest>),
     /// The machine is provisioned and has proven it.
-    Done(Outcome),
+    Done(T),
 }
 
-/// Ends a [`Provisioning`] from any thread.
+/// Ends a [`Provisioning`] or a [`Session`] from any thread.
 #[derive(Clone, Debug, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -60,14 +68,32 @@ impl Provisioning {
     ///
     /// # Errors
     /// `IO` if the operating system gives no event queue.
-    pub fn new(job: Job) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Failure::new(ErrorCode::IO, "start", format!("the operating system gives no event queue: {error}"))
-        })?;
+    pub fn new(mut job: Job) -> Result<Self, Failure> {
+        let record = job.record.take();
+        Self::of(record, |record, relay| async move {
+            job.record = record;
+            provision(job, &relay).await
+        })
+    }
+}
+
+impl<T: Clone> Provisioning<T> {
+    /// Prepares another procedure that goes on from `record`: `start` makes it out of the record and the host that it shall have.
+    ///
+    /// # Errors
+    /// As [`new`](Provisioning::new).
+    pub fn of<F>(
+        record: Option<Record>,
+        start: impl FnOnce(Option<Record>, Relay) -> F + Send + 'static,
+    ) -> Result<Self, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         let (sender, messages) = unbounded_channel();
         Ok(Self {
-            runtime,
-            job: Some((job, Relay(sender))),
+            runtime: runtime()?,
+            record,
+            start: Some(Box::new(move |record| Box::pin(start(record, Relay(sender))))),
             attempt: None,
             messages,
             question: None,
@@ -78,16 +104,14 @@ impl Provisioning {
 
     /// Goes on from what an earlier attempt made durable. Has no effect after the first turn.
     pub fn resume(&mut self, record: Record) {
-        if let Some((job, _)) = &mut self.job {
-            job.record = Some(record);
-        }
+        self.record = Some(record);
     }
 
     /// Goes on for at most `timeout`. `None`: the time is over, call again.
     ///
     /// # Errors
     /// What ended the attempt, also on every later call. `INVALID_ARGUMENT` if a question was not answered; that ends nothing.
-    pub fn next(&mut self, timeout: Duration) -> Result<Option<Turn>, Failure> {
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Turn<T>>, Failure> {
         if self.end.is_none() && self.canceller.is_cancelled() {
             self.stop(Err(cancelled()));
         }
@@ -102,7 +126,7 @@ impl Provisioning {
             return Ok(Some(self.turn(message)));
         }
         match &self.end {
-            Some(Ok(outcome)) => Ok(Some(Turn::Done(outcome.clone()))),
+            Some(Ok(end)) => Ok(Some(Turn::Done(end.clone()))),
             Some(Err(failure)) => Err(failure.clone()),
             None => Ok(None),
         }
@@ -150,8 +174,8 @@ impl Provisioning {
 
     /// Waits for the next message, the end (which goes to `self.end`), or the time.
     fn wait(&mut self, timeout: Duration) -> Option<Message> {
-        if let Some((job, relay)) = self.job.take().filter(|_| self.end.is_none()) {
-            self.attempt = Some(Box::pin(async move { provision(job, &relay).await }));
+        if let Some(start) = self.start.take().filter(|_| self.end.is_none()) {
+            self.attempt = Some(start(self.record.take()));
         }
         let Self { runtime, attempt: Some(attempt), messages, canceller, .. } = self else {
             // What was said before the end comes before the end.
@@ -175,7 +199,7 @@ impl Provisioning {
         }
     }
 
-    fn turn(&mut self, message: Message) -> Turn {
+    fn turn(&mut self, message: Message) -> Turn<T> {
         match message {
             Message::Event(event) => Turn::Event(event),
             Message::Persist(record, answer) => {
@@ -189,7 +213,7 @@ impl Provisioning {
         }
     }
 
-    fn stop(&mut self, end: Result<Outcome, Failure>) {
+    fn stop(&mut self, end: Result<T, Failure>) {
         // Dropped inside the runtime, whose sockets it holds.
         let _inside = self.runtime.enter();
         self.attempt = None;
@@ -202,14 +226,14 @@ impl Provisioning {
     }
 }
 
-impl fmt::Debug for Provisioning {
+impl<T: fmt::Debug> fmt::Debug for Provisioning<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provisioning").field("end", &self.end).finish_non_exhaustive()
     }
 }
 
 impl Canceller {
-    /// Ends the provisioning with `CANCELLED`, now or at its next turn. What was persisted stays.
+    /// Ends it with `CANCELLED`, now or at its next turn or call. What was persisted stays.
     pub fn cancel(&self) {
         self.0.flag.store(true, Ordering::Release);
         self.0.wake.notify_one();
@@ -219,6 +243,15 @@ impl Canceller {
         self.0.flag.load(Ordering::Acquire)
     }
 
+    /// `answer`, or `CANCELLED` if that comes before.
+    async fn or<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => Err(cancelled()),
+            answer = answer => answer,
+        }
+    }
+
     async fn cancelled(&self) {
         while !self.is_cancelled() {
             self.0.wake.notified().await;
@@ -226,15 +259,30 @@ impl Canceller {
     }
 }
 
+/// Waits for one answer on the calling thread.
+///
+/// # Errors
+/// What it ends with; `CANCELLED` from the time on that the canceller was used; `IO` if the operating system gives no event queue.
+pub fn wait<T>(answer: impl Future<Output = Result<T, Failure>>, canceller: &Canceller) -> Result<T, Failure> {
+    runtime()?.block_on(canceller.or(answer))
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(ErrorCode::IO, "start", format!("the operating system gives no event queue: {error}"))
+    })
+}
+
 fn cancelled() -> Failure {
     Failure::new(ErrorCode::CANCELLED, "drive", "the operation was cancelled")
 }
 
-enum Step {
+enum Step<T> {
     Message(Message),
-    End(Result<Outcome, Failure>),
+    End(Result<T, Failure>),
 }
 
+#[derive(Debug)]
 enum Message {
     Event(Event),
     Persist(Box<Record>, oneshot::Sender<Result<(), Failure>>),
@@ -256,7 +304,8 @@ impl Question {
 }
 
 /// The host of the driver: passes everything on to whoever takes the turns.
-struct Relay(UnboundedSender<Message>);
+#[derive(Debug)]
+pub struct Relay(UnboundedSender<Message>);
 
 impl Host for Relay {
     async fn persist(&self, record: &Record) -> Result<(), Failure> {

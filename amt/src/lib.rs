@@ -30,12 +30,24 @@ pub use provision::provision;
 pub use rename::{RenameHost, RenameJob, rename};
 pub use system::System;
 
+use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure};
 
 /// Fresh random bytes of the operating system: the one place where randomness enters.
 pub(crate) fn random_seed() -> Result<[u8; 32], Failure> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|e| Failure::new(ErrorCode::IO, "start", format!("the operating system has no random bytes: {e}")))?;
+    getrandom::fill(&mut seed).map_err(|error| no_randomness(&error))?;
     Ok(seed)
+}
+
+/// A new pair of PID and PPS.
+///
+/// # Errors
+/// `IO` if the operating system has no random bytes.
+pub fn fresh_pair() -> Result<PskPair, Failure> {
+    PskPair::generate(getrandom::fill).map_err(|error| no_randomness(&error))
+}
+
+fn no_randomness(error: &getrandom::Error) -> Failure {
+    Failure::new(ErrorCode::IO, "start", format!("the operating system has no random bytes: {error}"))
 }

@@ -1,32 +1,26 @@
 //! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin, its
 //! agent and its MeshCmd at the device file of a virtual machine.
 
+use crate::examples;
 use crate::process::{build_bin, cargo, need, program, root, run, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const MESHCENTRAL: &str = "meshcentral@1.1.55";
 const MESHCENTRAL_INTEGRITY: &str =
     "sha512-imC+3LRoM+01+Rhcm1vg5WMKFiKUx/eAkM1AUUEVuVZxGuxVFHn9QaxKoI9xXIEJosg3+1391KBoXL7ZWjIf9w==";
 
-/// Compiles every `amt-ffi/tests/c/*.c` against the committed header and runs it; each program is one check.
+/// Compiles every `amt-ffi/tests/c/*.c` against the committed header and runs it, then those of `examples/c`; each program is one check.
 pub(crate) fn c() -> Result<Count> {
     need("cc", "gcc")?;
     let amt = build_bin("amt-cli", "amt")?;
     run(&mut cargo(&["build", "--quiet", "-p", "amt-ffi"]))?;
-    let library = target("debug");
-    let programs = target("c-tests");
-    std::fs::create_dir_all(&programs)?;
     let mut count = Count::default();
     for source in sources("amt-ffi/tests/c")? {
-        let binary = programs.join(source.file_stem().unwrap_or_default());
-        let mut compile = program("cc", &["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g"]);
-        compile.args(["-fsanitize=address,undefined", "-Iamt-ffi/include"]).arg(&source).arg("-o").arg(&binary);
-        run(compile.arg("-L").arg(&library).args(["-lamt_ffi", "-lpthread"]))?;
-        let mut test = program(&binary, &[]);
-        let good = run(test.env("LD_LIBRARY_PATH", &library).env("AMT_BIN", &amt));
+        let good = compile(&source, "c-tests").and_then(|binary| run(linked(&binary).env("AMT_BIN", &amt)));
         count.add(Count::one(good.is_ok()));
         if let Err(error) = good {
             println!("{error:#}");
@@ -35,10 +29,29 @@ pub(crate) fn c() -> Result<Count> {
     if count == Count::default() {
         bail!("there is no C test in amt-ffi/tests/c");
     }
+    count.add(examples::c(&amt)?);
     Ok(count)
 }
 
-fn sources(folder: &str) -> Result<Vec<PathBuf>> {
+/// Compiles one program under ASan and UBSan, against the header and the library of the workspace, into a folder of `target`.
+pub(crate) fn compile(source: &Path, folder: &str) -> Result<PathBuf> {
+    let programs = target(folder);
+    std::fs::create_dir_all(&programs)?;
+    let binary = programs.join(source.file_stem().unwrap_or_default());
+    let mut compile = program("cc", &["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g"]);
+    compile.args(["-fsanitize=address,undefined", "-Iamt-ffi/include"]).arg(source).arg("-o").arg(&binary);
+    run(compile.arg("-L").arg(target("debug")).args(["-lamt_ffi", "-lpthread"]))?;
+    Ok(binary)
+}
+
+/// A program that finds the library.
+pub(crate) fn linked(binary: &Path) -> Command {
+    let mut command = program(binary, &[]);
+    command.env("LD_LIBRARY_PATH", target("debug"));
+    command
+}
+
+pub(crate) fn sources(folder: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(root().join(folder)).with_context(|| folder.to_owned())? {
         let path = entry?.path();
@@ -83,7 +96,7 @@ pub(crate) fn can_mount() -> Result<bool> {
 }
 
 /// Runs a program that prints "ok WHAT" or "FAILED WHAT: WHY" for each check.
-fn checks_of(command: &mut std::process::Command) -> Result<Count> {
+fn checks_of(command: &mut Command) -> Result<Count> {
     let mut count = Count::default();
     let good = crate::process::watch(command, |line| {
         if line.starts_with("ok ") {

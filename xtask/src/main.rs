@@ -4,6 +4,7 @@
 mod abi;
 mod bench;
 mod errors_page;
+mod examples;
 mod files;
 mod fleet_bench;
 mod fuzz;

@@ -43,7 +43,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "pure", what: "the library without OpenSSL, and that it has none", run: pure },
     Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
     Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
-    Stage { name: "c", what: "C programs against the library", run: interop::c },
+    Stage { name: "c", what: "C programs and examples against the library", run: interop::c },
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
     Stage {
         name: "demo",

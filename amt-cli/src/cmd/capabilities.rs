@@ -3,8 +3,8 @@
 use super::{Error, Verdict};
 use crate::output::Output;
 use amt_core::FirmwareVersion;
-use amt_core::version::{FEATURES, SetupKind, TlsVersion};
-use serde_json::{Value, json};
+use amt_core::version::{FEATURES, SetupKind};
+use amt_fleet::json::{self, tls_number as number};
 
 /// What a firmware version can do
 #[derive(clap::Args)]
@@ -18,22 +18,7 @@ impl Capabilities {
         let version: FirmwareVersion = self.version.parse().map_err(Error::Usage)?;
         let can = version.capabilities();
         let hashes: Vec<String> = can.root_hashes.iter().map(ToString::to_string).collect();
-        let mut document: serde_json::Map<String, Value> =
-            FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.is_in(version).into())).collect();
-        document.extend([
-            ("version".to_owned(), version.to_string().into()),
-            (
-                "tls".to_owned(),
-                json!({"min": number(can.tls.min), "max": number(can.tls.max), "forward_secrecy": can.tls.forward_secrecy}),
-            ),
-            ("engine".to_owned(), if can.tls.forward_secrecy { "rustls" } else { "openssl" }.into()),
-            ("suites".to_owned(), json!(can.suites)),
-            ("psk_suites".to_owned(), json!(can.psk_suites)),
-            ("root_hashes".to_owned(), json!(hashes)),
-            ("rsa_bits".to_owned(), json!({"min": can.rsa_bits_min, "advised": can.rsa_bits_advised})),
-            ("digest_algorithms".to_owned(), json!(can.digest_algorithms)),
-        ]);
-        out.show(&document, |w| {
+        out.show(&json::capabilities(version), |w| {
             writeln!(w, "AMT {version}")?;
             for feature in FEATURES {
                 writeln!(w, "  {:<3}  {}", if feature.is_in(version) { "yes" } else { "no" }, feature.meaning)?;
@@ -68,9 +53,4 @@ impl Capabilities {
         })?;
         Ok(Verdict::Done)
     }
-}
-
-/// `1.2`: what scripts compare; people read `TLS 1.2`.
-fn number(version: TlsVersion) -> String {
-    version.to_string().trim_start_matches("TLS ").to_owned()
 }

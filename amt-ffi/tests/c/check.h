@@ -62,16 +62,12 @@ static inline void check_fails(amt_status status, uint32_t code, amt_error **err
     *err = NULL;
 }
 
-/* A file of the folder testdata/provisioning, whole; the caller frees it. */
-static inline uint8_t *check_file(const char *name, size_t *len)
+/* A file, whole; the caller frees it. */
+static inline uint8_t *check_read(const char *path, size_t *len)
 {
-    char path[1024];
     uint8_t *data = malloc(65536);
-    const char *end = strstr(__FILE__, "amt-ffi/tests/c/");
-    FILE *file;
-    CHECK(end != NULL && data != NULL);
-    snprintf(path, sizeof path, "%.*stestdata/provisioning/%s", (int)(end - __FILE__), __FILE__, name);
-    file = fopen(path, "rb");
+    FILE *file = fopen(path, "rb");
+    CHECK(data != NULL);
     if (file == NULL) {
         perror(path);
         exit(1);
@@ -80,6 +76,16 @@ static inline uint8_t *check_file(const char *name, size_t *len)
     CHECK(*len > 0 && *len < 65536);
     fclose(file);
     return data;
+}
+
+/* A file of the folder testdata/provisioning, whole; the caller frees it. */
+static inline uint8_t *check_file(const char *name, size_t *len)
+{
+    char path[1024];
+    const char *end = strstr(__FILE__, "amt-ffi/tests/c/");
+    CHECK(end != NULL);
+    snprintf(path, sizeof path, "%.*stestdata/provisioning/%s", (int)(end - __FILE__), __FILE__, name);
+    return check_read(path, len);
 }
 
 static inline int check_text(const char *data, size_t len, const char *expected)

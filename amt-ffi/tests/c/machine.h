@@ -20,7 +20,7 @@ struct machine {
 
 static pid_t machine_process; /* for machine_stop at any exit */
 
-static void machine_stop(void)
+static inline void machine_stop(void)
 {
     if (machine_process > 0) {
         kill(machine_process, SIGTERM);
@@ -30,7 +30,7 @@ static void machine_stop(void)
 }
 
 /* Starts one factory-fresh machine at `address` that trusts the test root and is in example.com. */
-static struct machine machine_start(const char *address)
+static inline struct machine machine_start(const char *address)
 {
     struct machine machine = {0, "", "", -1};
     struct sockaddr_in control = {0};
@@ -76,7 +76,7 @@ static struct machine machine_start(const char *address)
 }
 
 /* Sends one line to the control socket and receives one line into `reply`. */
-static void machine_ask(const struct machine *machine, const char *request, char *reply, size_t size)
+static inline void machine_ask(const struct machine *machine, const char *request, char *reply, size_t size)
 {
     size_t at = 0;
     CHECK(write(machine->control, request, strlen(request)) == (ssize_t)strlen(request));
@@ -92,7 +92,7 @@ static void machine_ask(const struct machine *machine, const char *request, char
 }
 
 /* Whether the firmware itself says that this is the password of admin. */
-static int machine_has_admin_password(const struct machine *machine, const char *password, size_t len)
+static inline int machine_has_admin_password(const struct machine *machine, const char *password, size_t len)
 {
     char request[512], reply[256];
     snprintf(request, sizeof request, "{\"command\":\"check-admin-password\",\"uuid\":\"%s\",\"password\":\"%.*s\"}\n",
@@ -103,7 +103,7 @@ static int machine_has_admin_password(const struct machine *machine, const char 
 }
 
 /* Whether the firmware's own truth about itself contains `part`, for example `"control_mode":"admin"`. */
-static int machine_says(const struct machine *machine, const char *part)
+static inline int machine_says(const struct machine *machine, const char *part)
 {
     static char reply[1 << 20];
     machine_ask(machine, "{\"command\":\"truth\"}\n", reply, sizeof reply);

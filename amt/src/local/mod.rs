@@ -4,16 +4,19 @@ mod hello;
 mod lme;
 mod procedure;
 mod sign;
+mod survey;
 
 pub use hello::{SentHello, send_hello};
 pub use procedure::{ActivateJob, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision};
 pub use sign::{NoSigner, RemoteChains, Signer};
+pub use survey::{Survey, survey};
 
 use crate::mei::Mei;
 use crate::tls::{Wire, io_failure};
 use amt_core::{ErrorCode, Failure, SystemId};
 use lme::Lme;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -56,6 +59,21 @@ impl LocalAccess {
     /// The firmware behind `mei`.
     pub fn new(mei: Arc<dyn Mei>) -> Self {
         Self { mei, route: Route::Auto, lms: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+
+    /// The firmware behind the device at `path`.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED` on systems where the device is no file.
+    pub fn at(path: &Path) -> Result<Self, Failure> {
+        #[cfg(target_os = "linux")]
+        return Ok(Self::new(Arc::new(crate::mei::LinuxMei::at(path))));
+        #[cfg(not(target_os = "linux"))]
+        return Err(Failure::new(
+            ErrorCode::UNSUPPORTED,
+            "mei",
+            format!("{}: a device can be named on Linux only", path.display()),
+        ));
     }
 
     /// The firmware of the machine that this runs on.

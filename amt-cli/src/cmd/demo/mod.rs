@@ -4,10 +4,10 @@ mod folder;
 mod progress;
 mod report;
 
-use super::psk::fresh_pair;
 use super::{Error, Verdict};
 use crate::output::Output;
 use crate::stop::StopSignal;
+use amt::fresh_pair;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::config::Config;

@@ -2,21 +2,13 @@
 
 use super::Reach;
 use crate::cmd::{Error, Verdict, block_on};
-use crate::output::{Output, finding_json, write_findings};
-use amt_core::{Finding, Severity};
-use amt_heci::amthi::LanInterface;
-use amt_heci::hfsts::StatusRegisters;
+use crate::output::{Output, write_findings};
+use amt::local::survey;
+use amt_core::Finding;
+use amt_fleet::json;
 use amt_provision::local::LocalStatus;
-use serde_json::{Value, json};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
-use tokio::net::TcpStream;
-
-/// How long a local service may take to accept.
-const ACCEPT: Duration = Duration::from_secs(1);
-const PORTS: [u16; 2] = [16992, 16993];
 
 /// Tell what the AMT firmware of this machine is, how it stands, and what would stop its provisioning
 ///
@@ -47,19 +39,8 @@ impl Info {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         block_on(async {
             let access = self.reach.access()?;
-            let registers = access.mei.status();
-            let status = amt::local::status(&access).await.map_err(|mut failure| {
-                if let Some(trouble) = registers.as_ref().and_then(StatusRegisters::trouble) {
-                    failure.message = format!("{} ({trouble})", failure.message);
-                }
-                failure
-            })?;
-            let mut services = Vec::new();
-            for port in PORTS {
-                services.push((port, service(SocketAddr::new(access.lms, port)).await));
-            }
-            let findings = findings(&status, registers.as_ref());
-            let document = document(&status, registers.as_ref(), &services, &findings);
+            let survey = survey(&access).await?;
+            let document = json::survey(&survey);
             if let Some(file) = &self.facts_file {
                 out.file(file, format!("{document}\n").as_bytes(), false)?;
             }
@@ -67,120 +48,10 @@ impl Info {
             if self.registry {
                 super::registry::write(&document)?;
             }
-            out.show(&document, |w| write(w, &status, &services, &findings))?;
+            out.show(&document, |w| write(w, &survey.status, &survey.services, &survey.findings))?;
             Ok(Verdict::Done)
         })
     }
-}
-
-/// What answers at a port of the local management service.
-async fn service(address: SocketAddr) -> &'static str {
-    match tokio::time::timeout(ACCEPT, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => "listening",
-        Ok(Err(_)) => "absent",
-        Err(_) => "hung",
-    }
-}
-
-fn findings(status: &LocalStatus, registers: Option<&StatusRegisters>) -> Vec<Finding> {
-    let mut findings = status.blockers();
-    if let Some(trouble) = registers.and_then(StatusRegisters::trouble) {
-        let hint = "restart the machine, with its power cut; update its firmware if it stays so";
-        findings.insert(0, Finding::new("FIRMWARE-STATE", Severity::Error, "firmware_status", trouble, hint));
-    }
-    findings
-}
-
-fn document(
-    status: &LocalStatus,
-    registers: Option<&StatusRegisters>,
-    services: &[(u16, &'static str)],
-    findings: &[Finding],
-) -> Value {
-    let facts = &status.facts;
-    let versions: serde_json::Map<String, Value> =
-        facts.versions.versions.iter().map(|(name, version)| (name.clone(), version.as_str().into())).collect();
-    let roots: Vec<Value> = status
-        .roots
-        .iter()
-        .map(|root| {
-            json!({
-                "name": root.name,
-                "algorithm": root.algorithm.map(|algorithm| algorithm.name()),
-                "hash": hex::encode(&root.digest),
-                "active": root.is_active,
-                "default": root.is_default,
-            })
-        })
-        .collect();
-    let bit = |bits: Option<u32>, at: u32| bits.map(|bits| bits >> at & 1 == 1);
-    json!({
-        "uuid": facts.id.map(|id| id.to_string()),
-        "version": facts.version.to_string(),
-        "bios": facts.versions.bios,
-        "versions": versions,
-        "sku": facts.versions.sku().map(|sku| sku.words(facts.version.major)),
-        "brand": status.brand,
-        "me_version": status.me_version.map(|v| format!("{}.{}.{}.{}", v.major, v.minor, v.hotfix, v.build)),
-        "control": {
-            "standing": facts.standing.as_str(),
-            "provisioning_mode": status.provisioning_mode,
-            "amt_enabled": facts.is_amt_enabled(),
-            "local_tls_enforced": facts.is_local_tls_enforced(),
-            "zero_touch": status.zero_touch,
-            "hello_proof": status.tls_mode.map(|mode| match mode {
-                1 => "psk",
-                2 => "pki",
-                _ => "not-ready",
-            }),
-            "pid": status.pid.map(|pid| pid.to_string()),
-            "factory_credentials": status.admin_is_factory,
-            "random_numbers": status.rng_status.map(|status| match status {
-                0 => "ready",
-                1 => "in-progress",
-                _ => "absent",
-            }),
-        },
-        "roots": roots,
-        "wired": status.wired.as_ref().map(interface),
-        "wireless": status.wireless.as_ref().map(interface),
-        "mac": status.macs.as_ref().map(|macs| json!({
-            "host": macs.host.to_string(),
-            "dedicated": (!macs.dedicated.is_zero()).then(|| macs.dedicated.to_string()),
-        })),
-        "suffix": status.suffix,
-        "suffixes": status.suffixes,
-        "fqdn": status.fqdn.as_ref().map(|name| name.fqdn.clone()),
-        "config_server": status.config_server.as_ref().map(|server| json!({
-            "address": server.address.0, "fqdn": server.fqdn, "port": server.port,
-        })),
-        "redirection": {
-            "sol": bit(status.redirection, 0),
-            "ider": bit(status.redirection, 1),
-            "kvm": bit(status.redirection, 2),
-        },
-        "remote_access": status.remote_access.as_ref().map(|access| json!({
-            "connected": access.state == 2, "server": access.server,
-        })),
-        "firmware_status": registers.map(|registers| json!({
-            "registers": registers.0.iter().map(|register| format!("{register:08X}")).collect::<Vec<_>>(),
-            "working_state": registers.working_state(),
-            "operating_mode": registers.operating_mode(),
-            "healthy": registers.is_healthy(),
-        })),
-        "lms": services.iter().map(|(port, state)| (port.to_string(), Value::from(*state))).collect::<serde_json::Map<_, _>>(),
-        "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
-    })
-}
-
-fn interface(interface: &LanInterface) -> Value {
-    json!({
-        "enabled": interface.enabled,
-        "address": (!interface.address.is_unspecified()).then(|| interface.address.to_string()),
-        "dhcp": interface.dhcp,
-        "link_up": interface.link_up == 1,
-        "mac": interface.mac.to_string(),
-    })
 }
 
 fn write(

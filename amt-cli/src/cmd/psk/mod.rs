@@ -6,8 +6,9 @@ mod vault;
 
 use super::{Error, Verdict};
 use crate::output::Output;
+use amt::fresh_pair;
 use amt_core::psk::{Form, Pid, PskPair};
-use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
+use amt_core::{Finding, Secret, Severity};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -156,10 +157,4 @@ fn csv(pairs: &[PskPair]) -> Secret<String> {
 
 fn count(pairs: usize) -> String {
     if pairs == 1 { "1 pair".into() } else { format!("{pairs} pairs") }
-}
-
-/// A pair out of the system's randomness.
-pub(crate) fn fresh_pair() -> Result<PskPair, Failure> {
-    PskPair::generate(getrandom::fill)
-        .map_err(|error| Failure::new(ErrorCode::IO, "new", format!("the system gives no randomness: {error}")))
 }

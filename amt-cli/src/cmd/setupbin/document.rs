@@ -1,157 +1,15 @@
-//! What a file holds, as JSON and for people. `rebuild` reads the same JSON.
+//! What a file holds, for people.
 
-use super::{findings_json, records};
+use super::records;
 use crate::output::Output;
-use amt_core::setupbin::{
-    CHUNK, Entry, Header, Kind, POWER_PACKAGES, RECORD_HEADER, Record, SetupBin, Stop, TABLE, Value, Variable,
-};
-use amt_core::{Failure, Finding};
-use serde_json::{Map, Value as Json, json};
+use amt_core::Failure;
+use amt_core::setupbin::{CHUNK, Entry, RECORD_HEADER, Record, SetupBin, Stop, TABLE, Value};
+use amt_fleet::json::setupbin::{kind, meaning, variable};
+use serde_json::{Value as Json, json};
 use std::io::{self, Write};
 
 /// What stands for a secret that is not shown.
 const HIDDEN: &str = "(hidden)";
-
-/// The whole file. What is as every writer makes it is left out, except the fields that are promised.
-pub(super) fn file(file: &SetupBin, findings: &[Finding], reveal: bool) -> Json {
-    let header = &file.header;
-    let mut document = json!({
-        "version": file.version().to_string(),
-        "flags": header.flags,
-        "consumed": header.consumed,
-        "modules": header.modules,
-        "records": file.records().iter().map(|r| record(r, file.header.record_chunks, reveal)).collect::<Vec<_>>(),
-        "findings": findings_json(findings),
-    });
-    if let Some(object) = document.as_object_mut() {
-        let odd = odd_header(file, header, reveal);
-        if !odd.is_empty() {
-            object.insert("header".into(), Json::Object(odd));
-        }
-        let trailing = file.trailing().expose();
-        if !trailing.is_empty() {
-            object.insert("trailing".into(), bytes(trailing, reveal));
-        }
-    }
-    document
-}
-
-/// Fields of the header that are not what belongs to version, modules and records.
-fn odd_header(file: &SetupBin, header: &Header, reveal: bool) -> Map<String, Json> {
-    let (version, count) = (header.version, file.records().len() as u64);
-    let mut odd = Map::new();
-    let fields: [(&str, u64, u64); 8] = [
-        ("major", header.major.into(), version.major().into()),
-        ("minor", header.minor.into(), version.minor().into()),
-        ("chunks", header.chunks.into(), 1),
-        ("bytes", header.bytes.into(), u64::from(header.expected_bytes())),
-        ("number", header.number.into(), 0),
-        ("record_count", header.count.into(), count),
-        ("record_chunks", header.record_chunks.into(), 1),
-        ("reserved", header.reserved.into(), 0),
-    ];
-    for (name, value, expected) in fields {
-        if value != expected {
-            odd.insert(name.into(), Json::from(value));
-        }
-    }
-    if !header.padding.is_empty() {
-        odd.insert("padding".into(), bytes(&header.padding, reveal));
-    }
-    odd
-}
-
-/// One record.
-pub(super) fn record(record: &Record, file_chunks: u16, reveal: bool) -> Json {
-    let mut entries = record.entries();
-    let list: Vec<Json> = entries.by_ref().map(|one| entry(&one, reveal)).collect();
-    let mut document = json!({
-        "number": record.number,
-        "valid": record.flags & 1 != 0,
-        "scrambled": record.is_scrambled(),
-        "entries": list,
-    });
-    let Some(object) = document.as_object_mut() else { return document };
-    for (name, value, expected) in [
-        ("type", record.kind, 1),
-        ("chunks", record.chunks.into(), file_chunks.max(1).into()),
-        ("header_bytes", record.header_bytes.into(), RECORD_HEADER as u32),
-    ] {
-        if value != expected {
-            object.insert(name.into(), value.into());
-        }
-    }
-    if record.flags > 3 {
-        object.insert("flags".into(), record.flags.into());
-    }
-    if record.reserved != [0; 8] {
-        object.insert("reserved".into(), hex::encode(record.reserved).into());
-    }
-    let rest = entries.rest();
-    if let Some(last) = rest.iter().rposition(|byte| *byte != 0) {
-        object.insert("rest".into(), bytes(&rest[..=last], reveal));
-    }
-    document
-}
-
-fn entry(entry: &Entry<'_>, reveal: bool) -> Json {
-    let variable = entry.variable();
-    let shown = reveal || !entry.is_secret();
-    let typed = Value::read(entry).ok().filter(|_| shown);
-    let mut document = json!({
-        "module": entry.module,
-        "variable": entry.id,
-        "name": variable.map(|variable| variable.name),
-        "value": typed.as_ref().map_or(Json::Null, value),
-        "hex": shown.then(|| hex::encode(entry.value)),
-        "secret": entry.is_secret(),
-    });
-    let Some(object) = document.as_object_mut() else { return document };
-    if let Some(meaning) = variable.zip(typed.as_ref()).and_then(|(variable, value)| meaning(variable, value)) {
-        object.insert("meaning".into(), meaning.into());
-    }
-    if entry.reserved != 0 {
-        object.insert("reserved".into(), entry.reserved.into());
-    }
-    if entry.padding.iter().any(|byte| *byte != 0) {
-        object.insert("padding".into(), hex::encode(entry.padding).into());
-    }
-    document
-}
-
-/// A value as `create` takes it; null where only the bytes tell.
-fn value(value: &Value) -> Json {
-    match value {
-        Value::Text(text) => text.expose().as_str().into(),
-        Value::Number(number) => (*number).into(),
-        Value::Identifier(bytes) => hex::encode_upper(bytes).into(),
-        Value::Address(address) => address.to_string().into(),
-        Value::Root(root) => json!({
-            "algorithm": root.algorithm.to_string(),
-            "digest": hex::encode(&root.digest),
-            "name": root.name,
-        }),
-        _ => Json::Null,
-    }
-}
-
-fn meaning(variable: &Variable, value: &Value) -> Option<&'static str> {
-    match value {
-        Value::Number(number) => variable.choice(*number),
-        Value::Identifier(bytes) if variable.name == "power_package" => {
-            POWER_PACKAGES.iter().find(|(known, _)| known == bytes).map(|(_, name)| *name)
-        }
-        _ => None,
-    }
-}
-
-/// Bytes that may be left over from something secret: their number always, they themselves only if asked for. Zeros at the end are
-/// left out.
-fn bytes(bytes: &[u8], reveal: bool) -> Json {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let shown = bytes.get(..end).unwrap_or_default();
-    json!({ "length": bytes.len(), "hex": reveal.then(|| hex::encode(shown)) })
-}
 
 /// The file for people: one line for each variable.
 pub(super) fn people(w: &mut dyn Write, file: &SetupBin, reveal: bool) -> io::Result<()> {
@@ -210,7 +68,7 @@ fn people_value(entry: &Entry<'_>, reveal: bool) -> String {
 
 /// The table of variables.
 pub(super) fn variables(out: &mut Output) -> Result<(), Failure> {
-    let list: Vec<Json> = TABLE.iter().map(variable_json).collect();
+    let list: Vec<Json> = TABLE.iter().map(variable).collect();
     out.show(&json!({ "variables": list }), |w| {
         for variable in TABLE {
             let secret = if variable.secret { ", secret" } else { "" };
@@ -223,31 +81,24 @@ pub(super) fn variables(out: &mut Output) -> Result<(), Failure> {
     })
 }
 
-fn variable_json(variable: &Variable) -> Json {
-    json!({
-        "module": variable.module,
-        "variable": variable.id,
-        "name": variable.name,
-        "since": variable.since.to_string(),
-        "type": kind(variable),
-        "secret": variable.secret,
-        "values": variable.choices.iter().map(|(value, name)| json!({"value": value, "name": name})).collect::<Vec<_>>(),
-        "about": variable.about,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amt_fleet::json::setupbin::read;
 
-fn kind(variable: &Variable) -> String {
-    match variable.kind {
-        Kind::Text { min, max } if min == max => format!("text of {max}"),
-        Kind::Text { min, max } => format!("text of {min} to {max}"),
-        Kind::Number { min, max, .. } if variable.choices.is_empty() => format!("{min} to {max}"),
-        Kind::Number { .. } => {
-            let choices: Vec<String> = variable.choices.iter().map(|(value, name)| format!("{value} {name}")).collect();
-            choices.join(", ")
+    #[test]
+    fn secrets_are_hidden_unless_asked_for() {
+        let entries = json!({"current_password": "admin", "new_password": "Abcd123!"});
+        let document = json!({"records": [{"entries": entries}]});
+        let file = read(document.to_string().as_bytes()).unwrap();
+        let shown = |reveal| {
+            let mut text = Vec::new();
+            people(&mut text, &file, reveal).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        for secret in ["admin", "Abcd123!", "61646d696e", "4162636431323321"] {
+            assert!(!shown(false).contains(secret));
         }
-        Kind::Identifier => "32 hex digits".into(),
-        Kind::Address => "IPv4 address".into(),
-        Kind::Root => "algorithm, digest, name".into(),
-        _ => "hex".into(),
+        assert!(shown(true).contains("Abcd123!") && shown(false).contains(HIDDEN));
     }
 }

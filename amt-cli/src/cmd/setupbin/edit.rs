@@ -55,7 +55,7 @@ impl Consume {
             let header = &file.header;
             let left = file.records().iter().skip(header.consumed as usize).filter(|record| record.is_usable()).count();
             let document = json!({
-                "record": document::record(record, header.record_chunks, self.reveal),
+                "record": amt_fleet::json::setupbin::record(record, header.record_chunks, self.reveal),
                 "consumed": header.consumed,
                 "left": left,
             });

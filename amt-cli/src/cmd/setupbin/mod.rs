@@ -3,13 +3,13 @@
 mod document;
 mod edit;
 mod image;
-mod rebuild;
 
 use super::{Error, Verdict};
 use crate::input;
-use crate::output::{Output, finding_json};
+use crate::output::Output;
 use amt_core::setupbin::{self, MAX_FILE, SetupBin as File};
 use amt_core::{Failure, Finding, Secret, Severity};
+use amt_fleet::json::{finding, setupbin as form};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -102,8 +102,8 @@ impl Setupbin {
 
 impl Create {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        let text = Secret::new(input::read(&self.from, rebuild::MAX_DOCUMENT)?);
-        let file = rebuild::file(text.expose())?;
+        let text = Secret::new(input::read(&self.from, form::MAX_DOCUMENT)?);
+        let file = form::read(text.expose())?;
         write(out, &self.output, &file)?;
         if self.output != Path::new("-") {
             let findings = file.lint();
@@ -132,7 +132,7 @@ impl Show {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let file = File::read(content(&self.file)?.expose())?;
         let findings = file.lint();
-        out.show(&document::file(&file, &findings, self.reveal), |w| {
+        out.show(&form::document(&file, &findings, self.reveal), |w| {
             document::people(w, &file, self.reveal)?;
             summary(w, &findings, &self.file)
         })?;
@@ -172,8 +172,5 @@ fn summary(w: &mut dyn Write, findings: &[Finding], file: &Path) -> io::Result<(
 
 /// The findings as JSON, for documents that hold other things too.
 fn findings_json(findings: &[Finding]) -> Vec<Value> {
-    findings.iter().map(finding_json).collect()
+    findings.iter().map(finding).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,8 +8,8 @@ use amt_core::{ErrorCode, Failure, Secret};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// Longest description: what `show` prints about as many full records as are read, with room to spare.
-pub(super) const MAX_DOCUMENT: usize = 2 * MAX_FILE;
+/// Longest description: what is told about as many full records as are read, with room to spare.
+pub const MAX_DOCUMENT: usize = 2 * MAX_FILE;
 
 const STAGE: &str = "create";
 
@@ -74,8 +74,11 @@ struct Bytes {
     hex: Option<String>,
 }
 
-/// Makes the file that `text` describes.
-pub(super) fn file(text: &[u8]) -> Result<SetupBin, Failure> {
+/// Makes the file that the JSON document `text` describes: a new one by the rules, or the one that [`document`](super::document()) told.
+///
+/// # Errors
+/// `SETUP_BIN` names the place in the document; values are not repeated.
+pub fn read(text: &[u8]) -> Result<SetupBin, Failure> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let document: Document = serde_path_to_error::deserialize(&mut reader).map_err(|error| unreadable(&error))?;
     reader.end().map_err(|_| refused("something follows the JSON document"))?;

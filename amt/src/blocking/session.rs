@@ -1,0 +1,96 @@
+//! Calls to one machine, each made on the calling thread.
+
+use super::{Canceller, runtime};
+use crate::device::{Device, Transport};
+use amt_core::tls::TlsOutcome;
+use amt_core::{Failure, FirmwareVersion};
+use amt_wsman::client::Credentials;
+use amt_wsman::op::{Reply, Request};
+use std::fmt;
+use std::net::SocketAddr;
+use tokio::runtime::Runtime;
+
+/// A session with one machine; see [`Device`].
+pub struct Session {
+    // Before the runtime, whose sockets it holds: fields are dropped in order.
+    device: Device,
+    runtime: Runtime,
+    canceller: Canceller,
+}
+
+impl Session {
+    /// A machine at `address`; connects at the first call.
+    ///
+    /// # Errors
+    /// `IO` if the operating system has no random bytes or gives no event queue.
+    pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
+        let device = Device::new(address, transport, credentials)?;
+        Ok(Self { device, runtime: runtime()?, canceller: Canceller::default() })
+    }
+
+    /// The same, ended by this canceller.
+    #[must_use]
+    pub fn cancelled_by(mut self, canceller: Canceller) -> Self {
+        self.canceller = canceller;
+        self
+    }
+
+    /// Makes one call. A ReturnValue other than 0 is an error.
+    ///
+    /// # Errors
+    /// As [`Device::call`]; `CANCELLED` from the time on that the canceller was used.
+    pub fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
+        let Self { device, runtime, canceller } = self;
+        runtime.block_on(canceller.or(device.call(request)))
+    }
+
+    /// What ends this from another thread, also while a call is waiting.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// What the last TLS handshake brought.
+    pub fn tls(&self) -> Option<&TlsOutcome> {
+        self.device.tls()
+    }
+
+    /// Firmware version by the `Server` header, once something was answered.
+    pub fn version(&self) -> Option<FirmwareVersion> {
+        self.device.version()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("version", &self.version()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amt_core::ErrorCode;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn cancelling_ends_a_waiting_call_and_every_later_one() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let credentials = Credentials { user: "admin".into(), password: "P@ssw0rd".into() };
+        let mut session = Session::new(listener.local_addr().unwrap(), Transport::Plain, credentials).unwrap();
+        let canceller = session.canceller();
+        let start = Instant::now();
+        let request = Request::get("AMT_GeneralSettings");
+        let failure = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(20));
+                canceller.cancel();
+            });
+            session.call(&request).unwrap_err()
+        });
+        assert_eq!(failure.code, ErrorCode::CANCELLED);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        assert_eq!(session.call(&request).unwrap_err().code, ErrorCode::CANCELLED);
+    }
+}
