@@ -1742,7 +1742,7 @@ amt_status amt_local_status(amt_local *local,
 
 /**
  * Asks the firmware for its UUID and makes a job for this machine into `*out`, for `amt_local_activate` and `amt_local_unprovision`; free it with
- * `amt_job_free`. Passwords, names, certificates and journal are set as for any job.
+ * `amt_job_free`. Passwords, names, certificates and journal are set as for any job; the host name is the system's own until then.
  *
  * # Safety
  * `local` is null or a handle; `out` is null or writable; `err` is null or writable.
