@@ -8,6 +8,10 @@ use pyo3::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// What a firmware version, such as `"16.1"` or `"11.8.65.3590"`, can do: the dict that `amt capabilities --json` prints.
+///
+/// >>> import amtpy
+/// >>> amtpy.capabilities("9.5")["psk"], amtpy.capabilities("16.1")["psk"]
+/// (True, False)
 #[pyfunction]
 #[pyo3(signature = (version, /))]
 pub(crate) fn capabilities<'py>(py: Python<'py>, version: &str) -> PyResult<Bound<'py, PyAny>> {

@@ -1,6 +1,6 @@
 //! Replies as they come from the wire: `GeneralSettings`, typed, and `decode` for any.
 
-use crate::convert::to_python;
+use crate::convert::{to_python, wrong};
 use crate::exception::raise;
 use amt_wsman::class::{amt, decode as decode_class};
 use amt_wsman::decode::describe;
@@ -123,10 +123,19 @@ impl<T: Shown> Shown for Option<T> {
 }
 
 /// What a saved SOAP envelope says, whatever the class: the dict that `amt wsman decode --json` prints.
+///
+/// >>> import amtpy
+/// >>> envelope = b"""<Envelope xmlns="http://www.w3.org/2003/05/soap-envelope"><Body>
+/// ...     <AMT_GeneralSettings><DigestRealm>Digest:0</DigestRealm><DDNSTTL>900</DDNSTTL></AMT_GeneralSettings>
+/// ... </Body></Envelope>"""
+/// >>> amtpy.decode(envelope)["items"]
+/// [{'class': 'AMT_GeneralSettings', 'properties': {'DigestRealm': 'Digest:0', 'DDNSTTL': '900'}}]
+/// >>> amtpy.GeneralSettings.parse(envelope).ddns_ttl
+/// 900
 #[pyfunction]
 #[pyo3(signature = (envelope, /))]
 pub(crate) fn decode<'py>(py: Python<'py>, envelope: PyBuffer<u8>) -> PyResult<Bound<'py, PyAny>> {
     let description = describe(&envelope.to_vec(py)?).map_err(|error| raise(error.failure("decode")))?;
     let document = serde_json::from_str(&description.to_json().to_string());
-    to_python(py, &document.map_err(|error| crate::convert::wrong(error))?)
+    to_python(py, &document.map_err(wrong)?)
 }

@@ -109,11 +109,8 @@ fn reference(dict: &Bound<'_, PyDict>, depth: usize) -> PyResult<Option<Referenc
     if depth >= MAX_REFERENCE_DEPTH {
         return Err(wrong("a reference is nested too deep"));
     }
-    let mut reference = Reference::default();
-    reference.resource_uri = uri.extract()?;
-    if let Some(address) = dict.get_item("address")? {
-        reference.address = address.extract()?;
-    }
+    let address = dict.get_item("address")?.map(|address| address.extract()).transpose()?.unwrap_or_default();
+    let mut reference = Reference { address, resource_uri: uri.extract()?, selectors: Vec::new() };
     for (name, value) in selectors_at(&selectors, depth)? {
         reference = reference.with(&name, value);
     }

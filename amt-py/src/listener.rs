@@ -22,6 +22,12 @@ use tokio::time::timeout;
 ///
 /// `listen` is an address with a port, or several; `[::]` also takes IPv4. Nothing that arrives is authenticated: anybody may say hello. A
 /// connection on which nothing comes for `idle` seconds is dropped, and one address may have `max_per_source` at a time.
+///
+/// >>> import amtpy
+/// >>> from amtpy.sim import VirtualMachines
+/// >>> with amtpy.HelloListener("127.0.0.1:0") as listener, VirtualMachines(hello=listener.addresses[0]) as machines:
+/// ...     next(listener).hello.uuid == machines[0].uuid
+/// True
 #[pyclass(frozen, module = "amtpy")]
 pub(crate) struct HelloListener {
     addresses: Vec<SocketAddr>,

@@ -15,11 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::lookup_host;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 const TLS_PORT: u16 = 16_993;
 const PLAIN_PORT: u16 = 16_992;
@@ -168,15 +167,11 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(self: Arc<Self>, request: Request) -> impl Future<Output = Result<Reply, Failure>> + Send + 'static {
-        async move {
-            let until = tokio::time::Instant::now() + self.patience;
-            let answered = timeout_at(until, self.attempt(&request)).await;
-            answered.unwrap_or_else(|_| {
-                let text = format!("{}: no answer within {} s", request.label(), self.patience.as_secs_f64());
-                Err(Failure::new(ErrorCode::REPLY_TIMEOUT, "call", text))
-            })
-        }
+    async fn call(self: Arc<Self>, request: Request) -> Result<Reply, Failure> {
+        timeout(self.patience, self.attempt(&request)).await.unwrap_or_else(|_| {
+            let text = format!("{}: no answer within {} s", request.label(), self.patience.as_secs_f64());
+            Err(Failure::new(ErrorCode::REPLY_TIMEOUT, "call", text))
+        })
     }
 
     async fn attempt(&self, request: &Request) -> Result<Reply, Failure> {

@@ -7,6 +7,12 @@ use pyo3::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A PID and its PPS: what firmware of AMT 2 to 10 may wait for instead of a certificate. Neither `repr` nor `str` shows the PPS.
+///
+/// >>> import amtpy
+/// >>> amtpy.PskPair("amt1 set7", "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD")
+/// PskPair(pid="AMT1-SET7")
+/// >>> len(amtpy.PskPair.generate().reveal())
+/// 39
 #[pyclass(frozen, eq, module = "amtpy")]
 #[derive(PartialEq, Eq)]
 pub(crate) struct PskPair(pub(crate) Pair);
@@ -23,7 +29,7 @@ impl PskPair {
     /// A new pair out of random bytes of the operating system, worth 124 bits.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
-        let pair = Pair::generate(|bytes| getrandom::fill(bytes));
+        let pair = Pair::generate(getrandom::fill);
         pair.map(Self).map_err(|error| wrong(format!("the operating system has no random bytes: {error}")))
     }
 

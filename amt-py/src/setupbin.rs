@@ -12,6 +12,16 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A `setup.bin`: records of variables, each for one machine. Whoever holds the file owns the machines that it sets up: `repr` shows no variable.
+///
+/// >>> import amtpy
+/// >>> pair = amtpy.PskPair("AMT1-SET7", "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD")
+/// >>> file = amtpy.SetupBin.create(
+/// ...     [{"current_password": "admin", "new_password": "P@ssw0rd!", "pid": pair.pid, "pps": pair.reveal()}]
+/// ... )
+/// >>> file, len(file.encode())
+/// (SetupBin(version="2.1", records=<1>), 1024)
+/// >>> file.records()[0]["variables"]
+/// {'current_password': None, 'new_password': None, 'pid': 'AMT1SET7', 'pps': None}
 #[pyclass(frozen, eq, module = "amtpy")]
 #[derive(PartialEq, Eq)]
 pub(crate) struct SetupBin(File);

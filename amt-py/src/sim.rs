@@ -31,6 +31,11 @@ const LARGE_KEY: usize = 3072;
 /// They trust the certificate authority of `certificate`, which is for the DNS suffix `suffix`, and those in `roots`. `persona` is a firmware family
 /// such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. A context manager, which starts and stops
 /// them.
+///
+/// >>> from amtpy.sim import VirtualMachines
+/// >>> with VirtualMachines(2, persona="11.8") as machines:
+/// ...     [machine.check_admin_password("admin") for machine in machines.machines]
+/// [True, True]
 #[pyclass(frozen, module = "amtpy.sim")]
 pub(crate) struct VirtualMachines {
     config: SimConfig,

@@ -4,7 +4,7 @@ Every error is an :class:`AmtError` with ``code``, ``name``, ``stage``, ``hint``
 awaited; virtual machines for tests are in :mod:`amtpy.sim`.
 
 >>> capabilities("16.1")["tls"]["max"], capabilities("9.5")["engine"]
-('1.3', 'openssl')
+('1.2', 'openssl')
 """
 
 from amtpy._amt import (

@@ -455,83 +455,63 @@ class GeneralSettings:
     def parse(reply: Buffer, /) -> GeneralSettings:
         """Reads the instance in a reply to Get, Put or Pull: the whole SOAP envelope. Raises `DecodeError`, which names the
         property, or `WsmanFault`."""
-
     @property
     def digest_realm(self) -> str:
         """Realm of HTTP digest: `Digest:` and 32 hexadecimal digits."""
-
     @property
     def host_name(self) -> str | None:
         """Host name without domain."""
-
     @property
     def domain_name(self) -> str | None:
         """Domain."""
-
     @property
     def host_os_fqdn(self) -> str | None:
         """Name that the operating system gave itself."""
-
     @property
     def shared_fqdn(self) -> bool | None:
         """Whether host and AMT share one name."""
-
     @property
     def network_enabled(self) -> int | None:
         """1 when AMT has the network."""
-
     @property
     def network_interface_enabled(self) -> bool | None:
         """Whether the network interface is on."""
-
     @property
     def ping_response_enabled(self) -> bool | None:
         """Whether it answers ICMP echo requests."""
-
     @property
     def rmcp_ping_response_enabled(self) -> bool | None:
         """Whether it answers RMCP pings."""
-
     @property
     def wsman_only_mode(self) -> bool | None:
         """Whether the older SOAP interface is off."""
-
     @property
     def privacy_level(self) -> int | None:
         """0 default, 1 enhanced, 2 extreme."""
-
     @property
     def power_source(self) -> int | None:
         """0 mains, 1 battery."""
-
     @property
     def idle_wake_timeout(self) -> int | None:
         """Minutes until AMT sleeps."""
-
     @property
     def ddns_update_enabled(self) -> bool | None:
         """Whether AMT updates DNS by itself."""
-
     @property
     def ddns_update_by_dhcp_server_enabled(self) -> bool | None:
         """Whether the DHCP server updates DNS for it."""
-
     @property
     def ddns_periodic_update_interval(self) -> int | None:
         """Minutes between updates of DNS."""
-
     @property
     def ddns_ttl(self) -> int | None:
         """Seconds that a DNS record lives."""
-
     @property
     def preferred_address_family(self) -> int | None:
         """0 IPv4, 1 IPv6."""
-
     @property
     def dhcpv6_configuration_timeout(self) -> int | None:
         """Seconds; 0 for unlimited."""
-
     @property
     def presence_notification_interval(self) -> int | None:
         """Seconds between presence notifications; 0 for none."""
@@ -571,9 +551,7 @@ class Session:
         method: str | None = None,
         properties: _Document | None = None,
         selectors: _Document | None = None,
-    ) -> Any:
-        """Makes one call and waits for the answer."""
-
+    ) -> Any: ...
     def call_async(
         self,
         operation: str,
@@ -581,26 +559,15 @@ class Session:
         method: str | None = None,
         properties: _Document | None = None,
         selectors: _Document | None = None,
-    ) -> asyncio.Future[Any]:
-        """The same, to be awaited."""
-
-    def close(self) -> None:
-        """Disconnects and lets no further call through."""
-
-    def close_async(self) -> asyncio.Future[None]:
-        """The same, to be awaited."""
-
+    ) -> asyncio.Future[Any]: ...
+    def close(self) -> None: ...
+    def close_async(self) -> asyncio.Future[None]: ...
     @property
-    def version(self) -> str | None:
-        """Firmware version by what it says with every answer."""
-
+    def version(self) -> str | None: ...
     @property
-    def tls(self) -> tuple[str, str, str] | None:
-        """Version, suite and engine of the last TLS handshake."""
-
+    def tls(self) -> tuple[str, str, str] | None: ...
     @property
-    def place(self) -> tuple[str, int]:
-        """Where it is."""
+    def place(self) -> tuple[str, int]: ...
 
 @final
 class HelloListener:

@@ -22,15 +22,66 @@ The work is done on threads of the package, and no event loop but the caller's r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import uuid as _uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from amtpy._amt import HelloEvent, HelloListener
-from amtpy._amt import provision_async as provision
+from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
 from amtpy._machine import Properties, _dict, _Machine
 
 __all__ = ["HelloEvent", "HelloListener", "Machine", "provision"]
+
+
+_Path = str | os.PathLike[str]
+
+
+async def provision(
+    address: str,
+    *,
+    uuid: str | _uuid.UUID,
+    journal: _Path | Fleet,
+    authority: tuple[_Path, _Path],
+    certificate: Certificate | Iterable[Certificate] | None = None,
+    psk: Sequence[PskPair | tuple[str, str]] = (),
+    legacy_tls: str = "refuse",
+    journal_key: _Path | None = None,
+    port: int = 16993,
+    hello: Hello | None = None,
+    suffix: str | None = None,
+    host_name: str | None = None,
+    domain_name: str | None = None,
+    admin_password: str | None = None,
+    mebx_password: str | None = None,
+    known_admin_passwords: Sequence[str] = (),
+    otp: str | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Outcome:
+    """Takes a machine from setup mode to proven admin control mode, as :func:`amtpy.provision` does.
+
+    ``progress`` is called in the thread of the event loop. Whoever cancels it ends the attempt; what the journal holds stays.
+    """
+    return await provision_async(
+        address,
+        uuid=uuid,
+        journal=journal,
+        authority=authority,
+        certificate=certificate,
+        psk=psk,
+        legacy_tls=legacy_tls,
+        journal_key=journal_key,
+        port=port,
+        hello=hello,
+        suffix=suffix,
+        host_name=host_name,
+        domain_name=domain_name,
+        admin_password=admin_password,
+        mebx_password=mebx_password,
+        known_admin_passwords=known_admin_passwords,
+        otp=otp,
+        progress=progress,
+    )
 
 
 class Machine(_Machine):
