@@ -21,7 +21,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Source<'py> {
 }
 
 impl Source<'_> {
-    fn read(&self) -> PyResult<Vec<u8>> {
+    pub(crate) fn read(&self) -> PyResult<Vec<u8>> {
         if let Ok(bytes) = PyBuffer::<u8>::get(&self.0) {
             return bytes.to_vec(self.0.py());
         }

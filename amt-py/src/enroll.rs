@@ -105,7 +105,7 @@ fn go(py: Python<'_>, enrolment: Enrolment, progress: Option<&Py<PyAny>>) -> PyR
 }
 
 /// Whoever no longer waits no longer enrols.
-struct AbortOnDrop(AbortHandle);
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

@@ -3,6 +3,7 @@
 use crate::convert::{from_python, id, list, seconds, to_python, wrong};
 use crate::exception::raise;
 use crate::wait::{broken, runtime, wait};
+use amt_core::Failure;
 use amt_fleet::{
     DiaryEntry, Fact, FactKey, FactSource, Filter, Machine, Membership, ReleaseOrder, Report, TokenTerms, json,
 };
@@ -47,6 +48,18 @@ pub(crate) struct Credential {
     password: String,
 }
 
+/// A database that several want at once is made by the first of them.
+static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Opens a database, or makes it.
+pub(crate) async fn open(path: PathBuf, key_file: PathBuf) -> Result<amt_fleet::Fleet, Failure> {
+    let _only = OPENING.lock().await;
+    let runtime = runtime()?;
+    // On a thread of its own: the migrations of the database stay on the one that they began on.
+    let open = move || runtime.block_on(amt_fleet::Fleet::open_with_key_file(&path, &key_file));
+    runtime.spawn_blocking(open).await.map_err(|error| broken(&error.to_string()))?
+}
+
 #[pymethods]
 impl Token {
     /// The token itself, as `amt enroll --token-file` takes it.
@@ -88,12 +101,7 @@ impl Fleet {
     #[pyo3(signature = (path, key_file=None))]
     fn new(py: Python<'_>, path: PathBuf, key_file: Option<PathBuf>) -> PyResult<Self> {
         let key_file = key_file.unwrap_or_else(|| path.with_added_extension("key"));
-        let file = path.clone();
-        // On a thread of its own: the migrations of the database stay on the one that they began on.
-        let runtime = runtime().map_err(raise)?;
-        let open = move || runtime.block_on(amt_fleet::Fleet::open_with_key_file(&file, &key_file));
-        let open =
-            wait(py, async move { runtime.spawn_blocking(open).await.map_err(|error| broken(&error.to_string()))? })?;
+        let open = wait(py, open(path.clone(), key_file))?;
         Ok(Self { open: Mutex::new(Some(open)), path, servers: Arc::new(()) })
     }
 
@@ -271,12 +279,12 @@ impl Fleet {
         wait(py, async move { fleet.remove_collection(&name).await })
     }
 
-    /// Closes the database after everything is written. Raises `ArgumentError` while a setup server runs on it.
+    /// Closes the database after everything is written. Raises `ArgumentError` while a setup server or an attempt uses it.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let fleet = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             if Arc::strong_count(&self.servers) > 1 {
-                return Err(wrong("a setup server runs on this database: stop it first"));
+                return Err(wrong("a setup server or an attempt uses this database: stop it first"));
             }
             open.take()
         };

@@ -23,6 +23,10 @@ pub(crate) struct Root {
 #[pymethods]
 impl Hello {
     /// Decode one whole hello. Raises `DecodeError`, which names field and offset.
+    ///
+    /// >>> import amtpy
+    /// >>> amtpy.Hello.parse(b"\0\0\2\0" + bytes(4) + bytes(range(16)) + b"AMT1SET7")
+    /// Hello(type="psk", uuid="03020100-0504-0706-0809-0a0b0c0d0e0f", retry=0, admin_credentials_set=False, pid="AMT1-SET7")
     #[staticmethod]
     #[pyo3(signature = (data, /))]
     fn parse(py: Python<'_>, data: PyBuffer<u8>) -> PyResult<Self> {

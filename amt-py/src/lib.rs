@@ -1,19 +1,32 @@
 //! `amtpy._amt`: glue between Python and the library. What users import is the package `amtpy` in `python/`.
 
+mod awaitable;
+mod capabilities;
 mod certificate;
+mod classes;
 mod convert;
 mod enroll;
 mod exception;
 mod fleet;
 mod hello;
+mod instance;
+mod listener;
+mod machine;
 mod preflight;
 mod provision;
+mod psk;
 mod resolver;
 mod server;
+mod setupbin;
+mod sim;
 mod wait;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _amt {
+    #[pymodule_export]
+    use crate::capabilities::capabilities;
+    #[pymodule_export]
+    use crate::classes::{GeneralSettings, decode};
     #[pymodule_export]
     use crate::enroll::enroll;
     #[pymodule_export]
@@ -21,9 +34,19 @@ mod _amt {
     #[pymodule_export]
     use crate::hello::{Hello, Root};
     #[pymodule_export]
+    use crate::listener::{HelloEvent, HelloListener};
+    #[pymodule_export]
+    use crate::machine::Session;
+    #[pymodule_export]
     use crate::preflight::{Finding, preflight};
     #[pymodule_export]
-    use crate::provision::{Certificate, Outcome, provision};
+    use crate::provision::{Certificate, Outcome, provision, provision_async};
+    #[pymodule_export]
+    use crate::psk::PskPair;
     #[pymodule_export]
     use crate::server::{Events, SetupServer};
+    #[pymodule_export]
+    use crate::setupbin::SetupBin;
+    #[pymodule_export]
+    use crate::sim::{VirtualMachine, VirtualMachines};
 }

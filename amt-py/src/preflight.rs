@@ -56,6 +56,12 @@ impl Finding {
 ///
 /// The certificate comes as `pfx`, or as `pem` with the key in it or in `key`: each a path or the bytes themselves. What is not
 /// known of the machine is left out and not checked. `suffix=""` says that its network has no DNS suffix.
+///
+/// >>> import amtpy
+/// >>> from amtpy.sim import VirtualMachines
+/// >>> pem = VirtualMachines(suffix="example.com").certificate_pem.encode()
+/// >>> [finding.code for finding in amtpy.preflight(pem=pem, suffix="example.org") if finding.severity == "error"]
+/// ['CN-SUFFIX']
 #[pyfunction]
 #[pyo3(signature = (*, pfx=None, pem=None, key=None, password=None, hello=None, suffix=None, firmware=None))]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]

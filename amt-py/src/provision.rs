@@ -1,24 +1,25 @@
 //! `provision`, `Certificate` and `Outcome`.
 
-use crate::certificate;
+use crate::awaitable::{Loop, awaitable};
+use crate::convert::{id, wrong};
+use crate::enroll::AbortOnDrop;
 use crate::exception::raise;
 use crate::hello::Hello;
-use crate::wait::ATTENTION;
-use ::amt_provision::{Event, PasswordPolicy, Plan};
-use amt::blocking::{Provisioning, Turn};
-use amt::{Job, ProvisioningCertificate};
-use amt_core::psk::{Form, PskPair};
-use amt_core::{ErrorCode, Failure, Secret};
+use crate::wait::{broken, runtime, wait};
+use crate::{certificate, fleet, psk};
+use ::amt_provision::{CaAnswer, CertificateRequest, Event, PasswordPolicy, Plan, Record, Step};
+use amt::{Host, Job, ProvisioningCertificate};
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_fleet::Fleet;
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// A provisioning certificate with its chain and private key.
 #[pyclass(frozen, module = "amtpy")]
-pub(crate) struct Certificate(ProvisioningCertificate);
+pub(crate) struct Certificate(pub(crate) ProvisioningCertificate);
 
 #[pymethods]
 impl Certificate {
@@ -85,76 +86,210 @@ impl Outcome {
     }
 }
 
-/// Take a machine from setup mode to proven admin control mode; blocks until it is done.
-///
-/// The journal is a SQLite file with a key file beside it, both made on first use: called again with the same journal, an attempt
-/// that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of `certificate`: `psk` is a list of
-/// (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's certificate is signed by the authority in `authority`, a pair of paths
-/// of certificate and key (PEM), made on first use as well. Passwords that are not given are generated. `progress` is
-/// called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
-#[pyfunction]
-#[pyo3(signature = (
-    address, *, uuid, journal, authority, certificate=None, psk=Vec::new(), legacy_tls="refuse", journal_key=None, port=16993, hello=None, suffix=None, host_name=None,
-    domain_name=None, admin_password=None, mebx_password=None, known_admin_passwords=Vec::new(), otp=None, progress=None
-))]
-#[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
-pub(crate) fn provision(
-    py: Python<'_>,
-    address: &str,
-    uuid: &Bound<'_, PyAny>,
-    journal: PathBuf,
-    authority: (PathBuf, PathBuf),
-    certificate: Option<&Bound<'_, PyAny>>,
-    psk: Vec<(String, String)>,
-    legacy_tls: &str,
-    journal_key: Option<PathBuf>,
-    port: u16,
-    hello: Option<PyRef<'_, Hello>>,
-    suffix: Option<String>,
-    host_name: Option<String>,
-    domain_name: Option<String>,
-    admin_password: Option<String>,
-    mebx_password: Option<String>,
-    known_admin_passwords: Vec<String>,
-    otp: Option<String>,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
-    let mut plan = Plan::new();
-    plan.host_name = host_name;
-    plan.domain_name = domain_name;
-    plan.admin_password = policy(admin_password);
-    plan.mebx_password = policy(mebx_password);
-    plan.known_admin_passwords = known_admin_passwords.into_iter().map(Secret::from).collect();
-    plan.otp = otp.map(Secret::from);
-    plan.legacy_tls = legacy_tls.parse().map_err(raise)?;
-    let address = address
-        .parse()
-        .map_err(|_| raise(Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("not an IP address: {address:?}"))))?;
-    let id = uuid.str()?.to_str()?.parse().map_err(raise)?;
-    let mut job = Job::new(id, address, plan);
-    job.port = port;
-    job.hello = hello.map(|hello| hello.0.clone());
-    job.suffix = suffix;
-    if let Some(certificate) = certificate {
-        job.certificates = certificates(certificate)?;
-    }
-    job.psk =
-        psk.iter().map(|(pid, pps)| PskPair::parse(pid, pps, Form::Typed)).collect::<Result<_, _>>().map_err(raise)?;
-    let journal_key = journal_key.unwrap_or_else(|| journal.with_added_extension("key"));
+/// What is to be done to which machine, with what.
+struct Order {
+    job: Job,
+    journal: Journal,
+    authority: LocalCaFiles,
+}
 
-    let mut attempt = py.detach(|| Attempt::new(job, &journal, &journal_key, authority)).map_err(raise)?;
-    loop {
-        py.check_signals()?;
-        match py.detach(|| attempt.next(ATTENTION)).map_err(raise)? {
-            Some(Turn::Event(Event::Step(step))) => {
-                if let Some(progress) = &progress {
-                    progress.call1(py, (step.name(),))?;
-                }
+/// Where the record of the attempt is kept.
+enum Journal {
+    /// A database of its own: path and key file.
+    File(PathBuf, PathBuf),
+    /// One that is open.
+    Open(Fleet, Arc<()>),
+}
+
+/// The same arguments twice: what differs is who waits.
+macro_rules! provision {
+    ($(#[$doc:meta])* $name:ident -> $output:ty, $run:expr) => {
+        $(#[$doc])*
+        #[pyfunction]
+        #[pyo3(signature = (
+            address, *, uuid, journal, authority, certificate=None, psk=Vec::new(), legacy_tls="refuse", journal_key=None,
+            port=16993, hello=None, suffix=None, host_name=None, domain_name=None, admin_password=None, mebx_password=None,
+            known_admin_passwords=Vec::new(), otp=None, progress=None
+        ))]
+        #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
+        pub(crate) fn $name<'py>(
+            py: Python<'py>,
+            address: &str,
+            uuid: &Bound<'py, PyAny>,
+            journal: &Bound<'py, PyAny>,
+            authority: (PathBuf, PathBuf),
+            certificate: Option<&Bound<'py, PyAny>>,
+            psk: Vec<psk::Given>,
+            legacy_tls: &str,
+            journal_key: Option<PathBuf>,
+            port: u16,
+            hello: Option<PyRef<'py, Hello>>,
+            suffix: Option<String>,
+            host_name: Option<String>,
+            domain_name: Option<String>,
+            admin_password: Option<String>,
+            mebx_password: Option<String>,
+            known_admin_passwords: Vec<String>,
+            otp: Option<String>,
+            progress: Option<Py<PyAny>>,
+        ) -> PyResult<$output> {
+            let mut plan = Plan::new();
+            plan.host_name = host_name;
+            plan.domain_name = domain_name;
+            plan.admin_password = policy(admin_password);
+            plan.mebx_password = policy(mebx_password);
+            plan.known_admin_passwords = known_admin_passwords.into_iter().map(Secret::from).collect();
+            plan.otp = otp.map(Secret::from);
+            plan.legacy_tls = legacy_tls.parse().map_err(raise)?;
+            let not_ip = || Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("not an IP address: {address:?}"));
+            let mut job = Job::new(id(uuid)?, address.parse().map_err(|_| raise(not_ip()))?, plan);
+            job.port = port;
+            job.hello = hello.map(|hello| hello.0.clone());
+            job.suffix = suffix;
+            if let Some(certificate) = certificate {
+                job.certificates = certificates(certificate)?;
             }
-            Some(Turn::Done(outcome)) => return py.detach(|| attempt.outcome(&outcome)).map_err(raise),
-            _ => {}
+            job.psk = psk.into_iter().map(|given| given.0).collect();
+            let journal = journal_of(journal, journal_key)?;
+            let authority = LocalCaFiles::new(authority.0, authority.1);
+            $run(py, Order { job, journal, authority }, progress)
+        }
+    };
+}
+
+provision! {
+    /// Take a machine from setup mode to proven admin control mode; blocks until it is done.
+    ///
+    /// The journal is a SQLite file with a key file beside it, both made on first use, or a `Fleet`, which many attempts may share: called again
+    /// with the same journal, an attempt that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of
+    /// `certificate`: `psk` is a list of `PskPair` or (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's
+    /// certificate is signed by the authority in `authority`, a pair of paths of certificate and key (PEM), made on first use as well. Passwords
+    /// that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
+    provision -> Outcome, run
+}
+
+provision! {
+    /// As `amtpy.provision`, to be awaited. `progress` is called in the thread of the event loop. Whoever cancels it ends the attempt.
+    provision_async -> Bound<'py, PyAny>, run_async
+}
+
+fn run(py: Python<'_>, order: Order, progress: Option<Py<PyAny>>) -> PyResult<Outcome> {
+    let (tell, mut told) = unbounded_channel();
+    let task = runtime().map_err(raise)?.spawn(attempt(order, tell));
+    let _guard = AbortOnDrop(task.abort_handle());
+    loop {
+        let (step, rest) = wait(py, async move { Ok((told.recv().await, told)) })?;
+        told = rest;
+        match (step, &progress) {
+            (Some(step), Some(progress)) => {
+                progress.call1(py, (step.name(),))?;
+            }
+            (Some(_), None) => {}
+            (None, _) => return wait(py, async move { task.await.map_err(|error| broken(&error.to_string()))? }),
         }
     }
+}
+
+fn run_async<'py>(py: Python<'py>, order: Order, progress: Option<Py<PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let (tell, mut told) = unbounded_channel::<Step>();
+    let progress = match progress {
+        Some(function) => Some((Arc::new(function), Arc::new(Loop::running(py)?))),
+        None => None,
+    };
+    let report = async move {
+        while let Some(step) = told.recv().await {
+            if let Some((function, event_loop)) = progress.clone() {
+                let call = move || Python::try_attach(|py| event_loop.call_soon(py, &function, step.name()));
+                let _ = tokio::task::spawn_blocking(call).await;
+            }
+        }
+    };
+    let all = async move { tokio::join!(attempt(order, tell), report).0 };
+    awaitable(py, all, |py, outcome| Ok(Py::new(py, outcome)?.into_any()))
+}
+
+/// The whole attempt. Broken off at any point, it leaves what the journal holds.
+async fn attempt(order: Order, steps: UnboundedSender<Step>) -> Result<Outcome, Failure> {
+    let Order { mut job, journal, authority } = order;
+    let authority = open_authority(authority).await?;
+    let (fleet, is_own, _hold) = match journal {
+        Journal::File(path, key) => (fleet::open(path, key).await?, true, None),
+        Journal::Open(fleet, hold) => (fleet, false, Some(hold)),
+    };
+    let id = job.id;
+    let ended = async {
+        job.record = fleet.record(id).await?;
+        let outcome = amt::provision(job, &Keeper { fleet: &fleet, authority, steps }).await?;
+        let record = fleet.record(id).await?.ok_or_else(lost)?;
+        Ok(Outcome::new(&outcome, &record))
+    }
+    .await;
+    if is_own {
+        fleet.close().await;
+    }
+    ended
+}
+
+/// Keeps the record in the database, has certificates signed, tells steps.
+struct Keeper<'f> {
+    fleet: &'f Fleet,
+    authority: LocalCa,
+    steps: UnboundedSender<Step>,
+}
+
+impl Host for Keeper<'_> {
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        self.fleet.persist(record).await
+    }
+
+    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
+        self.authority.certify(request).await
+    }
+
+    fn event(&self, _: SystemId, event: &Event) {
+        if let Event::Step(step) = event {
+            // Nobody listens any more where the attempt is being broken off.
+            let _ = self.steps.send(*step);
+        }
+    }
+}
+
+/// The authority's files are made by the first of several attempts that begin at once.
+static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+async fn open_authority(files: LocalCaFiles) -> Result<LocalCa, Failure> {
+    let _only = MAKING.lock().await;
+    let opened = tokio::task::spawn_blocking(move || LocalCa::open(&files)).await;
+    opened.map_err(|error| broken(&error.to_string()))?
+}
+
+impl Outcome {
+    fn new(outcome: &::amt_provision::remote::Outcome, record: &Record) -> Self {
+        let password = record.admin_passwords.first();
+        Self {
+            uuid: outcome.id.to_string(),
+            control_mode: outcome.control_mode.as_str(),
+            tls_version: outcome.tls.version.to_string(),
+            tls_engine: outcome.tls.engine,
+            tls_suite: outcome.tls.suite.clone(),
+            firmware: outcome.version.map(|version| version.to_string()),
+            admin_password: password.map(|password| password.expose().clone()).unwrap_or_default(),
+            certificate: record.certificate.clone().unwrap_or_default(),
+        }
+    }
+}
+
+fn journal_of(given: &Bound<'_, PyAny>, key: Option<PathBuf>) -> PyResult<Journal> {
+    if let Ok(open) = given.cast::<fleet::Fleet>() {
+        if key.is_some() {
+            return Err(wrong("journal_key: an open database has its key"));
+        }
+        let (fleet, hold) = open.get().serve()?;
+        return Ok(Journal::Open(fleet, hold));
+    }
+    let path: PathBuf = given.extract()?;
+    let key = key.unwrap_or_else(|| path.with_added_extension("key"));
+    Ok(Journal::File(path, key))
 }
 
 /// One certificate, or a sequence of them.
@@ -169,76 +304,6 @@ fn policy(password: Option<String>) -> PasswordPolicy {
     password.map_or(PasswordPolicy::Generate, |password| PasswordPolicy::Fixed(password.into()))
 }
 
-/// The attempt, its journal and the authority.
-struct Attempt {
-    provisioning: Provisioning,
-    journal: Option<Fleet>,
-    authority: LocalCa,
-    id: amt_core::SystemId,
-}
-
-impl Attempt {
-    fn new(
-        job: Job,
-        journal: &std::path::Path,
-        journal_key: &std::path::Path,
-        (certificate, key): (PathBuf, PathBuf),
-    ) -> Result<Self, Failure> {
-        let id = job.id;
-        let authority = LocalCa::open(&LocalCaFiles::new(certificate, key))?;
-        let mut provisioning = Provisioning::new(job)?;
-        let journal = provisioning.block_on(Fleet::open_with_key_file(journal, journal_key))?;
-        if let Some(record) = provisioning.block_on(journal.record(id))? {
-            provisioning.resume(record);
-        }
-        Ok(Self { provisioning, journal: Some(journal), authority, id })
-    }
-
-    /// The next turn that is the caller's; `None` if there is none yet.
-    fn next(&mut self, timeout: Duration) -> Result<Option<Turn>, Failure> {
-        match self.provisioning.next(timeout)? {
-            Some(Turn::Persist(record)) => {
-                let result = match &self.journal {
-                    Some(journal) => self.provisioning.block_on(journal.persist(&record)),
-                    None => Err(closed()),
-                };
-                self.provisioning.persisted(result)?;
-                Ok(None)
-            }
-            Some(Turn::Certify(request)) => {
-                let answer = self.provisioning.block_on(self.authority.certify(&request));
-                self.provisioning.certified(answer)?;
-                Ok(None)
-            }
-            turn => Ok(turn),
-        }
-    }
-
-    fn outcome(&mut self, outcome: &::amt_provision::remote::Outcome) -> Result<Outcome, Failure> {
-        let journal = self.journal.as_ref().ok_or_else(closed)?;
-        let record = self.provisioning.block_on(journal.record(self.id))?.ok_or_else(closed)?;
-        let password = record.admin_passwords.first();
-        Ok(Outcome {
-            uuid: outcome.id.to_string(),
-            control_mode: outcome.control_mode.as_str(),
-            tls_version: outcome.tls.version.to_string(),
-            tls_engine: outcome.tls.engine,
-            tls_suite: outcome.tls.suite.clone(),
-            firmware: outcome.version.map(|version| version.to_string()),
-            admin_password: password.map(|password| password.expose().clone()).unwrap_or_default(),
-            certificate: record.certificate.clone().unwrap_or_default(),
-        })
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if let Some(journal) = self.journal.take() {
-            self.provisioning.block_on(journal.close());
-        }
-    }
-}
-
-fn closed() -> Failure {
+fn lost() -> Failure {
     Failure::new(ErrorCode::JOURNAL, "journal", "the journal does not hold this machine")
 }

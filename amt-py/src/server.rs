@@ -297,13 +297,13 @@ async fn serve(server: Server, intake: Option<Intake>, stop: Arc<watch::Sender<b
 
 /// One address with a port, or several.
 #[derive(FromPyObject)]
-enum Addresses {
+pub(crate) enum Addresses {
     One(String),
     Many(Vec<String>),
 }
 
 impl Addresses {
-    fn read(self, name: &str) -> PyResult<Vec<SocketAddr>> {
+    pub(crate) fn read(self, name: &str) -> PyResult<Vec<SocketAddr>> {
         match self {
             Self::One(text) => Ok(vec![socket(name, &text)?]),
             Self::Many(texts) => texts.iter().map(|text| socket(name, text)).collect(),

@@ -5,9 +5,11 @@ use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const TOOLS: &[&str] = &["maturin>=1.9.4,<2", "pytest>=8,<10"];
+const TOOLS: &[&str] = &["maturin>=1.9.4,<2", "pytest>=8,<10", "mypy>=1.14,<2"];
+/// How many times as fast as Python's own XML reader the typed one has to be.
+const LEAST: &str = "2.0";
 
-/// Builds the wheel, installs it, runs pytest.
+/// Builds the wheel, installs it; checks types, stubs and the examples in the documentation, runs pytest and the benchmark.
 pub(crate) fn check() -> Result<Count> {
     let amt = build_bin("amt-cli", "amt")?;
     let environment = environment()?;
@@ -23,16 +25,35 @@ pub(crate) fn check() -> Result<Count> {
     run(program(&python, &["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel))?;
 
     let mut count = Count::one(hides_openssl()?);
-    let mut tests = program(&python, &["-m", "pytest", "-q", "-rs", "amt-py/tests"]);
-    let good = watch(tests.env("AMT_BIN", amt), |line| count.add(pytest_summary(line)))?;
-    if count.passed + count.failed <= 1 {
-        bail!("pytest ran no tests");
+    for check in CHECKS {
+        let good = watch(program(&python, check).env("MYPYPATH", "amt-py/tests"), |_| ())?;
+        count.add(Count::one(good));
     }
-    if !good && count.failed == 0 {
-        bail!("pytest failed");
+    let installed =
+        read(&mut program(&python, &["-Pc", "import amtpy, pathlib; print(pathlib.Path(amtpy.__file__).parent)"]))?;
+    for tests in [installed.trim(), "amt-py/tests"] {
+        let mut command =
+            program(&python, &["-m", "pytest", "-q", "-rs", "--doctest-modules", "--rootdir=amt-py", tests]);
+        let mut ran = Count::default();
+        let good = watch(command.env("AMT_BIN", &amt), |line| ran.add(pytest_summary(line)))?;
+        if ran.passed + ran.failed == 0 {
+            bail!("pytest ran no tests of {tests}");
+        }
+        if !good && ran.failed == 0 {
+            bail!("pytest failed on {tests}");
+        }
+        count.add(ran);
     }
     Ok(count)
 }
+
+/// Arguments of Python: types of the package, of its stubs against the extension, of tests and examples; speed.
+const CHECKS: &[&[&str]] = &[
+    &["-m", "mypy", "--strict", "--package", "amtpy"],
+    &["-m", "mypy.stubtest", "amtpy"],
+    &["-m", "mypy", "--strict", "amt-py/tests", "amt-py/examples", "amt-py/benches"],
+    &["amt-py/benches/general_settings.py", "amt-wsman/tests/data/general_settings.xml", LEAST],
+];
 
 /// The extension has OpenSSL in it, and shows nothing of it to a process that may have another.
 fn hides_openssl() -> Result<bool> {

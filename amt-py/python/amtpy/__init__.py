@@ -1,6 +1,10 @@
 """Turn factory-fresh Intel AMT / vPro machines into managed ones.
 
-Every error is an :class:`AmtError` with ``code``, ``name``, ``stage``, ``hint`` and ``device``.
+Every error is an :class:`AmtError` with ``code``, ``name``, ``stage``, ``hint`` and ``device``. What waits is in :mod:`amtpy.aio` again, to be
+awaited; virtual machines for tests are in :mod:`amtpy.sim`.
+
+>>> capabilities("16.1")["tls"]["max"], capabilities("9.5")["engine"]
+('1.2', 'openssl')
 """
 
 from amtpy._amt import (
@@ -9,11 +13,18 @@ from amtpy._amt import (
     Events,
     Finding,
     Fleet,
+    GeneralSettings,
     Hello,
+    HelloEvent,
+    HelloListener,
     Outcome,
+    PskPair,
     Root,
+    SetupBin,
     SetupServer,
     Token,
+    capabilities,
+    decode,
     enroll,
     preflight,
     provision,
@@ -29,6 +40,7 @@ from amtpy._exceptions import (
     PolicyError,
     WsmanFault,
 )
+from amtpy._machine import Machine, Tls
 from amtpy._types import Answer
 
 __all__ = [
@@ -45,13 +57,22 @@ __all__ = [
     "Events",
     "Finding",
     "Fleet",
+    "GeneralSettings",
     "Hello",
+    "HelloEvent",
+    "HelloListener",
+    "Machine",
     "Outcome",
     "PolicyError",
+    "PskPair",
     "Root",
+    "SetupBin",
     "SetupServer",
+    "Tls",
     "Token",
     "WsmanFault",
+    "capabilities",
+    "decode",
     "enroll",
     "preflight",
     "provision",

@@ -1,5 +1,6 @@
 """Types of the extension module. Import from :mod:`amtpy` instead."""
 
+import asyncio
 import os
 import uuid as _uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any, Literal, Self, final
 
 from typing_extensions import Buffer
 
+from amtpy._exceptions import AmtError
 from amtpy._types import Answer
 
 __all__ = [
@@ -16,20 +18,32 @@ __all__ = [
     "Events",
     "Finding",
     "Fleet",
+    "GeneralSettings",
     "Hello",
+    "HelloEvent",
+    "HelloListener",
     "Outcome",
+    "PskPair",
     "Root",
+    "Session",
+    "SetupBin",
     "SetupServer",
     "Token",
+    "VirtualMachine",
+    "VirtualMachines",
+    "capabilities",
+    "decode",
     "enroll",
     "preflight",
     "provision",
+    "provision_async",
 ]
 
 _Path = str | os.PathLike[str]
 _Uuid = str | _uuid.UUID
 _Document = dict[str, Any]
 _Facts = Mapping[str, str | Sequence[str]]
+_Pair = PskPair | tuple[str, str]
 
 @final
 class Hello:
@@ -194,10 +208,10 @@ def provision(
     address: str,
     *,
     uuid: _Uuid,
-    journal: _Path,
+    journal: _Path | Fleet,
     authority: tuple[_Path, _Path],
     certificate: Certificate | Iterable[Certificate] | None = None,
-    psk: Sequence[tuple[str, str]] = ...,
+    psk: Sequence[_Pair] = ...,
     legacy_tls: str = "refuse",
     journal_key: _Path | None = None,
     port: int = 16993,
@@ -213,12 +227,35 @@ def provision(
 ) -> Outcome:
     """Take a machine from setup mode to proven admin control mode; blocks until it is done.
 
-    The journal is a SQLite file with a key file beside it, both made on first use: called again with the same journal, an attempt
-    that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of `certificate`: `psk` is a list of
-    (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's certificate is signed by the authority in `authority`, a pair of paths
-    of certificate and key (PEM), made on first use as well. Passwords that are not given are generated. `progress` is
-    called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
+    The journal is a SQLite file with a key file beside it, both made on first use, or a `Fleet`, which many attempts may share: called again
+    with the same journal, an attempt that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of
+    `certificate`: `psk` is a list of `PskPair` or (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's
+    certificate is signed by the authority in `authority`, a pair of paths of certificate and key (PEM), made on first use as well. Passwords
+    that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
     """
+
+def provision_async(
+    address: str,
+    *,
+    uuid: _Uuid,
+    journal: _Path | Fleet,
+    authority: tuple[_Path, _Path],
+    certificate: Certificate | Iterable[Certificate] | None = None,
+    psk: Sequence[_Pair] = ...,
+    legacy_tls: str = "refuse",
+    journal_key: _Path | None = None,
+    port: int = 16993,
+    hello: Hello | None = None,
+    suffix: str | None = None,
+    host_name: str | None = None,
+    domain_name: str | None = None,
+    admin_password: str | None = None,
+    mebx_password: str | None = None,
+    known_admin_passwords: Sequence[str] = ...,
+    otp: str | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> asyncio.Future[Outcome]:
+    """As `amtpy.provision`, to be awaited. `progress` is called in the thread of the event loop. Whoever cancels it ends the attempt."""
 
 @final
 class Fleet:
@@ -284,7 +321,7 @@ class Fleet:
         """Gives a collection up; its machines are not touched."""
 
     def close(self) -> None:
-        """Closes the database after everything is written. Raises `ArgumentError` while a setup server runs on it."""
+        """Closes the database after everything is written. Raises `ArgumentError` while a setup server or an attempt uses it."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -409,3 +446,351 @@ def enroll(
     report is taken. Raises `AmtTimeout` when the time is over first, and `AmtError` with the name `ENROLMENT` if the server
     refuses.
     """
+
+@final
+class GeneralSettings:
+    """`AMT_GeneralSettings`: names, network and privacy settings of a machine. What its firmware leaves out is `None`."""
+
+    @staticmethod
+    def parse(reply: Buffer, /) -> GeneralSettings:
+        """Reads the instance in a reply to Get, Put or Pull: the whole SOAP envelope. Raises `DecodeError`, which names the
+        property, or `WsmanFault`."""
+    @property
+    def digest_realm(self) -> str:
+        """Realm of HTTP digest: `Digest:` and 32 hexadecimal digits."""
+    @property
+    def host_name(self) -> str | None:
+        """Host name without domain."""
+    @property
+    def domain_name(self) -> str | None:
+        """Domain."""
+    @property
+    def host_os_fqdn(self) -> str | None:
+        """Name that the operating system gave itself."""
+    @property
+    def shared_fqdn(self) -> bool | None:
+        """Whether host and AMT share one name."""
+    @property
+    def network_enabled(self) -> int | None:
+        """1 when AMT has the network."""
+    @property
+    def network_interface_enabled(self) -> bool | None:
+        """Whether the network interface is on."""
+    @property
+    def ping_response_enabled(self) -> bool | None:
+        """Whether it answers ICMP echo requests."""
+    @property
+    def rmcp_ping_response_enabled(self) -> bool | None:
+        """Whether it answers RMCP pings."""
+    @property
+    def wsman_only_mode(self) -> bool | None:
+        """Whether the older SOAP interface is off."""
+    @property
+    def privacy_level(self) -> int | None:
+        """0 default, 1 enhanced, 2 extreme."""
+    @property
+    def power_source(self) -> int | None:
+        """0 mains, 1 battery."""
+    @property
+    def idle_wake_timeout(self) -> int | None:
+        """Minutes until AMT sleeps."""
+    @property
+    def ddns_update_enabled(self) -> bool | None:
+        """Whether AMT updates DNS by itself."""
+    @property
+    def ddns_update_by_dhcp_server_enabled(self) -> bool | None:
+        """Whether the DHCP server updates DNS for it."""
+    @property
+    def ddns_periodic_update_interval(self) -> int | None:
+        """Minutes between updates of DNS."""
+    @property
+    def ddns_ttl(self) -> int | None:
+        """Seconds that a DNS record lives."""
+    @property
+    def preferred_address_family(self) -> int | None:
+        """0 IPv4, 1 IPv6."""
+    @property
+    def dhcpv6_configuration_timeout(self) -> int | None:
+        """Seconds; 0 for unlimited."""
+    @property
+    def presence_notification_interval(self) -> int | None:
+        """Seconds between presence notifications; 0 for none."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def decode(envelope: Buffer, /) -> _Document:
+    """What a saved SOAP envelope says, whatever the class: the dict that `amt wsman decode --json` prints."""
+
+def capabilities(version: str, /) -> _Document:
+    """What a firmware version, such as `"16.1"` or `"11.8.65.3590"`, can do: the dict that `amt capabilities --json` prints."""
+
+@final
+class Session:
+    """WS-Man calls to one machine: what `amtpy.Machine` and `amtpy.aio.Machine` are made of."""
+
+    def __new__(
+        cls,
+        host: str,
+        password: str,
+        user: str,
+        port: int | None,
+        certificate: bytes | None,
+        pin: str | None,
+        ca: _Path | Buffer | None,
+        name: str | None,
+        insecure_any: bool,
+        plain: bool,
+        timeout: float,
+    ) -> Session: ...
+    def call(
+        self,
+        operation: str,
+        class_name: str,
+        method: str | None = None,
+        properties: _Document | None = None,
+        selectors: _Document | None = None,
+    ) -> Any: ...
+    def call_async(
+        self,
+        operation: str,
+        class_name: str,
+        method: str | None = None,
+        properties: _Document | None = None,
+        selectors: _Document | None = None,
+    ) -> asyncio.Future[Any]: ...
+    def close(self) -> None: ...
+    def close_async(self) -> asyncio.Future[None]: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def tls(self) -> tuple[str, str, str] | None: ...
+    @property
+    def place(self) -> tuple[str, int]: ...
+
+@final
+class HelloListener:
+    """Awaits hellos: an iterator, and an asynchronous one, over what arrives. Open from the beginning until `close()`, which ends the iterators,
+    or the end of `with` or `async with`.
+
+    `listen` is an address with a port, or several; `[::]` also takes IPv4. Nothing that arrives is authenticated: anybody may say hello. A
+    connection on which nothing comes for `idle` seconds is dropped, and one address may have `max_per_source` at a time.
+    """
+
+    def __new__(
+        cls, listen: str | Sequence[str] | None = None, *, idle: float = 10.0, max_per_source: int = 64
+    ) -> HelloListener: ...
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens; the port that was chosen where 0 was asked for."""
+
+    def next(self, timeout: float | None = None) -> HelloEvent | None:
+        """The next hello, or the next bytes that are none; `None` when `timeout` seconds are over, or after `close()`."""
+
+    def close(self) -> None:
+        """Closes the ports. Whoever waits for a hello gets none."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> HelloEvent: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> asyncio.Future[HelloEvent]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+    def __aenter__(self) -> asyncio.Future[Self]: ...
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> asyncio.Future[None]: ...
+
+@final
+class HelloEvent:
+    """What one connection brought: a hello, or bytes that are none."""
+
+    @property
+    def address(self) -> str:
+        """Where it came from, and where the machine is to be connected back to."""
+
+    @property
+    def received(self) -> float:
+        """When it was complete, in seconds since 1970."""
+
+    @property
+    def hello(self) -> Hello | None:
+        """The hello; `None` if it was none."""
+
+    @property
+    def error(self) -> AmtError | None:
+        """Why the bytes are no hello; `None` if they are one."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes as received."""
+
+    @property
+    def repeat(self) -> int:
+        """How many hellos of this machine were received within a minute before it."""
+
+@final
+class PskPair:
+    """A PID and its PPS: what firmware of AMT 2 to 10 may wait for instead of a certificate. Neither `repr` nor `str` shows the PPS."""
+
+    def __new__(cls, pid: str, pps: str) -> PskPair:
+        """Reads a pair as a person types it: dashes and spaces are dropped, small letters become capitals. Raises `DecodeError` or `AmtError`,
+        which names the place of what is wrong and never the characters."""
+
+    @staticmethod
+    def generate() -> PskPair:
+        """A new pair out of random bytes of the operating system, worth 124 bits."""
+
+    @property
+    def pid(self) -> str:
+        """The name of the pair, `XXXX-XXXX`: sent in clear."""
+
+    def reveal(self) -> str:
+        """The key, eight groups of four with dashes between."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class SetupBin:
+    """A `setup.bin`: records of variables, each for one machine. Whoever holds the file owns the machines that it sets up: `repr` shows no variable."""
+
+    @staticmethod
+    def parse(data: Buffer, /, *, strict: bool = False) -> SetupBin:
+        """Reads the content of a file as far as it can be read; `lint()` tells what is odd. With `strict`, what breaks a rule of structure is an
+        error. Raises `AmtError` with the name `SETUP_BIN`, or `DecodeError` for what is too large."""
+
+    @staticmethod
+    def create(
+        records: Sequence[_Document], *, version: str = "2.1", reusable: bool = False, scrambled: bool = False
+    ) -> SetupBin:
+        """A new file with a record for each dict of variables: `{"current_password": "admin", "new_password": …, "pid": …, "pps": …}`. A value is a
+        `str`, a number, or the name of a choice; `root_hash` is a dict of `algorithm`, `digest` (hex) and `name`, or a list of them. What the
+        version cannot carry is refused; `scrambled` needs version 4."""
+
+    def encode(self) -> bytes:
+        """The content of the file: of one that was read and not changed, the same bytes."""
+
+    @property
+    def version(self) -> str:
+        """Version of the format: `"1"`, `"2.0"`, `"2.1"`, `"3"` or `"4"`."""
+
+    def records(self, *, reveal: bool = False) -> list[_Document]:
+        """Its records as dicts of `number`, `usable`, `scrambled` and `variables`, used ones too. Secret variables are `None` without `reveal`."""
+
+    def consume(self) -> tuple[SetupBin, int | None]:
+        """What a BIOS does with the file: the file with its next record marked as used, and the index of that record; `None` if none is left."""
+
+    def wipe(self, *, everything: bool = False) -> SetupBin:
+        """The file without the secrets of used records, or with `everything` of all, which are then used."""
+
+    def lint(self) -> list[Finding]:
+        """Everything that is odd about the file; no finding holds a secret."""
+
+    def __len__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class VirtualMachines:
+    """Virtual machines on loopback addresses of their own, with the real ports; they refuse what firmware refuses.
+
+    They trust the certificate authority of `certificate`, which is for the DNS suffix `suffix`, and those in `roots`. `persona` is a firmware family
+    such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. A context manager, which starts and stops
+    them.
+    """
+
+    def __new__(
+        cls,
+        count: int = 1,
+        *,
+        persona: str = "16.0",
+        suffix: str = "example.com",
+        roots: Sequence[_Path | Buffer] = ...,
+        hello: str | None = None,
+        base_address: str | None = None,
+        seed: int = 0,
+        time_scale: float = 1.0,
+        spread: float = 0.005,
+        psk: Sequence[_Pair] = ...,
+        otp: str | None = None,
+        admin_password: str | None = None,
+        faults: Sequence[str] = ...,
+        silent: bool = False,
+    ) -> VirtualMachines: ...
+    def start(self) -> None:
+        """Puts the machines on the network."""
+
+    def stop(self) -> None:
+        """Takes the machines off the network. Stopping them again does nothing."""
+
+    @property
+    def machines(self) -> list[VirtualMachine]:
+        """Every machine, in the order of their addresses. Empty while they do not run."""
+
+    @property
+    def certificate(self) -> Certificate:
+        """A provisioning certificate that the machines trust. Its key is a public test key."""
+
+    @property
+    def certificate_pem(self) -> str:
+        """The same as PEM with its chain and key, as `amt serve` takes it."""
+
+    @property
+    def suffix(self) -> str:
+        """DNS suffix of the machines' network."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> VirtualMachine: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+
+@final
+class VirtualMachine:
+    """One virtual machine: what is asked of it here is asked of the firmware itself, and not over the network."""
+
+    @property
+    def uuid(self) -> str:
+        """SMBIOS UUID, lower case."""
+
+    @property
+    def address(self) -> str:
+        """Loopback address where it listens."""
+
+    def truth(self) -> _Document:
+        """The firmware's own truth: states, digests of passwords, certificates, requests, refusals. No password is in it."""
+
+    def check_admin_password(self, password: str) -> bool:
+        """Whether this is the password of `admin` now."""
+
+    def check_mebx_password(self, password: str) -> bool:
+        """Whether this is the password of its setup menu now."""
+
+    def check_psk(self, pid: str, pps: str) -> bool:
+        """Whether it holds this pre-shared pair now."""
+
+    def say_hello(self) -> None:
+        """Has it say hello now, if its setup window is open."""
+
+    def rearm(self, otp: str | None = None) -> None:
+        """Opens its setup window again, as an agent in its system does, with a one-time password or without."""
+
+    def set_os_name(self, name: str) -> None:
+        """Tells its firmware the name of its operating system; `""`: none any more."""
+
+    def power_cycle(self) -> None:
+        """Takes power from it and gives it back."""
+
+    def add_fault(self, fault: str) -> None:
+        """Has something go wrong: `PLACE:in|out:KIND`, such as `"AMT_GeneralSettings.Get:out:reset"`; see `amt sim --help`."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...

@@ -1,0 +1,137 @@
+"""One machine by WS-Man: what :class:`amtpy.Machine` is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from amtpy._amt import Session
+
+#: Properties of an instance by name: text, lists of what repeats, dicts of structures and references.
+Properties = dict[str, Any]
+
+
+class Tls(NamedTuple):
+    """What a TLS handshake brought."""
+
+    #: ``TLS 1.0`` to ``TLS 1.3``.
+    version: str
+    #: Suite, by its IANA name.
+    suite: str
+    #: ``rustls`` or ``openssl``.
+    engine: str
+
+
+class _Machine:
+    """What the blocking and the awaited one have in common."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        password: str,
+        user: str = "admin",
+        port: int | None = None,
+        certificate: bytes | None = None,
+        pin: str | None = None,
+        ca: str | os.PathLike[str] | bytes | None = None,
+        name: str | None = None,
+        insecure_any: bool = False,
+        plain: bool = False,
+        timeout: float = 60.0,
+    ) -> None:
+        self._session = Session(
+            host, password, user, port, certificate, pin, ca, name, insecure_any, plain, timeout
+        )
+
+    @property
+    def version(self) -> str | None:
+        """Firmware version, once something was answered."""
+        return self._session.version
+
+    @property
+    def tls(self) -> Tls | None:
+        """What the last TLS handshake brought; ``None`` before the first, and without TLS."""
+        tls = self._session.tls
+        return None if tls is None else Tls(*tls)
+
+    def __repr__(self) -> str:
+        host, port = self._session.place
+        return f"{type(self).__name__}({host!r}, port={port})"
+
+
+class Machine(_Machine):
+    """A machine that is set up: any WS-Man class of it, as dicts. It connects at the first call.
+
+    One way of knowing that it is the right machine has to be chosen: ``certificate``, its own as DER (``Outcome.certificate``); ``pin``,
+    the SHA-256 of that in hex; ``ca``, authorities in PEM, with ``name`` if its certificate has another name than ``host``;
+    ``insecure_any=True`` for whoever answers; or ``plain=True`` for no TLS at all, before firmware 16.1. ``timeout`` is for a whole call,
+    in seconds. Calls from several threads are made one at a time. A context manager, which disconnects.
+
+    >>> import amtpy, tempfile
+    >>> from amtpy.sim import VirtualMachines
+    >>> with tempfile.TemporaryDirectory() as folder, VirtualMachines() as machines:
+    ...     done = amtpy.provision(
+    ...         machines[0].address, uuid=machines[0].uuid, certificate=machines.certificate, suffix=machines.suffix, host_name="pc1",
+    ...         journal=f"{folder}/journal.db", authority=(f"{folder}/ca.pem", f"{folder}/ca.key"),
+    ...     )
+    ...     with Machine(machines[0].address, password=done.admin_password, certificate=done.certificate) as machine:
+    ...         settings = machine.get("AMT_GeneralSettings")
+    ...         settings["HostName"] = "pc" + settings["HostName"][-1] * 2
+    ...         machine.put("AMT_GeneralSettings", settings)["HostName"]
+    'pc11'
+    """
+
+    def get(self, class_name: str, *, selectors: Mapping[str, Any] | None = None) -> Properties:
+        """Reads the only instance of a class, or the one that ``selectors`` name."""
+        return self._session.call("get", class_name, None, None, _dict(selectors))  # type: ignore[no-any-return]
+
+    def enumerate(self, class_name: str) -> list[Properties]:
+        """Reads all instances of a class."""
+        return self._session.call("enumerate", class_name)  # type: ignore[no-any-return]
+
+    def put(
+        self, class_name: str, properties: Mapping[str, Any], *, selectors: Mapping[str, Any] | None = None
+    ) -> Properties:
+        """Replaces an instance by this one, whole: what :meth:`get` gave, changed. Returns what the machine has now."""
+        return self._session.call("put", class_name, None, dict(properties), _dict(selectors))  # type: ignore[no-any-return]
+
+    def invoke(
+        self,
+        class_name: str,
+        method: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        selectors: Mapping[str, Any] | None = None,
+    ) -> Properties:
+        """Calls a method, with arguments in the order of its definition. Returns its output.
+
+        Raises :class:`WsmanFault` if it returns anything but 0; ``device`` tells what.
+        """
+        return self._session.call("invoke", class_name, method, _dict(arguments), _dict(selectors))  # type: ignore[no-any-return]
+
+    def create(self, class_name: str, properties: Mapping[str, Any]) -> Properties | None:
+        """Creates an instance. Returns the reference to it, as far as the machine tells it."""
+        return self._session.call("create", class_name, None, dict(properties))  # type: ignore[no-any-return]
+
+    def delete(self, class_name: str, *, selectors: Mapping[str, Any]) -> None:
+        """Deletes the instance that ``selectors`` name."""
+        self._session.call("delete", class_name, None, None, dict(selectors))
+
+    def close(self) -> None:
+        """Disconnects. Further calls raise :class:`ArgumentError`."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _dict(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if given is None else dict(given)

@@ -1,0 +1,139 @@
+"""For asyncio: what waits, to be awaited. The rest of :mod:`amtpy` does not wait and is the same.
+
+>>> import asyncio, tempfile
+>>> from amtpy import aio
+>>> from amtpy.sim import VirtualMachines
+>>> async def provisioned(folder):
+...     with VirtualMachines(2) as machines:
+...         return await asyncio.gather(*(
+...             aio.provision(
+...                 machine.address, uuid=machine.uuid, certificate=machines.certificate, suffix=machines.suffix,
+...                 host_name="pc" + machine.uuid[:8],
+...                 journal=f"{folder}/journal.db", authority=(f"{folder}/ca.pem", f"{folder}/ca.key"),
+...             )
+...             for machine in machines.machines
+...         ))
+>>> with tempfile.TemporaryDirectory() as folder:
+...     [outcome.control_mode for outcome in asyncio.run(provisioned(folder))]
+['admin', 'admin']
+
+The work is done on threads of the package, and no event loop but the caller's runs. Cancelling a task ends what it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid as _uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
+from amtpy._machine import Properties, _dict, _Machine
+
+__all__ = ["HelloEvent", "HelloListener", "Machine", "provision"]
+
+
+_Path = str | os.PathLike[str]
+
+
+async def provision(
+    address: str,
+    *,
+    uuid: str | _uuid.UUID,
+    journal: _Path | Fleet,
+    authority: tuple[_Path, _Path],
+    certificate: Certificate | Iterable[Certificate] | None = None,
+    psk: Sequence[PskPair | tuple[str, str]] = (),
+    legacy_tls: str = "refuse",
+    journal_key: _Path | None = None,
+    port: int = 16993,
+    hello: Hello | None = None,
+    suffix: str | None = None,
+    host_name: str | None = None,
+    domain_name: str | None = None,
+    admin_password: str | None = None,
+    mebx_password: str | None = None,
+    known_admin_passwords: Sequence[str] = (),
+    otp: str | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Outcome:
+    """Takes a machine from setup mode to proven admin control mode, as :func:`amtpy.provision` does.
+
+    ``progress`` is called in the thread of the event loop. Whoever cancels it ends the attempt; what the journal holds stays.
+    """
+    return await provision_async(
+        address,
+        uuid=uuid,
+        journal=journal,
+        authority=authority,
+        certificate=certificate,
+        psk=psk,
+        legacy_tls=legacy_tls,
+        journal_key=journal_key,
+        port=port,
+        hello=hello,
+        suffix=suffix,
+        host_name=host_name,
+        domain_name=domain_name,
+        admin_password=admin_password,
+        mebx_password=mebx_password,
+        known_admin_passwords=known_admin_passwords,
+        otp=otp,
+        progress=progress,
+    )
+
+
+class Machine(_Machine):
+    """As :class:`amtpy.Machine`, with calls to be awaited: ``async with aio.Machine(…) as machine: await machine.get(…)``.
+
+    A call whose task is cancelled is broken off; whether the machine has acted is then unknown, as after a lost connection.
+    """
+
+    async def get(self, class_name: str, *, selectors: Mapping[str, Any] | None = None) -> Properties:
+        """Reads the only instance of a class, or the one that ``selectors`` name."""
+        return await self._session.call_async("get", class_name, None, None, _dict(selectors))  # type: ignore[no-any-return]
+
+    async def enumerate(self, class_name: str) -> list[Properties]:
+        """Reads all instances of a class."""
+        return await self._session.call_async("enumerate", class_name)  # type: ignore[no-any-return]
+
+    async def put(
+        self, class_name: str, properties: Mapping[str, Any], *, selectors: Mapping[str, Any] | None = None
+    ) -> Properties:
+        """Replaces an instance by this one, whole: what :meth:`get` gave, changed. Returns what the machine has now."""
+        return await self._session.call_async("put", class_name, None, dict(properties), _dict(selectors))  # type: ignore[no-any-return]
+
+    async def invoke(
+        self,
+        class_name: str,
+        method: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        selectors: Mapping[str, Any] | None = None,
+    ) -> Properties:
+        """Calls a method, with arguments in the order of its definition. Returns its output.
+
+        Raises :class:`amtpy.WsmanFault` if it returns anything but 0; ``device`` tells what.
+        """
+        return await self._session.call_async("invoke", class_name, method, _dict(arguments), _dict(selectors))  # type: ignore[no-any-return]
+
+    async def create(self, class_name: str, properties: Mapping[str, Any]) -> Properties | None:
+        """Creates an instance. Returns the reference to it, as far as the machine tells it."""
+        return await self._session.call_async("create", class_name, None, dict(properties))  # type: ignore[no-any-return]
+
+    async def delete(self, class_name: str, *, selectors: Mapping[str, Any]) -> None:
+        """Deletes the instance that ``selectors`` name."""
+        await self._session.call_async("delete", class_name, None, None, dict(selectors))
+
+    async def close(self) -> None:
+        """Disconnects. Further calls raise :class:`amtpy.ArgumentError`."""
+        await self._session.close_async()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,285 @@
+//! `Session`: what `amtpy.Machine` and `amtpy.aio.Machine` are made of.
+
+use crate::awaitable::awaitable;
+use crate::certificate::Source;
+use crate::convert::{seconds, wrong};
+use crate::exception::raise;
+use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instance};
+use crate::wait::wait;
+use amt::{Device, Transport};
+use amt_core::tls::{PeerIdentity, TlsOutcome};
+use amt_core::{ErrorCode, Failure, FirmwareVersion};
+use amt_wsman::client::Credentials;
+use amt_wsman::op::{Reply, Request};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+const TLS_PORT: u16 = 16_993;
+const PLAIN_PORT: u16 = 16_992;
+
+/// WS-Man calls to one machine, one at a time, on one connection.
+#[pyclass(frozen, module = "amtpy._amt")]
+pub(crate) struct Session(Arc<Line>);
+
+/// The way to the machine, and what was learnt on it.
+struct Line {
+    host: String,
+    port: u16,
+    transport: Transport,
+    credentials: Credentials,
+    patience: Duration,
+    /// Taken out for a call: one that is broken off leaves none behind, and the next one connects anew.
+    device: tokio::sync::Mutex<Option<Device>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    version: Option<FirmwareVersion>,
+    tls: Option<TlsOutcome>,
+}
+
+/// What of a reply Python gets.
+#[derive(Clone, Copy)]
+enum Answer {
+    Instance,
+    Output,
+    Instances,
+    Created,
+    Nothing,
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    #[pyo3(signature = (host, password, user, port, certificate, pin, ca, name, insecure_any, plain, timeout))]
+    #[allow(clippy::too_many_arguments, reason = "called by the package alone")]
+    fn new(
+        host: String,
+        password: String,
+        user: &str,
+        port: Option<u16>,
+        certificate: Option<Vec<u8>>,
+        pin: Option<&str>,
+        ca: Option<Source<'_>>,
+        name: Option<String>,
+        insecure_any: bool,
+        plain: bool,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let mut ways = Vec::new();
+        if name.is_some() && ca.is_none() {
+            return Err(wrong("name: it is compared with certificates of an authority: give ca too"));
+        }
+        ways.extend(certificate.map(|certificate| Transport::Tls(PeerIdentity::Pinned(certificate))));
+        if let Some(pin) = pin {
+            ways.push(Transport::Tls(PeerIdentity::Fingerprint(fingerprint(pin)?)));
+        }
+        if let Some(ca) = ca {
+            let roots = roots(&ca.read()?).map_err(raise)?;
+            ways.push(Transport::Tls(PeerIdentity::Verified { roots, name: name.unwrap_or_else(|| host.clone()) }));
+        }
+        ways.extend(insecure_any.then_some(Transport::Tls(PeerIdentity::Any)));
+        ways.extend(plain.then_some(Transport::Plain));
+        let (Some(transport), None) = (ways.pop(), ways.pop()) else {
+            return Err(wrong(
+                "give one of certificate, pin, ca, insecure_any and plain: whom to take for the machine",
+            ));
+        };
+        let port = port.unwrap_or(if plain { PLAIN_PORT } else { TLS_PORT });
+        let credentials = Credentials::new(user, password);
+        let patience = seconds("timeout", timeout)?;
+        let (device, state) = (tokio::sync::Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Line { host, port, transport, credentials, patience, device, state })))
+    }
+
+    /// Makes one call and waits for the answer.
+    #[pyo3(signature = (operation, class_name, method=None, properties=None, selectors=None))]
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        class_name: &str,
+        method: Option<&str>,
+        properties: Option<&Bound<'py, PyDict>>,
+        selectors: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (request, answer) = request(operation, class_name, method, properties, selectors)?;
+        let reply = wait(py, Arc::clone(&self.0).call(request))?;
+        answer.of(py, &reply)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (operation, class_name, method=None, properties=None, selectors=None))]
+    fn call_async<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        class_name: &str,
+        method: Option<&str>,
+        properties: Option<&Bound<'py, PyDict>>,
+        selectors: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (request, answer) = request(operation, class_name, method, properties, selectors)?;
+        let call = Arc::clone(&self.0).call(request);
+        awaitable(py, call, move |py, reply| answer.of(py, &reply).map(Bound::unbind))
+    }
+
+    /// Disconnects and lets no further call through.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, Arc::clone(&self.0).close())
+    }
+
+    /// The same, to be awaited.
+    fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        awaitable(py, Arc::clone(&self.0).close(), |py, ()| Ok(py.None()))
+    }
+
+    /// Firmware version by what it says with every answer.
+    #[getter]
+    fn version(&self) -> Option<String> {
+        self.0.state().version.map(|version| version.to_string())
+    }
+
+    /// Version, suite and engine of the last TLS handshake.
+    #[getter]
+    fn tls(&self) -> Option<(String, String, &'static str)> {
+        let state = self.0.state();
+        state.tls.as_ref().map(|tls| (tls.version.to_string(), tls.suite.clone(), tls.engine))
+    }
+
+    /// Where it is.
+    #[getter]
+    fn place(&self) -> (&str, u16) {
+        (&self.0.host, self.0.port)
+    }
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call(self: Arc<Self>, request: Request) -> Result<Reply, Failure> {
+        timeout(self.patience, self.attempt(&request)).await.unwrap_or_else(|_| {
+            let text = format!("{}: no answer within {} s", request.label(), self.patience.as_secs_f64());
+            Err(Failure::new(ErrorCode::REPLY_TIMEOUT, "call", text))
+        })
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Reply, Failure> {
+        let mut place = self.device.lock().await;
+        if self.state().closed {
+            return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "the machine was closed"));
+        }
+        let mut device = match place.take() {
+            Some(device) => device,
+            None => self.device().await?,
+        };
+        let reply = device.call(request).await;
+        {
+            let mut state = self.state();
+            (state.version, state.tls) = (device.version(), device.tls().cloned());
+        }
+        // What was refused can be asked again on the same connection, a broken one is remade.
+        *place = Some(device);
+        reply
+    }
+
+    async fn device(&self) -> Result<Device, Failure> {
+        let unknown = |why: String| Failure::new(ErrorCode::DNS, "connect", format!("{}: {why}", self.host));
+        let mut found =
+            lookup_host((self.host.as_str(), self.port)).await.map_err(|error| unknown(error.to_string()))?;
+        let address = found.next().ok_or_else(|| unknown("no address".to_owned()))?;
+        Device::new(address, self.transport.clone(), self.credentials.clone())
+    }
+
+    async fn close(self: Arc<Self>) -> Result<(), Failure> {
+        // First, so that calls that wait for their turn are refused it.
+        self.state().closed = true;
+        *self.device.lock().await = None;
+        Ok(())
+    }
+}
+
+impl Answer {
+    fn of<'py>(self, py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
+        let read = |error: amt_wsman::Error| raise(error.failure("read"));
+        Ok(match self {
+            Self::Instance => to_dict(py, &reply.instance().map_err(read)?.properties)?.into_any(),
+            Self::Output => to_dict(py, &reply.output().map_err(read)?.properties)?.into_any(),
+            Self::Instances => {
+                let all: Vec<_> =
+                    reply.instances().iter().map(|each| to_dict(py, &each.properties)).collect::<PyResult<_>>()?;
+                PyList::new(py, all)?.into_any()
+            }
+            Self::Created => match reply.created() {
+                Some(reference) => reference_to_dict(py, reference)?.into_any(),
+                None => py.None().into_bound(py),
+            },
+            Self::Nothing => py.None().into_bound(py),
+        })
+    }
+}
+
+fn request(
+    operation: &str,
+    class: &str,
+    method: Option<&str>,
+    properties: Option<&Bound<'_, PyDict>>,
+    given: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Request, Answer)> {
+    if class.is_empty() || !class.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(wrong(format!("{class:?} is no name of a class, such as AMT_GeneralSettings")));
+    }
+    let instance = || match properties {
+        Some(properties) => to_instance(class, properties),
+        None => Err(wrong(format!("{operation}: no properties"))),
+    };
+    let (mut request, answer) = match (operation, method) {
+        ("get", None) => (Request::get(class), Answer::Instance),
+        ("put", None) => (Request::put(&instance()?), Answer::Instance),
+        ("create", None) => (Request::create(&instance()?), Answer::Created),
+        ("delete", None) => (Request::delete(class), Answer::Nothing),
+        ("enumerate", None) => (Request::enumerate(class), Answer::Instances),
+        ("invoke", Some(method)) => {
+            let mut request = Request::invoke(class, method);
+            for (name, value) in properties.map(|given| members(given, 0)).transpose()?.unwrap_or_default() {
+                request = request.arg(&name, value);
+            }
+            (request, Answer::Output)
+        }
+        _ => return Err(wrong(format!("there is no operation {operation:?}"))),
+    };
+    for (name, value) in given.map(selectors).transpose()?.unwrap_or_default() {
+        request = request.selector(&name, value);
+    }
+    Ok((request, answer))
+}
+
+/// 64 hexadecimal digits, with or without colons.
+fn fingerprint(text: &str) -> PyResult<[u8; 32]> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let byte = |at: usize| digits.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let is_hex = digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit());
+    bytes
+        .filter(|_| is_hex)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| wrong("pin: write the 64 hexadecimal digits of a SHA-256"))
+}
+
+/// All certificates of a PEM text, DER.
+fn roots(pem: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let bad = |why: String| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("ca: {why}"));
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|each| each.map(|der| der.to_vec())).collect();
+    let all = all.map_err(|error| bad(error.to_string()))?;
+    if all.is_empty() { Err(bad("no certificate in it".to_owned())) } else { Ok(all) }
+}
