@@ -111,7 +111,9 @@ mod tests {
         assert_eq!(pascal("NOT_UTF8"), "NotUtf8");
         let code = Code { number: 7, name: "A_B".into(), hint: "a < b & c".into() };
         let text = enumeration(&[Code { number: 0, name: "OK".into(), hint: String::new() }, code]);
-        assert!(text.ends_with("        /// <summary>What to do: a &lt; b &amp; c.</summary>\n        AB = 7,\n    }\n}\n"));
+        assert!(
+            text.ends_with("        /// <summary>What to do: a &lt; b &amp; c.</summary>\n        AB = 7,\n    }\n}\n")
+        );
         assert!(!text.contains("Ok"));
     }
 

@@ -81,7 +81,7 @@ fn is_root() -> Result<bool> {
 }
 
 /// Runs a program that prints "ok WHAT" or "FAILED WHAT: WHY" for each check.
-fn checks_of(command: &mut std::process::Command) -> Result<Count> {
+pub(crate) fn checks_of(command: &mut std::process::Command) -> Result<Count> {
     let mut count = Count::default();
     let good = crate::process::watch(command, |line| {
         if line.starts_with("ok ") {
