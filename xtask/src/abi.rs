@@ -15,11 +15,13 @@ pub(crate) fn check(bless: bool) -> Result<()> {
     let codes = || Ok(registry.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect());
     let constants = || Ok(constants(&registry));
     // In this order: the header is made from the constants.
-    let checks: [(&str, &dyn Fn() -> Result<String>); 4] = [
+    let enumeration = || Ok(enumeration(&registry));
+    let checks: [(&str, &dyn Fn() -> Result<String>); 5] = [
         ("abi/codes.txt", &codes),
         ("amt-ffi/src/codes.rs", &constants),
         ("amt-ffi/include/amt.h", &header),
         ("abi/symbols.txt", &symbols),
+        ("bindings/dotnet/src/AmtCode.cs", &enumeration),
     ];
     let mut different = Vec::new();
     for (path, text) in checks {
@@ -38,6 +40,30 @@ fn constants(registry: &[Code]) -> String {
         text.push_str(&format!("\n/// What to do: {hint}.\npub const AMT_E_{name}: u32 = {number};\n"));
     }
     text
+}
+
+/// The registry as an enumeration of .NET.
+fn enumeration(registry: &[Code]) -> String {
+    let mut text = String::from(
+        "namespace Amt\n{\n    // Written by `cargo xtask check-abi --bless`, never by hand.\n\n    /// <summary>What can go wrong; \
+         docs/errors.md is the list for people.</summary>\n    public enum AmtCode : uint\n    {\n",
+    );
+    for Code { number, name, hint } in registry.iter().filter(|code| code.number != 0) {
+        let hint = hint.replace('&', "&amp;").replace('<', "&lt;");
+        let name = pascal(name);
+        text.push_str(&format!("        /// <summary>What to do: {hint}.</summary>\n        {name} = {number},\n\n"));
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n    }\n}\n"
+}
+
+/// `TLS_CHAIN_REFUSED` as .NET writes it: `TlsChainRefused`.
+fn pascal(name: &str) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_owned() + &rest.to_lowercase()
+    };
+    name.split('_').map(word).collect()
 }
 
 fn header() -> Result<String> {
@@ -78,6 +104,18 @@ fn exported(table: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_codes_become_names_of_dotnet() {
+        assert_eq!(pascal("TLS_CHAIN_REFUSED"), "TlsChainRefused");
+        assert_eq!(pascal("NOT_UTF8"), "NotUtf8");
+        let code = Code { number: 7, name: "A_B".into(), hint: "a < b & c".into() };
+        let text = enumeration(&[Code { number: 0, name: "OK".into(), hint: String::new() }, code]);
+        assert!(
+            text.ends_with("        /// <summary>What to do: a &lt; b &amp; c.</summary>\n        AB = 7,\n    }\n}\n")
+        );
+        assert!(!text.contains("Ok"));
+    }
 
     #[test]
     fn symbols_are_sorted_names() {

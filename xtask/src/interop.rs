@@ -96,7 +96,7 @@ pub(crate) fn can_mount() -> Result<bool> {
 }
 
 /// Runs a program that prints "ok WHAT" or "FAILED WHAT: WHY" for each check.
-fn checks_of(command: &mut Command) -> Result<Count> {
+pub(crate) fn checks_of(command: &mut Command) -> Result<Count> {
     let mut count = Count::default();
     let good = crate::process::watch(command, |line| {
         if line.starts_with("ok ") {

@@ -3,6 +3,7 @@
 
 mod abi;
 mod bench;
+mod dotnet;
 mod errors_page;
 mod examples;
 mod files;

@@ -1,7 +1,7 @@
 //! `test`: the stages, their order, and the summary at the end.
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
-use crate::{abi, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines};
+use crate::{abi, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -44,6 +44,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
     Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
     Stage { name: "c", what: "C programs and examples against the library", run: interop::c },
+    Stage {
+        name: "dotnet",
+        what: "C# under mono against the library, and the PowerShell module's text",
+        run: dotnet::check,
+    },
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
     Stage {
         name: "demo",

@@ -1,0 +1,4 @@
+using System.Runtime.CompilerServices;
+
+// The test that compares the declarations with amt.h.
+[assembly: InternalsVisibleTo("AmtTests")]

@@ -1,0 +1,208 @@
+using System;
+using System.Runtime.InteropServices;
+
+namespace Amt
+{
+    // The functions of amt.h, by their names there. A test compares every one with the header: name, number and type of parameters.
+    // Text and bytes go in as array and length; they come out as address and length, to be copied while the handle is held.
+    // An error object comes out as an address, and becomes a handle only where there is one.
+    internal static class Native
+    {
+        // amt-1.dll on Windows; elsewhere libamt-1.so (.NET) or libamt.so.1 (mono, by Amt.dll.config).
+        internal const string Library = "amt-1";
+
+        // AMT_ABI_VERSION of the header that this file was written from.
+        internal const uint AbiVersion = 1;
+
+        private const CallingConvention C = CallingConvention.Cdecl;
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_abi_version();
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_version_number();
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_code(ErrorHandle error, out uint code);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_name(ErrorHandle error, out IntPtr data, out UIntPtr len);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_stage(ErrorHandle error, out IntPtr data, out UIntPtr len);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_message(ErrorHandle error, out IntPtr data, out UIntPtr len);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_hint(ErrorHandle error, out IntPtr data, out UIntPtr len);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_device_text(ErrorHandle error, out IntPtr data, out UIntPtr len);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_device_status(ErrorHandle error, out uint kind, out uint value);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_error_free(IntPtr error);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_parse(byte[] data, UIntPtr len, out HelloHandle hello, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_kind(HelloHandle hello, out uint kind, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_retry(HelloHandle hello, out uint retry, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_admin_credentials_set(HelloHandle hello, out uint set, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_trailing(HelloHandle hello, out UIntPtr trailing, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_uuid(HelloHandle hello, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_pid(HelloHandle hello, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_root_count(HelloHandle hello, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_root(
+            HelloHandle hello, UIntPtr index, out uint algorithm, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_encode(HelloHandle hello, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_hello_free(IntPtr hello);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_certificate_parse_pfx(
+            byte[] data, UIntPtr len, byte[] password, UIntPtr passwordLen, out CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_certificate_parse_pem(
+            byte[] data, UIntPtr len, byte[] key, UIntPtr keyLen, byte[] password, UIntPtr passwordLen,
+            out CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_certificate_preflight(
+            CertificateHandle certificate, HelloHandle hello, byte[] suffix, UIntPtr suffixLen, byte[] firmware, UIntPtr firmwareLen,
+            uint flags, out FindingsHandle findings, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_certificate_free(IntPtr certificate);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_count(FindingsHandle findings, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_severity(FindingsHandle findings, UIntPtr index, out uint severity, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_code(
+            FindingsHandle findings, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_field(
+            FindingsHandle findings, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_message(
+            FindingsHandle findings, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_hint(
+            FindingsHandle findings, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_findings_free(IntPtr findings);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_new(
+            byte[] uuid, UIntPtr uuidLen, byte[] address, UIntPtr addressLen, out JobHandle job, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_port(JobHandle job, ushort port, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_hello(JobHandle job, HelloHandle hello, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_add_certificate(JobHandle job, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_suffix(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_host_name(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_domain_name(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_admin_password(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_mebx_password(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_add_known_password(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_add_psk(
+            JobHandle job, byte[] pid, UIntPtr pidLen, byte[] pps, UIntPtr ppsLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_legacy_tls(JobHandle job, uint consent, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_otp(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_authority_files(
+            JobHandle job, byte[] certificate, UIntPtr certificateLen, byte[] key, UIntPtr keyLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_journal_file(
+            JobHandle job, byte[] database, UIntPtr databaseLen, byte[] key, UIntPtr keyLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_record(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_free(IntPtr job);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_new(JobHandle job, out ProvisionHandle provision, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_next(
+            ProvisionHandle provision, uint timeoutMs, out EventHandle next, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_persisted(ProvisionHandle provision, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_persist_failed(
+            ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_issued(ProvisionHandle provision, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_pending(
+            ProvisionHandle provision, byte[] requestId, UIntPtr requestIdLen, uint retryAfterS, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_denied(ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_cancel(ProvisionHandle provision, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_free(IntPtr provision);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_kind(EventHandle handle, out uint kind, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_text(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_record(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_csr(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_common_name(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_dns_name_count(EventHandle handle, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_dns_name(
+            EventHandle handle, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_request_id(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_control_mode(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_tls_version(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_tls_suite(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_firmware(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_free(IntPtr handle);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_parse(byte[] data, UIntPtr len, out RecordHandle record, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_uuid(RecordHandle record, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_admin_password_count(RecordHandle record, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_admin_password(
+            RecordHandle record, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_mebx_password_count(RecordHandle record, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_mebx_password(
+            RecordHandle record, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_certificate(RecordHandle record, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_verified(RecordHandle record, out uint verified, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_record_free(IntPtr record);
+    }
+}
