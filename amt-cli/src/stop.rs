@@ -1,6 +1,6 @@
 //! Being asked to stop: Ctrl-C, or SIGTERM where there is one.
 
-use amt_core::{ErrorCode, Failure};
+use amt_core::Failure;
 
 /// Waits for the user, or the service manager, to end the program.
 pub(crate) struct StopSignal {
@@ -14,8 +14,9 @@ impl StopSignal {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let terminate = signal(SignalKind::terminate())
-                .map_err(|e| Failure::new(ErrorCode::IO, "start", format!("signals cannot be caught: {e}")))?;
+            let terminate = signal(SignalKind::terminate()).map_err(|e| {
+                Failure::new(amt_core::ErrorCode::IO, "start", format!("signals cannot be caught: {e}"))
+            })?;
             Ok(Self { terminate })
         }
         #[cfg(not(unix))]

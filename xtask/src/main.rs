@@ -19,6 +19,7 @@ mod process;
 mod python;
 mod stages;
 mod virtual_machines;
+mod windows;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -183,7 +183,8 @@ pub(crate) fn bless_or_compare(path: &str, text: &str, bless: bool, remedy: &str
     bail!("{path} is not what the sources say; if the change is meant: {remedy}")
 }
 
-fn show(command: &Command) -> String {
+/// A command line as it is printed.
+pub(crate) fn show(command: &Command) -> String {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     std::iter::once(name)
         .chain(command.get_args().map(|a| a.to_string_lossy().into_owned()))

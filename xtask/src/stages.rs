@@ -1,7 +1,9 @@
 //! `test`: the stages, their order, and the summary at the end.
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
-use crate::{abi, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines};
+use crate::{
+    abi, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines, windows,
+};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -41,6 +43,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "wasm", what: "the crates without I/O build for wasm32", run: wasm },
     Stage { name: "test", what: "the tests of all Rust crates", run: test },
     Stage { name: "pure", what: "the library without OpenSSL, and that it has none", run: pure },
+    Stage { name: "windows", what: "library and command line for Windows, run under Wine", run: windows::check },
     Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
     Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
     Stage { name: "c", what: "C programs and examples against the library", run: interop::c },
@@ -207,7 +210,7 @@ fn tests_of(what: &[&str]) -> Result<Count> {
 }
 
 /// `test result: ok. 9 passed; 0 failed; 0 ignored; …`
-fn test_result(line: &str) -> Count {
+pub(crate) fn test_result(line: &str) -> Count {
     let Some(result) = line.strip_prefix("test result: ") else { return Count::default() };
     let number = |word: &str| {
         let part = result.split("; ").find(|part| part.ends_with(word));

@@ -1,18 +1,17 @@
 //! The character device of Linux, `/dev/meiN` (`spec/heci.md` §1.1–1.3).
 #![allow(unsafe_code, reason = "connecting to a client is an ioctl without a safe binding")]
 
-use super::{Mei, MeiConnection, MeiFuture, STAGE, Turn};
+use super::{Mei, MeiConnection, MeiFuture, STAGE, Turn, turn};
 use amt_core::{ErrorCode, Failure};
 use amt_heci::hfsts::StatusRegisters;
 use amt_heci::mei::{Client, Connected};
 use rustix::io::Errno;
 use rustix::ioctl::{self, Updater, ioctl};
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::io::unix::AsyncFd;
 
 /// Most devices that are looked at.
@@ -87,13 +86,6 @@ impl LinuxMei {
         }
         self
     }
-}
-
-/// The lock of a device in this process.
-fn turn(device: &Path) -> Turn {
-    static TURNS: Mutex<BTreeMap<PathBuf, Turn>> = Mutex::new(BTreeMap::new());
-    let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(turns.entry(device.to_owned()).or_default())
 }
 
 impl Mei for LinuxMei {

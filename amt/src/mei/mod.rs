@@ -1,20 +1,28 @@
 //! The management engine interface of the machine that this runs on (`spec/heci.md` §1).
 //!
-//! [`Mei`] is what procedures need of it: a connection to one of the firmware's clients. [`LinuxMei`] is the kernel's device;
-//! a test or an embedder may bring another. [`exchange`] is one question and its answer, with the patience that firmware needs.
+//! [`Mei`] is what procedures need of it: a connection to one of the firmware's clients. `LinuxMei` is the kernel's device, `WindowsMei`
+//! that of Intel's driver; a test or an embedder may bring another. [`exchange`] is one question and its answer, with the patience that firmware needs.
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(any(windows, test))]
+mod overlapped;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(target_os = "linux")]
 pub use linux::LinuxMei;
+#[cfg(windows)]
+pub use windows::WindowsMei;
 
 use amt_core::{ErrorCode, Failure};
 use amt_heci::hfsts::StatusRegisters;
 use amt_heci::mei::{Client, Connected};
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -32,6 +40,14 @@ pub type MeiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Se
 
 /// The lock of a device.
 pub type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// The lock of the device at this path, in this process.
+#[cfg(any(target_os = "linux", windows))]
+fn turn(device: &Path) -> Turn {
+    static TURNS: Mutex<BTreeMap<PathBuf, Turn>> = Mutex::new(BTreeMap::new());
+    let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(turns.entry(device.to_owned()).or_default())
+}
 
 /// A management engine interface.
 pub trait Mei: Send + Sync {
@@ -54,7 +70,8 @@ pub trait MeiConnection: Send {
     /// What the client said of itself.
     fn connected(&self) -> Connected;
 
-    /// Sends one message. Fails with `MEI_RESET` if the firmware or the connection is gone.
+    /// Sends one message. Dropped before it is ready, the connection may be of no more use. Fails with `MEI_RESET` if the firmware or
+    /// the connection is gone.
     fn send<'a>(&'a mut self, message: &'a [u8]) -> MeiFuture<'a, ()>;
 
     /// Waits for one message. Dropped before it is ready, it has taken nothing. Fails with `MEI_RESET`.
@@ -64,15 +81,17 @@ pub trait MeiConnection: Send {
 /// The management engine interface of this machine.
 ///
 /// # Errors
-/// `MEI_ABSENT` if there is none, `UNSUPPORTED` on systems where it cannot be reached.
+/// `MEI_ABSENT` if there is none, and on systems other than Linux and Windows.
 pub fn system() -> Result<Arc<dyn Mei>, Failure> {
     #[cfg(target_os = "linux")]
     return Ok(Arc::new(LinuxMei::system()?));
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(windows)]
+    return Ok(Arc::new(WindowsMei::system()?));
+    #[cfg(not(any(target_os = "linux", windows)))]
     Err(Failure::new(
         ErrorCode::MEI_ABSENT,
         STAGE,
-        "the management engine interface can be reached on Linux only, in this version",
+        "the management engine interface can be reached on Linux and on Windows, not on this system",
     ))
 }
 
@@ -128,7 +147,6 @@ pub(crate) async fn open(mei: &dyn Mei, client: Client) -> Result<Box<dyn MeiCon
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     /// What happens, one after the other: to a connect, and to what is sent over it.
     #[derive(Clone, Copy)]

@@ -23,11 +23,12 @@ use std::sync::Mutex;
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Firmware")]
 pub(super) struct Reach {
-    /// Device of the management engine interface, instead of the system's own
+    /// Device of the management engine interface, instead of the system's own: a file as /dev/mei0, on Windows the path of a device
+    /// interface
     #[arg(long, value_name = "PATH")]
     mei: Option<PathBuf>,
 
-    /// Folder with the driver's facts about that device (fw_status), as sysfs has them
+    /// Folder with the driver's facts about that device (fw_status), as sysfs has them; Linux only, since Windows' driver tells them itself
     #[arg(long, value_name = "DIR", requires = "mei")]
     mei_facts: Option<PathBuf>,
 
@@ -76,10 +77,18 @@ pub(super) fn access_to(mei: Option<&Path>, facts: Option<&Path>) -> Result<Loca
             }
             Ok(LocalAccess::new(std::sync::Arc::new(mei)))
         }
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(windows)]
+        Some(path) => {
+            if facts.is_some() {
+                let text = "--mei-facts: on Windows the driver tells the facts itself";
+                return Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", text).hint("leave it out"));
+            }
+            Ok(LocalAccess::new(std::sync::Arc::new(amt::mei::WindowsMei::at(path))))
+        }
+        #[cfg(not(any(target_os = "linux", windows)))]
         Some(_) => {
             let _ = facts;
-            Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", "a device can be named on Linux only"))
+            Err(Failure::new(ErrorCode::UNSUPPORTED, "mei", "a device can be named on Linux and on Windows only"))
         }
         None => LocalAccess::system(),
     }
@@ -128,7 +137,7 @@ impl LocalIdentity {
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Journal")]
 pub(super) struct JournalFile {
-    /// Database of what must survive: passwords, and how far it has come. Made if it is not there, readable by root only; `amt fleet
+    /// Database of what must survive: passwords, and how far it has come. Made if it is not there, readable by root only (on Windows by whoever may read its folder); `amt fleet
     /// export-credentials --database` shows what is in it
     #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
     journal: PathBuf,
@@ -150,7 +159,7 @@ impl JournalFile {
         if let Some(folder) = self.journal.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| {
                 Failure::new(ErrorCode::FILE_WRITE, "journal", format!("{}: {error}", folder.display()))
-                    .hint("run as root, or give --journal FILE")
+                    .hint("run as root or administrator, or give --journal FILE")
             })?;
         }
         Fleet::open_with_key_file(&self.journal, &key).await

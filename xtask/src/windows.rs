@@ -1,0 +1,112 @@
+//! The library and the command line for Windows, from here: lints, a build by MinGW, and what Wine can tell of both.
+
+use crate::process::{cargo, need, need_rustup, program, read, root, run, show, target};
+use crate::stages::{Count, test_result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+/// Nothing here has to be fast, and all of it is built beside the same for this system.
+const QUICK: &[&str] = &["profile.dev.package.\"*\".opt-level=0", "profile.dev.opt-level=0", "profile.dev.debug=false"];
+const COMPILER: &str = "x86_64-w64-mingw32-gcc";
+/// What `amt info` says where there is no management engine interface, as under Wine.
+const ABSENT: u64 = 3001;
+
+/// Lints and builds, then runs the program and the tests of the device under Wine.
+pub(crate) fn check() -> Result<Count> {
+    let libraries = read(&mut program("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
+    need_rustup("target", TARGET, Path::new(libraries.trim()).is_dir())?;
+    need(COMPILER, "gcc-mingw-w64-x86-64")?;
+    need("wine", "wine")?;
+
+    let mut count = Count::default();
+    let crates = ["-p", "amt", "-p", "amt-cli", "--no-default-features"];
+    run(windows("clippy").args(crates).args(["--", "-Dwarnings"]))?;
+    count.add(Count::one(true));
+    run(windows("build").args(["-p", "amt-cli", "--bin", "amt", "--no-default-features"]))?;
+    count.add(Count::one(true));
+
+    let folder = folder().join(TARGET).join("debug");
+    // Programs find it beside themselves: tests are in a folder of their own.
+    for place in [folder.clone(), folder.join("deps")] {
+        std::fs::create_dir_all(&place)?;
+        random_numbers(&place)?;
+    }
+    let absent = info(&folder.join("amt.exe"));
+    println!("{} amt.exe info --json: MEI_ABSENT", if absent.is_ok() { "ok" } else { "FAILED" });
+    if let Err(error) = &absent {
+        println!("{error:#}");
+    }
+    count.add(Count::one(absent.is_ok()));
+    count.add(tests(&["-p", "amt", "--lib", "mei::"])?);
+    count.add(tests(&["-p", "amt-cli", "--bin", "amt", "--no-default-features", "registry::"])?);
+    Ok(count)
+}
+
+fn folder() -> PathBuf {
+    target("windows")
+}
+
+/// `cargo` for Windows, in a target folder of its own.
+fn windows(task: &str) -> Command {
+    let mut command = cargo(&[task, "--quiet", "--target", TARGET, "--target-dir"]);
+    command.arg(folder());
+    for setting in QUICK {
+        command.args(["--config", setting]);
+    }
+    command
+}
+
+/// Tests of the device and of the registry, on Windows' own calls as Wine has them.
+fn tests(which: &[&str]) -> Result<Count> {
+    let mut count = Count::default();
+    let mut tests = windows("test");
+    under_wine(tests.args(which).env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine"));
+    let good = crate::process::watch(&mut tests, |line| count.add(test_result(line.trim_end())))?;
+    if !good && count.failed == 0 || count == Count::default() {
+        bail!("the tests did not run under Wine: {}", which.join(" "));
+    }
+    Ok(count)
+}
+
+/// `amt.exe info --json` fails as documented: with status 1 and one document on stderr.
+fn info(amt: &Path) -> Result<()> {
+    let mut command = program("wine", &[]);
+    under_wine(command.arg(amt).args(["info", "--json"]));
+    println!("$ {}", show(&command));
+    let Output { status, stdout, stderr } = command.output().context("cannot start wine")?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    // Wine itself may say something before.
+    let document = stderr.lines().find(|line| line.starts_with('{')).with_context(|| format!("no JSON: {stderr}"))?;
+    println!("{document}");
+    let error = &serde_json::from_str::<Value>(document)?["error"];
+    let is_told = |name: &str| error[name].as_str().is_some_and(|text| !text.is_empty());
+    let right = status.code() == Some(1)
+        && stdout.is_empty()
+        && error["code"] == ABSENT
+        && error["name"] == "MEI_ABSENT"
+        && error["stage"] == "mei"
+        && is_told("message")
+        && is_told("hint");
+    if !right {
+        bail!("{status}, not what was expected");
+    }
+    Ok(())
+}
+
+/// Wine with a folder of its own, silent and without what it would download.
+fn under_wine(command: &mut Command) {
+    command
+        .env("WINEPREFIX", folder().join("wine"))
+        .env("WINEDEBUG", "-all")
+        .env("WINEDLLOVERRIDES", "mscoree,mshtml=");
+}
+
+/// What Wine before 9 lacks of Windows, for tests only.
+fn random_numbers(place: &Path) -> Result<()> {
+    let mut compile = program(COMPILER, &["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-s", "-o"]);
+    compile.arg(place.join("bcryptprimitives.dll"));
+    run(compile.arg(root().join("tests/windows/bcryptprimitives.c")).arg("-ladvapi32"))
+}
