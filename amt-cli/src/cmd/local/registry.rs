@@ -43,10 +43,6 @@ fn add(path: String, value: &Value, values: &mut Vec<(String, Data)>) {
 /// `FILE_WRITE`: only an administrator may.
 #[cfg(windows)]
 pub(super) fn write(document: &Value) -> Result<(), amt_core::Failure> {
-    let failed = |error: windows_registry::Error| {
-        let text = format!(r"HKEY_LOCAL_MACHINE\{KEY}: {error}");
-        amt_core::Failure::new(amt_core::ErrorCode::FILE_WRITE, "registry", text).hint("run this as administrator")
-    };
     // It is not there the first time.
     let _ = windows_registry::LOCAL_MACHINE.remove_tree(KEY);
     let key = windows_registry::LOCAL_MACHINE.create(KEY).map_err(failed)?;
@@ -58,6 +54,12 @@ pub(super) fn write(document: &Value) -> Result<(), amt_core::Failure> {
         .map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(windows)]
+fn failed(error: impl std::fmt::Display) -> amt_core::Failure {
+    let text = format!(r"HKEY_LOCAL_MACHINE\{KEY}: {error}");
+    amt_core::Failure::new(amt_core::ErrorCode::FILE_WRITE, "registry", text).hint("run this as administrator")
 }
 
 #[cfg(test)]
