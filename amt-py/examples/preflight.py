@@ -1,4 +1,4 @@
-"""Will this certificate provision machines of that network? Every reason why not: python preflight.py CHAIN.pem SUFFIX"""
+"""Will this certificate, with its chain and key in one file, provision machines of that network? python preflight.py CHAIN.pem SUFFIX"""
 
 import sys
 

@@ -1,6 +1,5 @@
 //! Replies as they come from the wire: `GeneralSettings`, typed, and `decode` for any.
 
-use crate::convert::{to_python, wrong};
 use crate::exception::raise;
 use amt_wsman::class::{amt, decode as decode_class};
 use amt_wsman::decode::describe;
@@ -136,6 +135,6 @@ impl<T: Shown> Shown for Option<T> {
 #[pyo3(signature = (envelope, /))]
 pub(crate) fn decode<'py>(py: Python<'py>, envelope: PyBuffer<u8>) -> PyResult<Bound<'py, PyAny>> {
     let description = describe(&envelope.to_vec(py)?).map_err(|error| raise(error.failure("decode")))?;
-    let document = serde_json::from_str(&description.to_json().to_string());
-    to_python(py, &document.map_err(wrong)?)
+    // Properties stay in the order of the reply.
+    py.import("json")?.call_method1("loads", (description.to_json().to_string(),))
 }

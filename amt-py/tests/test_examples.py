@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import amtpy
-from conftest import TESTDATA
+from amtpy.sim import VirtualMachines
 from test_hello import UUID, pki_hello
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -36,8 +36,9 @@ def test_a_setupbin_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "setup.bin").stat().st_mode & 0o077 == 0
 
 
-def test_a_certificate_is_checked() -> None:
-    chain = TESTDATA / "chain.pem"
+def test_a_certificate_is_checked(tmp_path: Path) -> None:
+    chain = tmp_path / "chain.pem"
+    chain.write_text(VirtualMachines(suffix="example.com").certificate_pem)
     assert not any(line.startswith("error") for line in run("preflight.py", chain, "example.com"))
     assert any("CN-SUFFIX" in line for line in run("preflight.py", chain, "example.org", status=1))
 

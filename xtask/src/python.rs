@@ -82,7 +82,8 @@ fn environment() -> Result<PathBuf> {
 
 /// `3 failed, 12 passed, 1 skipped in 4.56s`; errors count as failures.
 fn pytest_summary(line: &str) -> Count {
-    let line = line.trim_matches(['=', ' ']);
+    // What took more than a minute is told twice: `in 128.00s (0:02:08)`.
+    let line = line.trim_matches(['=', ' ']).split(" (").next().unwrap_or("");
     if !line.contains(" in ") || !line.ends_with('s') {
         return Count::default();
     }
@@ -106,6 +107,7 @@ mod tests {
     #[test]
     fn the_last_line_of_pytest_is_read() {
         assert_eq!(pytest_summary("3 failed, 12 passed, 1 skipped in 4.56s"), Count { passed: 12, failed: 3 });
+        assert_eq!(pytest_summary("2 failed, 107 passed in 128.00s (0:02:08)"), Count { passed: 107, failed: 2 });
         assert_eq!(pytest_summary("==== 2 passed, 1 error in 0.10s ===="), Count { passed: 2, failed: 1 });
         assert_eq!(pytest_summary("tests/test_hello.py ..... [100%]"), Count::default());
     }
