@@ -25,6 +25,8 @@ namespace AmtTests
             {
                 Codes(certificate.Preflight(suffix: "example.com", firmware: "16.0"));
                 Codes(certificate.Preflight());
+                // What PowerShell gives for parameters that were left out.
+                Codes(certificate.Preflight(null, "", "", true, false), "NO-SUFFIX");
                 Codes(certificate.Preflight(stranger, "other.org"), "ROOT-NOHASH", "CN-SUFFIX");
                 Codes(certificate.Preflight(noSuffix: true), "NO-SUFFIX");
             }
@@ -42,7 +44,7 @@ namespace AmtTests
 
         private static void Pem()
         {
-            using (Certificate certificate = Certificate.FromPem(Check.TestFile("chain.pem"), Check.TestFile("key.pem")))
+            using (Certificate certificate = Certificate.FromPem(Check.TestFile("chain.pem"), Check.TestFile("key.pem"), Secrets.From("")))
             {
                 Codes(certificate.Preflight(suffix: "example.com"));
             }

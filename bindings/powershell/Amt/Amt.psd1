@@ -1,0 +1,30 @@
+@{
+    RootModule = 'Amt.psm1'
+    ModuleVersion = '0.1.0'
+    GUID = '5f0c1c56-9b0e-4d0b-8f0d-6a3f3f3c7a11'
+    Author = 'The amt authors'
+    Copyright = 'Apache-2.0 OR MIT'
+    Description = 'Provisions Intel AMT / vPro machines: decodes hellos, checks provisioning certificates, takes machines to admin control mode.'
+    PowerShellVersion = '5.1'
+    CompatiblePSEditions = @('Desktop', 'Core')
+    ProcessorArchitecture = 'Amd64'
+    # A release puts Amt.dll and the C library (amt-1.dll, libamt-1.so) into lib.
+    RequiredAssemblies = @('lib/Amt.dll')
+    FunctionsToExport = @(
+        'ConvertFrom-AmtHello'
+        'ConvertFrom-AmtRecord'
+        'Get-AmtLibrary'
+        'Import-AmtCertificate'
+        'Initialize-AmtMachine'
+        'Test-AmtCertificate'
+    )
+    CmdletsToExport = @()
+    VariablesToExport = @()
+    AliasesToExport = @()
+    PrivateData = @{
+        PSData = @{
+            Tags = @('AMT', 'vPro', 'provisioning')
+            Prerelease = 'preview'
+        }
+    }
+}

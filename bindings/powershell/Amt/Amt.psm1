@@ -1,0 +1,395 @@
+# Intel AMT machines from PowerShell 5.1 and 7. What is done is done by Amt.dll; here it gets parameters, pipeline and objects.
+Set-StrictMode -Version 2.0
+
+# An error of the library as PowerShell shows errors: its code as identifier, its hint as recommended action.
+function New-AmtErrorRecord {
+    param([System.Exception] $Exception, [object] $Target)
+
+    $inner = $Exception
+    while ($inner -isnot [Amt.AmtException] -and $null -ne $inner.InnerException) {
+        $inner = $inner.InnerException
+    }
+    if ($inner -isnot [Amt.AmtException]) {
+        return New-Object System.Management.Automation.ErrorRecord $Exception, 'AMT', 'NotSpecified', $Target
+    }
+    $shown = New-Object System.Management.Automation.ErrorRecord $inner, "AMT_E_$($inner.Name)", 'InvalidResult', $Target
+    $details = New-Object System.Management.Automation.ErrorDetails "$($inner.Message) (at $($inner.Stage))"
+    $details.RecommendedAction = $inner.Hint
+    $shown.ErrorDetails = $details
+    return $shown
+}
+
+# A path as the file system knows it: .NET has another current folder than PowerShell.
+function Resolve-AmtPath {
+    param([string] $Path)
+
+    return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path)
+}
+
+function Get-AmtLibrary {
+    <#
+    .SYNOPSIS
+    Tells which C library is loaded.
+    .DESCRIPTION
+    Gives its version and the version of its binary interface. Fails where the library cannot be found.
+    .EXAMPLE
+    Get-AmtLibrary
+    .OUTPUTS
+    An object with Version and AbiVersion.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param()
+
+    [pscustomobject]@{
+        PSTypeName = 'Amt.LibraryInfo'
+        Version    = [Amt.Library]::Version
+        AbiVersion = [Amt.Library]::AbiVersion
+    }
+}
+
+function ConvertFrom-AmtHello {
+    <#
+    .SYNOPSIS
+    Decodes hellos that machines in setup mode sent.
+    .DESCRIPTION
+    Reads each file and tells who sent it and how the machine wants to be provisioned. A file that is no hello gives an error; the
+    others are decoded all the same.
+    .PARAMETER Path
+    Files, each with one captured hello.
+    .EXAMPLE
+    Get-ChildItem *.hello | ConvertFrom-AmtHello | Sort-Object Uuid
+    .INPUTS
+    Files, or paths as text.
+    .OUTPUTS
+    Objects with Uuid, Kind, Retry, AdminCredentialsSet, Pid, Roots, TrailingBytes and Path.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('FullName', 'PSPath')]
+        [string[]] $Path
+    )
+
+    process {
+        foreach ($item in $Path) {
+            $hello = $null
+            try {
+                $hello = [Amt.Hello]::Parse([System.IO.File]::ReadAllBytes((Resolve-AmtPath $item)))
+                [pscustomobject]@{
+                    PSTypeName          = 'Amt.HelloInfo'
+                    Uuid                = $hello.Uuid
+                    Kind                = $hello.Kind
+                    Retry               = $hello.Retry
+                    AdminCredentialsSet = $hello.AdminCredentialsSet
+                    Pid                 = $hello.Pid
+                    Roots               = $hello.Roots
+                    TrailingBytes       = $hello.TrailingBytes
+                    Path                = $item
+                }
+            }
+            catch {
+                $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $item))
+            }
+            finally {
+                if ($null -ne $hello) { $hello.Dispose() }
+            }
+        }
+    }
+}
+
+function Import-AmtCertificate {
+    <#
+    .SYNOPSIS
+    Reads a provisioning certificate.
+    .DESCRIPTION
+    Reads a PFX file, or PEM text with the key in the same or in another file, for Test-AmtCertificate and Initialize-AmtMachine.
+    .PARAMETER Path
+    The file: PFX (.pfx, .p12), else PEM.
+    .PARAMETER KeyPath
+    The file with the key, where PEM text does not hold it.
+    .PARAMETER Password
+    The password of the PFX, or of an encrypted key.
+    .EXAMPLE
+    $certificate = Import-AmtCertificate provisioning.pfx -Password (Read-Host -AsSecureString)
+    .OUTPUTS
+    Amt.Certificate. Its Dispose method frees it.
+    #>
+    [CmdletBinding()]
+    [OutputType([Amt.Certificate])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('FullName', 'PSPath')]
+        [string] $Path,
+
+        [string] $KeyPath,
+
+        [System.Security.SecureString] $Password
+    )
+
+    process {
+        try {
+            $data = [System.IO.File]::ReadAllBytes((Resolve-AmtPath $Path))
+            # Null would fit two overloads.
+            if ($null -eq $Password) { $Password = New-Object System.Security.SecureString }
+            if ([System.IO.Path]::GetExtension($Path) -in '.pfx', '.p12') {
+                [Amt.Certificate]::FromPfx($data, $Password)
+            }
+            else {
+                $key = $null
+                if ($KeyPath) { $key = [System.IO.File]::ReadAllBytes((Resolve-AmtPath $KeyPath)) }
+                [Amt.Certificate]::FromPem($data, $key, $Password)
+            }
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Path))
+        }
+    }
+}
+
+function Test-AmtCertificate {
+    <#
+    .SYNOPSIS
+    Tells every reason why a certificate would not provision a machine.
+    .DESCRIPTION
+    Checks what is known: without suffix, hello or firmware version only the certificate itself. No output: nothing is against it.
+    .PARAMETER Certificate
+    What Import-AmtCertificate gave.
+    .PARAMETER HelloPath
+    A file with the machine's hello.
+    .PARAMETER Suffix
+    The DNS suffix of the machine's network.
+    .PARAMETER Firmware
+    The machine's firmware version, for example 16.1.25.
+    .PARAMETER NoSuffix
+    The machine's network has no DNS suffix.
+    .PARAMETER Wireless
+    The address at hand belongs to the machine's wireless adapter.
+    .EXAMPLE
+    Import-AmtCertificate my.pfx -Password $password | Test-AmtCertificate -Suffix example.com | Where-Object Severity -eq Error
+    .INPUTS
+    Amt.Certificate
+    .OUTPUTS
+    Amt.Finding, with Severity, Code, Field, Message and Hint.
+    #>
+    [CmdletBinding()]
+    [OutputType([Amt.Finding])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Certificate] $Certificate,
+
+        [string] $HelloPath,
+
+        [string] $Suffix,
+
+        [string] $Firmware,
+
+        [switch] $NoSuffix,
+
+        [switch] $Wireless
+    )
+
+    process {
+        $hello = $null
+        try {
+            if ($HelloPath) { $hello = [Amt.Hello]::Parse([System.IO.File]::ReadAllBytes((Resolve-AmtPath $HelloPath))) }
+            # A [string] parameter that was not given is empty, which the library takes as not known.
+            $Certificate.Preflight($hello, $Suffix, $Firmware, $NoSuffix.IsPresent, $Wireless.IsPresent)
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Certificate))
+        }
+        finally {
+            if ($null -ne $hello) { $hello.Dispose() }
+        }
+    }
+}
+
+function Initialize-AmtMachine {
+    <#
+    .SYNOPSIS
+    Takes machines from setup mode to proven admin control mode.
+    .DESCRIPTION
+    Provisions each machine over the network. Its passwords are in the journal before the machine gets them; if the attempt is broken
+    off, by Control-C too, the next one goes on from the journal. The steps are told by -Verbose.
+    .PARAMETER Uuid
+    The machine's UUID.
+    .PARAMETER Address
+    Its IP address.
+    .PARAMETER HostName
+    The host name to set; the machine's certificate is made for it.
+    .PARAMETER DomainName
+    The domain name to set.
+    .PARAMETER Certificate
+    Provisioning certificates, from Import-AmtCertificate.
+    .PARAMETER JournalPath
+    The SQLite file with the journal; made on first use.
+    .PARAMETER JournalKeyPath
+    The file with the key that seals the journal's secrets; made on first use.
+    .PARAMETER AuthorityPath
+    The certificate (PEM) of the authority that signs the machine's certificate; made on first use.
+    .PARAMETER AuthorityKeyPath
+    The authority's key (PEM); made on first use.
+    .PARAMETER Suffix
+    The DNS suffix of the machine's network.
+    .PARAMETER Credential
+    The password for the administrator of the machine; the user name has to be admin. Without it one is generated.
+    .PARAMETER KnownCredential
+    Passwords to try on a machine that says its credentials are already set.
+    .PARAMETER Port
+    Another TLS port than 16993.
+    .PARAMETER LegacyTls
+    Whether TLS before 1.2 may be used: Refuse, Allow or AllowWeak.
+    .EXAMPLE
+    Import-Csv machines.csv | Initialize-AmtMachine -Certificate $certificate -JournalPath amt.db -JournalKeyPath amt.key `
+        -AuthorityPath ca.pem -AuthorityKeyPath ca.key -Suffix example.com -WhatIf
+    .INPUTS
+    Objects with Uuid and Address, perhaps HostName and DomainName.
+    .OUTPUTS
+    Objects with Uuid, Address, ControlMode, TlsVersion, TlsSuite and Firmware, one for each machine that is provisioned.
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
+        [guid] $Uuid,
+
+        [Parameter(Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
+        [System.Net.IPAddress] $Address,
+
+        [Parameter(ValueFromPipelineByPropertyName = $true)]
+        [string] $HostName,
+
+        [Parameter(ValueFromPipelineByPropertyName = $true)]
+        [string] $DomainName,
+
+        [Parameter(Mandatory = $true)]
+        [Amt.Certificate[]] $Certificate,
+
+        [Parameter(Mandatory = $true)]
+        [string] $JournalPath,
+
+        [Parameter(Mandatory = $true)]
+        [string] $JournalKeyPath,
+
+        [Parameter(Mandatory = $true)]
+        [string] $AuthorityPath,
+
+        [Parameter(Mandatory = $true)]
+        [string] $AuthorityKeyPath,
+
+        [string] $Suffix,
+
+        [ValidateScript({ $_.UserName -eq 'admin' })]
+        [System.Management.Automation.PSCredential] $Credential,
+
+        [System.Management.Automation.PSCredential[]] $KnownCredential,
+
+        [ValidateRange(1, 65535)]
+        [int] $Port,
+
+        [Amt.LegacyTls] $LegacyTls = 'Refuse'
+    )
+
+    process {
+        if (-not $PSCmdlet.ShouldProcess("$Uuid at $Address", 'Provision')) { return }
+        $job = $null
+        $attempt = $null
+        try {
+            $job = New-Object Amt.Job $Uuid, $Address
+            foreach ($item in $Certificate) { $job.AddCertificate($item) }
+            $job.SetJournalFile((Resolve-AmtPath $JournalPath), (Resolve-AmtPath $JournalKeyPath))
+            $job.SetAuthorityFiles((Resolve-AmtPath $AuthorityPath), (Resolve-AmtPath $AuthorityKeyPath))
+            $job.SetLegacyTls($LegacyTls)
+            if ($HostName) { $job.SetHostName($HostName) }
+            if ($DomainName) { $job.SetDomainName($DomainName) }
+            if ($Suffix) { $job.SetSuffix($Suffix) }
+            if ($Port) { $job.SetPort($Port) }
+            if ($Credential) { $job.SetAdminPassword($Credential.Password) }
+            foreach ($known in $KnownCredential) { $job.AddKnownPassword($known.Password) }
+
+            $attempt = $job.Start()
+            $outcome = $null
+            while ($null -eq $outcome) {
+                # Short turns: between them PowerShell sees Control-C.
+                $next = $attempt.Next([timespan]::FromMilliseconds(500))
+                if ($null -eq $next) { continue }
+                Write-Verbose "${Uuid}: $($next.Kind) $($next.Text)"
+                if ($next.Kind -eq [Amt.ProvisioningEventKind]::Done) { $outcome = $next.GetOutcome() }
+                $next.Dispose()
+            }
+            [pscustomobject]@{
+                PSTypeName  = 'Amt.MachineInfo'
+                Uuid        = $Uuid
+                Address     = $Address
+                ControlMode = $outcome.ControlMode
+                TlsVersion  = $outcome.TlsVersion
+                TlsSuite    = $outcome.TlsSuite
+                Firmware    = $outcome.Firmware
+            }
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Uuid))
+        }
+        finally {
+            if ($null -ne $attempt) { $attempt.Dispose() }
+            if ($null -ne $job) { $job.Dispose() }
+        }
+    }
+}
+
+function ConvertFrom-AmtRecord {
+    <#
+    .SYNOPSIS
+    Reads journal records that a program of yours stored.
+    .DESCRIPTION
+    A record holds what must not be lost about a machine. Passwords come out as credentials, likeliest first; more than one as long as it
+    is not proven which of them the machine took.
+    .PARAMETER Path
+    Files, each with one record.
+    .EXAMPLE
+    (ConvertFrom-AmtRecord pc1.record).AdminCredential[0]
+    .INPUTS
+    Files, or paths as text.
+    .OUTPUTS
+    Objects with Uuid, Verified, AdminCredential, MebxCredential, Certificate and Path.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [Alias('FullName', 'PSPath')]
+        [string[]] $Path
+    )
+
+    process {
+        foreach ($item in $Path) {
+            $record = $null
+            try {
+                $bytes = [System.IO.File]::ReadAllBytes((Resolve-AmtPath $item))
+                $record = [Amt.Record]::Parse($bytes)
+                [array]::Clear($bytes, 0, $bytes.Length)
+                $admin = @($record.AdminPasswords | ForEach-Object { New-Object System.Management.Automation.PSCredential 'admin', $_ })
+                $mebx = @($record.MebxPasswords | ForEach-Object { New-Object System.Management.Automation.PSCredential 'admin', $_ })
+                [pscustomobject]@{
+                    PSTypeName      = 'Amt.RecordInfo'
+                    Uuid            = $record.Uuid
+                    Verified        = $record.Verified
+                    AdminCredential = $admin
+                    MebxCredential  = $mebx
+                    Certificate     = $record.Certificate
+                    Path            = $item
+                }
+            }
+            catch {
+                $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $item))
+            }
+            finally {
+                if ($null -ne $record) { $record.Dispose() }
+            }
+        }
+    }
+}
+
+Export-ModuleMember -Function Get-AmtLibrary, ConvertFrom-AmtHello, Import-AmtCertificate, Test-AmtCertificate, Initialize-AmtMachine, ConvertFrom-AmtRecord
