@@ -327,7 +327,7 @@ fn secure_setup_is_taken_where_it_is_not_demanded_too() {
 
 #[test]
 fn no_hello_comes_before_start_hello() {
-    for persona in ["3.2", "5.0", "7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "19.0", "21.0"] {
+    for persona in started() {
         let mut world = World::new(persona);
         world.advance_by(Duration::from_secs(3600));
         assert_eq!(world.hellos.len(), 0, "{persona}");
@@ -363,9 +363,41 @@ fn start_hello_says_what_is_in_the_way() {
     assert_eq!(world.run(job.start(), None, nothing).failure().code, ErrorCode::INVALID_ARGUMENT);
 }
 
+/// Personas that an agent starts, those that cannot be set up from inside too.
+fn started() -> impl Iterator<Item = &'static str> {
+    ["3.2", "5.0"].into_iter().chain(PERSONAS)
+}
+
+#[test]
+fn start_hello_is_gone_on_from_wherever_it_is_killed() {
+    for persona in started() {
+        for output in 0.. {
+            let mut killed = false;
+            for after in [false, true] {
+                let mut world = World::new(persona);
+                let crash = Crash { output, after };
+                let start = || {
+                    let mut job = Start::default();
+                    job.otp = Some(Secret::from("S3cret!9"));
+                    job.start()
+                };
+                killed |= world.run(start(), Some(crash), nothing).result.is_none();
+                let again = world.run(start(), None, nothing);
+                assert!(matches!(again.result, Some(Ok(_))), "{persona} {crash:?}: {again:?}");
+                world.advance_by(Duration::from_secs(5));
+                assert!(!world.hellos.is_empty(), "{persona} {crash:?}");
+            }
+            if !killed {
+                assert!(output > 5, "{persona}: {output}");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn start_hello_survives_every_fault() {
-    for persona in ["3.2", "5.0"].into_iter().chain(PERSONAS) {
+    for persona in started() {
         for (direction, kind) in [
             (Direction::In, FaultKind::Reset),
             (Direction::Out, FaultKind::Reset),
