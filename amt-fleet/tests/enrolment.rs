@@ -571,7 +571,7 @@ fn facts_are_the_machines_and_names_are_checked() {
     system.version = Some(FirmwareVersion::new(16, 1));
     system.standing = Some(amt_provision::local::Standing::InProvisioning);
     let facts = agent_facts(&system, None).unwrap();
-    assert_eq!((facts.version.as_deref(), facts.control_mode.as_deref()), (Some("16.1"), Some("none")));
+    assert_eq!((facts.version.as_deref(), facts.control_mode.as_deref()), (Some("16.1.0"), Some("none")));
     assert!(facts.report(id()).is_ok(), "the server takes it");
     put("proc/cmdline", "boot=live");
     let facts = agent_facts(&read(folder.path()), None).unwrap();

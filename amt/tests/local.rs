@@ -253,7 +253,7 @@ async fn defects_of_lme_are_survived_or_told() {
     assert_eq!(failure.code, ErrorCode::APF_REFUSED);
     assert!(failure.message.contains("no channel is left"), "{failure:?}");
     let lab = Lab::new("16.0", [127, 60, 20, 11], |config| config.lme.never_credits = true).await;
-    let failure = lab.activate(ControlMode::Client).await.unwrap_err();
+    let failure = lab.activate(ControlMode::Admin).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::REPLY_TIMEOUT);
     assert_eq!(status(&lab.access).await.unwrap().facts.standing, Standing::Unprovisioned);
 }
