@@ -34,6 +34,17 @@ pub enum PeerIdentity {
     Psk(PskPair),
 }
 
+/// A SHA-256 as people write it: 64 hexadecimal digits in either case, with or without colons.
+pub fn parse_sha256(text: &str) -> Option<[u8; 32]> {
+    let mut nibbles =
+        text.chars().filter(|c| *c != ':').map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+    let mut sha256 = [0; 32];
+    for byte in &mut sha256 {
+        *byte = nibbles.next()?? << 4 | nibbles.next()??;
+    }
+    nibbles.next().is_none().then_some(sha256)
+}
+
 /// What to do in one TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,4 +89,20 @@ pub struct TlsOutcome {
     pub peer: Vec<Vec<u8>>,
     /// Whether the peer asked for our certificate.
     pub certificate_requested: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sha256_has_64_digits() {
+        let hex = "0123456789abcDEF".repeat(4);
+        assert_eq!(parse_sha256(&hex).unwrap()[..3], [0x01, 0x23, 0x45]);
+        let colons: Vec<_> = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+        assert_eq!(parse_sha256(&colons.join(":")), parse_sha256(&hex));
+        for bad in ["", "01", &hex[1..], &format!("{hex}0"), &hex.replace('c', "g"), &format!("{hex}zz"), "é"] {
+            assert_eq!(parse_sha256(bad), None, "{bad}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::status::amt_status;
 use amt::blocking::{Canceller, Session};
-use amt::certificate::Bundle;
+use amt::certificate::authorities;
 use amt::device::Transport;
 use amt_core::tls::{PeerIdentity, TlsOutcome};
 use amt_core::{ErrorCode, Failure, Secret};
@@ -348,15 +348,6 @@ fn describe(request: &Request, reply: &Reply) -> Result<Description, Failure> {
         None => reply.instances().to_vec(),
     };
     Ok(Description::answer(request.class(), request.method(), reply.return_value(), items))
-}
-
-fn authorities(pem: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    let bundle = Bundle::from_pem(pem, None, None)?;
-    let roots: Vec<_> = bundle.facts().certificates.iter().map(|certificate| certificate.der.clone()).collect();
-    if roots.is_empty() {
-        return Err(Failure::new(ErrorCode::CERTIFICATE_PARSE, "call", "roots: there is no certificate in it"));
-    }
-    Ok(roots)
 }
 
 impl Contact {

@@ -32,6 +32,14 @@ impl Object for amt_local {
     const NAME: &'static str = "amt_local";
 }
 
+impl amt_local {
+    /// Asks the firmware, and waits on the calling thread.
+    fn ask<T>(&self, question: impl AsyncFnOnce(&LocalAccess) -> Result<T, Failure>) -> Result<T, Failure> {
+        let access = self.reach.enter::<Self>()?.access()?;
+        blocking::wait(question(&access), &self.canceller)
+    }
+}
+
 #[derive(Clone)]
 struct Reach {
     /// Device of the management engine interface; none: the system's own.
@@ -153,9 +161,7 @@ pub unsafe extern "C" fn amt_local_status(
         guard(err, || {
             let out = Out::handle("out", out)?;
             let local = handle::lease(local)?;
-            let reach = local.reach.enter::<amt_local>()?;
-            let access = reach.access()?;
-            let survey = blocking::wait(amt::local::survey(&access), &local.canceller)?;
+            let survey = local.ask(amt::local::survey)?;
             out.give(amt_document::new(json::survey(&survey)));
             Ok(())
         })
@@ -178,9 +184,7 @@ pub unsafe extern "C" fn amt_local_job(
         guard(err, || {
             let out = Out::handle("out", out)?;
             let local = handle::lease(local)?;
-            let reach = local.reach.enter::<amt_local>()?;
-            let access = reach.access()?;
-            let status = blocking::wait(amt::local::status(&access), &local.canceller)?;
+            let status = local.ask(amt::local::status)?;
             let id = status.facts.id.ok_or_else(|| {
                 let text = "the firmware does not tell this machine's UUID: it is too old";
                 Failure::new(ErrorCode::FIRMWARE_UNSUPPORTED, "read-firmware", text)

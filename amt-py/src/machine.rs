@@ -6,15 +6,14 @@ use crate::convert::{seconds, wrong};
 use crate::exception::raise;
 use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instance};
 use crate::wait::wait;
+use amt::certificate::authorities;
 use amt::{Device, Transport};
-use amt_core::tls::{PeerIdentity, TlsOutcome};
+use amt_core::tls::{PeerIdentity, TlsOutcome, parse_sha256};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -83,7 +82,10 @@ impl Session {
             ways.push(Transport::Tls(PeerIdentity::Fingerprint(fingerprint(pin)?)));
         }
         if let Some(ca) = ca {
-            let roots = roots(&ca.read()?).map_err(raise)?;
+            let roots = authorities(&ca.read()?).map_err(|mut failure| {
+                failure.message = format!("ca: {}", failure.message);
+                raise(failure)
+            })?;
             ways.push(Transport::Tls(PeerIdentity::Verified { roots, name: name.unwrap_or_else(|| host.clone()) }));
         }
         ways.extend(insecure_any.then_some(Transport::Tls(PeerIdentity::Any)));
@@ -266,20 +268,5 @@ fn request(
 
 /// 64 hexadecimal digits, with or without colons.
 fn fingerprint(text: &str) -> PyResult<[u8; 32]> {
-    let digits: String = text.chars().filter(|c| *c != ':').collect();
-    let byte = |at: usize| digits.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    let is_hex = digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit());
-    bytes
-        .filter(|_| is_hex)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| wrong("pin: write the 64 hexadecimal digits of a SHA-256"))
-}
-
-/// All certificates of a PEM text, DER.
-fn roots(pem: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
-    let bad = |why: String| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("ca: {why}"));
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|each| each.map(|der| der.to_vec())).collect();
-    let all = all.map_err(|error| bad(error.to_string()))?;
-    if all.is_empty() { Err(bad("no certificate in it".to_owned())) } else { Ok(all) }
+    parse_sha256(text).ok_or_else(|| wrong("pin: write the 64 hexadecimal digits of a SHA-256"))
 }

@@ -16,11 +16,15 @@ pub(crate) use ondie::check_on_die;
 use amt_core::hello::Hello;
 use amt_core::pki::{ChainFacts, MAX_CERTIFICATES, MAX_KEYS};
 use amt_core::{ErrorCode, Failure, Secret};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Largest file that is read as a bundle.
 pub const MAX_BUNDLE: usize = 1024 * 1024;
 
 const STAGE: &str = "load-certificate";
+/// How every certificate in DER begins.
+const DER_SEQUENCE: u8 = 0x30;
 
 /// What one file (or a certificate file and a key file) holds, usable or not.
 #[derive(Clone, Debug)]
@@ -154,6 +158,20 @@ impl TryFrom<Bundle> for ProvisioningCertificate {
                 .hint("export certificate and private key together")),
         }
     }
+}
+
+/// All certificates of a file, PEM or one in DER, as DER: authorities to be trusted.
+///
+/// # Errors
+/// `CERTIFICATE_PARSE` if there is none in it, or one that cannot be read.
+pub fn authorities(file: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let all: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(file).map(|each| each.map(|der| der.to_vec())).collect();
+    let mut all = all.map_err(|error| unreadable(error.to_string()))?;
+    if all.is_empty() && file.first() == Some(&DER_SEQUENCE) {
+        all.push(file.to_vec());
+    }
+    if all.is_empty() { Err(unreadable("there is no certificate in it")) } else { Ok(all) }
 }
 
 fn limited(bytes: &[u8]) -> Result<&[u8], Failure> {

@@ -2,12 +2,11 @@
 
 use super::Error;
 use crate::input;
+use amt::certificate::authorities;
 use amt::{Device, Transport};
-use amt_core::tls::PeerIdentity;
+use amt_core::tls::{PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::client::Credentials;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -84,38 +83,14 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
 
 /// All certificates of a PEM file, DER.
 pub(super) fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let bad = |why: &str| Failure::new(ErrorCode::CERTIFICATE_PARSE, "read", format!("{}: {why}", file.display()));
     let bytes = input::read(file, MAX_CERTIFICATES)?;
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&bytes).map(|c| c.map(|c| c.to_vec())).collect();
-    let certificates = certificates.map_err(|error| bad(&error.to_string()))?;
-    if certificates.is_empty() { Err(bad("no certificate in it")) } else { Ok(certificates) }
+    authorities(&bytes).map_err(|mut failure| {
+        failure.message = format!("{}: {}", file.display(), failure.message);
+        failure
+    })
 }
 
 /// 64 hexadecimal digits, with or without colons.
 pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], String> {
-    let digits: String = text.chars().filter(|c| *c != ':').collect();
-    let byte = |at: usize| digits.get(at * 2..at * 2 + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    let is_hex = digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit());
-    bytes
-        .filter(|_| is_hex)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or_else(|| "write the 64 hexadecimal digits of a SHA-256".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_has_64_digits() {
-        let hex = "0123456789abcdef".repeat(4);
-        assert_eq!(fingerprint(&hex).unwrap()[..3], [0x01, 0x23, 0x45]);
-        let colons: Vec<_> = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
-        assert_eq!(fingerprint(&colons.join(":")), fingerprint(&hex));
-        for bad in ["", "01", &hex[1..], &format!("{hex}0"), &hex.replace('f', "g"), &format!("{hex}zz")] {
-            assert!(fingerprint(bad).is_err(), "{bad}");
-        }
-    }
+    parse_sha256(text).ok_or_else(|| "write the 64 hexadecimal digits of a SHA-256".to_owned())
 }

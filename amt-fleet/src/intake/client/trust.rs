@@ -2,11 +2,12 @@
 
 use super::STAGE;
 use crate::digest::{hex, sha256_hex};
+use amt::certificate::authorities;
+use amt_core::tls::parse_sha256;
 use amt_core::{ErrorCode, Failure};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest as _, Sha256};
@@ -28,13 +29,7 @@ impl FromStr for Pin {
     fn from_str(text: &str) -> Result<Self, Failure> {
         let bare = text.trim();
         let bare = bare.get(..7).filter(|p| p.eq_ignore_ascii_case("sha256:")).map_or(bare, |p| &bare[p.len()..]);
-        let digits: Vec<u8> = bare.bytes().filter(|b| *b != b':').collect();
-        let mut pin = [0; 32];
-        let is_pin = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
-        for (byte, pair) in pin.iter_mut().zip(digits.chunks(2)) {
-            *byte = std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok()).unwrap_or_default();
-        }
-        is_pin.then_some(Self(pin)).ok_or_else(|| {
+        parse_sha256(bare).map(Self).ok_or_else(|| {
             Failure::new(ErrorCode::PARSE_TEXT, "parse", "a pin is 64 hex digits, with or without colons")
                 .hint("take the SHA-256 that `amt serve` prints when its intake starts")
         })
@@ -76,20 +71,11 @@ impl Trust {
     /// `CERTIFICATE_PARSE` if there is none in it or more than [`MAX_ROOTS`].
     pub fn roots(file: &[u8]) -> Result<Self, Failure> {
         let bad = |why: String| Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, why);
-        let mut roots = Vec::new();
-        for root in CertificateDer::pem_slice_iter(file) {
-            roots.push(root.map_err(|error| bad(format!("certificate {}: {error}", roots.len() + 1)))?);
-            if roots.len() > MAX_ROOTS {
-                return Err(bad(format!("more than {MAX_ROOTS} certificates")));
-            }
+        let roots = authorities(file).map_err(|failure| failure.at(STAGE))?;
+        if roots.len() > MAX_ROOTS {
+            return Err(bad(format!("more than {MAX_ROOTS} certificates")));
         }
-        const DER_SEQUENCE: u8 = 0x30;
-        if roots.is_empty() && file.first() == Some(&DER_SEQUENCE) {
-            roots.push(CertificateDer::from(file.to_vec()));
-        }
-        if roots.is_empty() {
-            return Err(bad("there is no certificate in it".to_owned()));
-        }
+        let roots = roots.into_iter().map(CertificateDer::from).collect();
         Ok(Self(Rule::Roots(roots)))
     }
 
