@@ -18,7 +18,7 @@ pub struct SignProgram {
 }
 
 impl SignProgram {
-    /// Without arguments, killed if it takes longer than 20 seconds: firmware waits no longer for a handshake.
+    /// Without arguments, killed if it takes longer than 20 seconds: a handshake has 30, and the firmware needs some of them.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let mut program = Program::new(path);
         program.timeout = Duration::from_secs(20);
