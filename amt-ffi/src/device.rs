@@ -358,16 +358,16 @@ impl Contact {
             return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
                 .hint("call amt_device_trust_roots, _pin, _any or _plain before"));
         };
-        if self.session.is_none() {
-            let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
-            let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
-            let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
-            let session = Session::new(address, transport.clone(), credentials)?;
-            self.session = Some(session.cancelled_by(canceller.clone()));
+        match &mut self.session {
+            Some(session) => Ok(session),
+            none => {
+                let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
+                let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
+                let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
+                let session = Session::new(address, transport.clone(), credentials)?;
+                Ok(none.insert(session.cancelled_by(canceller.clone())))
+            }
         }
-        self.session
-            .as_mut()
-            .ok_or_else(|| Failure::new(ErrorCode::PANIC, "call", "a session that was made is not there"))
     }
 
     fn facts(&self) -> Value {
