@@ -11,6 +11,9 @@ use amt_core::{ErrorCode, Failure};
 /// Longest JSON document that is read.
 pub const MAX_DOCUMENT: usize = crate::xml::MAX_SIZE;
 
+/// Namespaces of XML itself.
+const RESERVED: [&str; 2] = ["http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"];
+
 /// Members of an object that stands for a reference; `class` is enough in place of `resource_uri`.
 const REFERENCE: [&str; 4] = ["address", "resource_uri", "class", "selectors"];
 
@@ -120,8 +123,17 @@ fn values(path: &str, members: Members) -> Result<Vec<(String, Value)>, Failure>
 
 /// A property's name: also `{namespace}Name`, and the name of text beside elements.
 fn check_property(path: &str, name: &str) -> Result<(), Failure> {
-    let local = name.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or(name, |(_, local)| local);
-    if name == MIXED_TEXT { Ok(()) } else { check_name(path, local) }
+    if name == MIXED_TEXT {
+        return Ok(());
+    }
+    let Some((namespace, local)) = name.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
+        return check_name(path, name);
+    };
+    // No prefix can be bound to nothing, nor to XML's own names.
+    let is_bindable = !namespace.is_empty()
+        && !RESERVED.contains(&namespace)
+        && !namespace.chars().any(|c| c.is_whitespace() || c.is_control());
+    if is_bindable { check_name(path, local) } else { Err(refused(format!("{path}: {name:?} has no namespace"))) }
 }
 
 fn value(path: &str, json: Json) -> Result<Value, Failure> {
@@ -247,6 +259,8 @@ mod tests {
             (r#"{"A":1.5}"#, "fraction"),
             (r#"{"A><B":"hidden"}"#, "is no name"),
             (r#"{"{urn:x}A B":"hidden"}"#, "is no name"),
+            (r#"{"{}A":"hidden"}"#, "has no namespace"),
+            (r#"{"{http://www.w3.org/2000/xmlns/}A":"hidden"}"#, "has no namespace"),
             (r#"{"A":[["hidden"]]}"#, "instance.A[0]: text"),
             (r#"{"A":[null]}"#, "instance.A[0]: text"),
             (r#"{"A":{"address":"hidden","selectors":{}}}"#, "resource_uri or class"),
