@@ -1,7 +1,7 @@
 //! `check-abi`: what C programs were promised (`docs/abi.md`) against what the sources say now.
 
 use crate::errors_page::{Code, registry};
-use crate::process::{bless_or_compare, cargo, need, program, read, root, run, target};
+use crate::process::{bless_or_compare, build_library, cargo, need, program, read, root, run, target};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
@@ -89,8 +89,8 @@ fn cbindgen() -> Result<PathBuf> {
 /// Names that the shared library exports, one a line.
 fn symbols() -> Result<String> {
     need("nm", "binutils")?;
-    run(&mut cargo(&["build", "--quiet", "-p", "amt-ffi"]))?;
-    let table = read(program("nm", &["-D", "--defined-only", "--format=posix"]).arg(target("debug/libamt_ffi.so")))?;
+    let library = build_library()?.join("libamt_ffi.so");
+    let table = read(program("nm", &["-D", "--defined-only", "--format=posix"]).arg(library))?;
     Ok(exported(&table))
 }
 

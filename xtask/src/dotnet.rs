@@ -1,7 +1,7 @@
 //! The C# binding as mono compiles and runs it, its examples, and the text of the PowerShell module.
 
 use crate::interop::checks_of;
-use crate::process::{build_bin, cargo, need, program, root, run, target};
+use crate::process::{build_amt, build_library, need, program, root, run, target};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,12 @@ pub(crate) fn check() -> Result<Count> {
     need("mono", "mono-runtime")?;
     need("mcs", "mono-mcs")?;
     need("python3", "python3")?;
-    let amt = build_bin("amt-cli", "amt")?;
-    run(&mut cargo(&["build", "--quiet", "-p", "amt-ffi"]))?;
+    let amt = build_amt(&[])?;
     let folder = target("dotnet");
     std::fs::create_dir_all(&folder)?;
     // The name under which a release installs it, and by which the assembly asks for it.
     let library = folder.join("libamt.so.1");
-    std::fs::copy(target("debug/libamt_ffi.so"), &library).context("libamt_ffi.so")?;
+    std::fs::copy(build_library()?.join("libamt_ffi.so"), &library).context("libamt_ffi.so")?;
     std::fs::copy(root().join("bindings/dotnet/src/Amt.dll.config"), folder.join("Amt.dll.config"))?;
 
     let assembly = folder.join("Amt.dll");

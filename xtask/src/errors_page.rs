@@ -1,6 +1,6 @@
 //! `docs/errors.md`, written from the error registry.
 
-use crate::process::{bless_or_compare, build_bin, program, read};
+use crate::process::{bless_or_compare, build_amt, program, read};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ pub(crate) struct Code {
 
 /// The registry as the command line prints it.
 pub(crate) fn registry() -> Result<Vec<Code>> {
-    let amt = build_bin("amt-cli", "amt")?;
+    let amt = build_amt(&[])?;
     let document: Value = serde_json::from_str(&read(&mut program(amt, &["explain", "--json"]))?)?;
     let rows = document["errors"].as_array().context("amt explain lists no errors")?;
     rows.iter()

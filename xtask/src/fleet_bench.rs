@@ -1,13 +1,13 @@
 //! The fleet benchmark: a setup server and many virtual machines, each a process, measured together in one run.
 
 use crate::lab::{Lab, Setup};
-use crate::process::{Background, build_bin};
+use crate::process::{Background, build_amt};
 use anyhow::{Context, Result, bail};
 use std::time::Instant;
 
 /// Provisions `machines` virtual machines; prints the rate, and memory and CPU time of both processes. Linux only.
 pub(crate) fn run(machines: usize) -> Result<()> {
-    let amt = build_bin("amt-cli", "amt")?;
+    let amt = build_amt(&[])?;
     let setup = Setup {
         name: "bench",
         machines,

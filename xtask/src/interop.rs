@@ -2,7 +2,7 @@
 //! agent and its MeshCmd at the device file of a virtual machine.
 
 use crate::examples;
-use crate::process::{build_bin, cargo, need, program, root, run, target};
+use crate::process::{build_amt, build_library, need, program, root, run, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,8 @@ const MESHCENTRAL_INTEGRITY: &str =
 /// Compiles every `amt-ffi/tests/c/*.c` against the committed header and runs it, then those of `examples/c`; each program is one check.
 pub(crate) fn c() -> Result<Count> {
     need("cc", "gcc")?;
-    let amt = build_bin("amt-cli", "amt")?;
-    run(&mut cargo(&["build", "--quiet", "-p", "amt-ffi"]))?;
+    let amt = build_amt(&[])?;
+    build_library()?;
     let mut count = Count::default();
     for source in sources("amt-ffi/tests/c")? {
         let good = compile(&source, "c-tests").and_then(|binary| run(linked(&binary).env("AMT_BIN", &amt)));
@@ -40,14 +40,14 @@ pub(crate) fn compile(source: &Path, folder: &str) -> Result<PathBuf> {
     let binary = programs.join(source.file_stem().unwrap_or_default());
     let mut compile = program("cc", &["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g"]);
     compile.args(["-fsanitize=address,undefined", "-Iamt-ffi/include"]).arg(source).arg("-o").arg(&binary);
-    run(compile.arg("-L").arg(target("debug")).args(["-lamt_ffi", "-lpthread"]))?;
+    run(compile.arg("-L").arg(target("debug/deps")).args(["-lamt_ffi", "-lpthread"]))?;
     Ok(binary)
 }
 
 /// A program that finds the library.
 pub(crate) fn linked(binary: &Path) -> Command {
     let mut command = program(binary, &[]);
-    command.env("LD_LIBRARY_PATH", target("debug"));
+    command.env("LD_LIBRARY_PATH", target("debug/deps"));
     command
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn sources(folder: &str) -> Result<Vec<PathBuf>> {
 pub(crate) fn meshcentral() -> Result<Count> {
     need("node", "nodejs")?;
     let stack = meshcentral_stack()?;
-    let amt = build_bin("amt-cli", "amt")?;
+    let amt = build_amt(&[])?;
     let mut count = checks_of(program("node", &["tests/interop/meshcentral/setupbin.js"]).arg(&stack).arg(&amt))?;
     let held = Held::start(3)?;
     count.add(checks_of(program("node", &["tests/interop/meshcentral/client.js"]).arg(&stack).arg(&held.credentials))?);

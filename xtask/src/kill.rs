@@ -5,7 +5,7 @@
 //! database holds is held against what the machines know: no machine may be without a password that opens it.
 
 use crate::lab::{Lab, Setup};
-use crate::process::{cargo, run as run_program, target};
+use crate::process::{build_amt, target};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,10 +84,9 @@ const FAILPOINTS_PSK: &[&str] = &[
 
 /// Kills `serve` `kills` times with machines that take a certificate, and as often with such that wait for a pre-shared pair; fails unless every machine ends verified and no machine was ever without a known password.
 pub(crate) fn run(kills: u32, seed: u64) -> Result<()> {
-    run_program(&mut cargo(&["build", "--quiet", "--package", "amt-cli", "--bin", "amt", "--features", "failpoints"]))?;
     // A copy: the next build without failpoints replaces the original.
     let amt = target("amt-with-failpoints");
-    std::fs::copy(target("debug/amt"), &amt)?;
+    std::fs::copy(build_amt(&["amt-cli/failpoints"])?, &amt)?;
     let mut random = Random(seed.max(1));
     for (psk, places) in [(false, FAILPOINTS), (true, FAILPOINTS_PSK)] {
         let mut tally = Tally::default();

@@ -1,7 +1,7 @@
 //! OpenSSL's `s_client` against a virtual machine in setup mode: it must be let in with a good provisioning chain, and turned
 //! away with a chain that breaks one rule.
 
-use crate::process::{Background, build_bin, need, program, run, target};
+use crate::process::{Background, build_amt, need, program, run, target};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -80,7 +80,7 @@ struct Machine {
 
 impl Machine {
     fn start(folder: &Path) -> Result<Self> {
-        let amt = build_bin("amt-cli", "amt")?;
+        let amt = build_amt(&[])?;
         let state = folder.join("state.json");
         if state.exists() {
             std::fs::remove_file(&state)?;

@@ -154,10 +154,25 @@ pub(crate) fn need_rustup(kind: &str, name: &str, present: bool) -> Result<()> {
     if present { Ok(()) } else { run(&mut program("rustup", &[kind, "add", name])) }
 }
 
-/// Builds a binary of the workspace in the development profile and returns its path.
-pub(crate) fn build_bin(package: &str, name: &str) -> Result<PathBuf> {
-    run(&mut cargo(&["build", "--quiet", "-p", package, "--bin", name]))?;
-    Ok(target("debug").join(name))
+/// Builds the command line in the development profile, with these features beside its own, and returns its path.
+pub(crate) fn build_amt(features: &[&str]) -> Result<PathBuf> {
+    build(&["--bin", "amt", "--features", &features.join(",")])?;
+    Ok(target("debug/amt"))
+}
+
+/// Builds the C library in the development profile; returns the folder it is in.
+pub(crate) fn build_library() -> Result<PathBuf> {
+    build(&["--test", LIBRARY_TEST])?;
+    Ok(target("debug/deps"))
+}
+
+/// A small test that links the C library.
+const LIBRARY_TEST: &str = "header";
+
+/// All of the workspace and a test among it: so the crates have the features that the tests of all have, and what was built for those is not
+/// built again.
+fn build(what: &[&str]) -> Result<()> {
+    run(cargo(&["build", "--quiet", "--workspace", "--test", LIBRARY_TEST]).args(what))
 }
 
 /// Compares `text` with the committed file at `path`, or writes it. `remedy` is the command that writes it.

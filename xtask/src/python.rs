@@ -1,6 +1,6 @@
 //! The Python package as its users get it: a wheel, installed into a fresh environment, tested from Python.
 
-use crate::process::{build_bin, need, program, read, run, target, watch};
+use crate::process::{build_amt, need, program, read, run, target, watch};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ const LEAST: &str = "2.0";
 
 /// Builds the wheel, installs it; checks types, stubs and the examples in the documentation, runs pytest and the benchmark.
 pub(crate) fn check() -> Result<Count> {
-    let amt = build_bin("amt-cli", "amt")?;
+    let amt = build_amt(&[])?;
     let environment = environment()?;
     let wheels = target("wheels");
     if wheels.exists() {

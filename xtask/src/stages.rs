@@ -181,7 +181,7 @@ fn test() -> Result<Count> {
     if let Err(missing) = process::need("mtype", "mtools") {
         println!("{missing:#}");
     }
-    tests_of(&["--workspace", "--exclude", "amt-py", "--no-fail-fast"])
+    tests_of(&["--workspace", "--no-fail-fast"])
 }
 
 /// What is built without the feature `legacy-tls` has no C library but SQLite in it.

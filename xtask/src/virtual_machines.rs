@@ -1,6 +1,6 @@
 //! Virtual machines provisioned by `amt demo`: as a check, and held for clients of others.
 
-use crate::process::{Background, build_bin, program, read, target};
+use crate::process::{Background, build_amt, program, read, target};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 /// Provisions `devices` machines with `amt demo`; every one must be verified. Each machine counts as one check.
 pub(crate) fn demo(devices: u64) -> Result<Count> {
-    let amt = build_bin("amt-cli", "amt")?;
+    let amt = build_amt(&[])?;
     let mut count = all_verified(&amt, devices, &[])?;
     count.add(all_verified(&amt, MIXED, &["--persona", "mixed"])?);
     count.add(without_legacy(&amt)?);
@@ -88,7 +88,7 @@ pub(crate) struct Held {
 impl Held {
     /// Provisions `devices` machines, keeps them, and exports their credentials.
     pub(crate) fn start(devices: u64) -> Result<Self> {
-        let amt = build_bin("amt-cli", "amt")?;
+        let amt = build_amt(&[])?;
         let folder = target("held-demo");
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;

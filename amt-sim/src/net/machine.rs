@@ -11,13 +11,14 @@ use crate::persona::Persona;
 use amt_core::Tick;
 use amt_heci::mei::{Connected, Guid};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -196,19 +197,27 @@ pub(super) fn channel() -> (UnboundedSender<Event>, UnboundedReceiver<Event>) {
     unbounded_channel()
 }
 
+/// When a machine is powered on.
+pub(super) struct PowerOn {
+    pub(super) after: Duration,
+    /// Dropped when it is on, and its ports listen.
+    pub(super) awaited: Option<Sender<Infallible>>,
+}
+
 /// Runs the machine until every sender of its channel but its own is gone; it is aborted with its task set.
 pub(super) async fn run(
     shared: Arc<Shared>,
     places: Where,
-    power_after: Duration,
+    PowerOn { after, awaited }: PowerOn,
     events: UnboundedSender<Event>,
     mut incoming: UnboundedReceiver<Event>,
 ) {
     let jobs = JoinSet::new();
     let (wires, channels) = (BTreeMap::new(), BTreeMap::new());
     let mut task = Task { shared, places, events, plain: None, secure: None, wires, channels, next_id: 0, jobs };
-    tokio::time::sleep(power_after).await;
+    tokio::time::sleep(after).await;
     task.feed(Input::Power).await;
+    drop(awaited);
     loop {
         let deadline = task.shared.firmware().deadline();
         let timer = async {

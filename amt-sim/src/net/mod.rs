@@ -19,6 +19,7 @@ use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 pub use local::{MeiConnection, MeiDevice, MeiSlot};
 use machine::{Event, Shared, Where};
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -180,7 +181,8 @@ impl Machine {
 }
 
 impl Simulator {
-    /// Puts the machines on the network. The first hellos follow at once, `spread` apart.
+    /// Puts the machines on the network. The first hellos follow at once, `spread` apart; those with no spread before
+    /// them listen when this returns.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for numbers out of range, `LISTEN` if an address cannot be used, `FILE_WRITE` if the state
@@ -194,6 +196,7 @@ impl Simulator {
         let places = Where { plain: config.ports.0, secure: config.ports.1, hello: config.hello };
         let mut tasks = JoinSet::new();
         let mut machines = Vec::with_capacity(config.machines);
+        let (power, mut powered) = tokio::sync::mpsc::channel::<Infallible>(1);
         let mut ids = Seeded::new(config.seed, "machine");
         // One trial: whether such addresses and ports can be used here at all.
         let listen = |e: std::io::Error| {
@@ -259,7 +262,8 @@ impl Simulator {
             ));
             let (events, incoming) = machine::channel();
             let after = config.spread.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX));
-            tasks.spawn(machine::run(Arc::clone(&shared), places, after, events.clone(), incoming));
+            let power = machine::PowerOn { after, awaited: after.is_zero().then(|| power.clone()) };
+            tasks.spawn(machine::run(Arc::clone(&shared), places, power, events.clone(), incoming));
             machines.push(Machine { id, shared, events });
             if index % 32 == 31 {
                 // Certificates of thousands of machines take a while: let those that are ready begin.
@@ -279,6 +283,9 @@ impl Simulator {
             control = listener.local_addr().ok();
             tasks.spawn(control::serve(listener, Arc::clone(&machines)));
         }
+        drop(power);
+        // Nothing is ever sent: it ends when the last machine that is powered on now has let go of its sender.
+        let _ = powered.recv().await;
         Ok(Self { machines, tasks, state_file: config.state_file, control })
     }
 

@@ -353,7 +353,7 @@ mod tests {
         (Lme::begin(&device, SystemId::from_wire([7; 16])).await.unwrap(), messages)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_user_who_does_not_read_keeps_nobody_waiting() {
         // More than the pipe holds.
         let (mut lme, _messages) = begin(PIPE + channel::MAX_RECEIVED / 2, false).await;
@@ -365,7 +365,7 @@ mod tests {
         drop(unread);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_was_written_before_another_channel_is_asked_for_is_sent() {
         let (mut lme, mut messages) = begin(0, false).await;
         let mut wire = lme.connect(16992).await.unwrap();
@@ -381,7 +381,7 @@ mod tests {
         assert!(data.is_some() && data < close, "{said:?}");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn firmware_that_takes_no_message_is_given_up() {
         let (mut lme, _messages) = begin(0, true).await;
         let failure = lme.connect(16992).await.err().unwrap();
@@ -389,7 +389,7 @@ mod tests {
         assert!(!lme.is_alive(), "and so is its session");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn sessions_do_not_begin_with_the_same_channel() {
         let mut first = Vec::new();
         for _ in 0..4 {

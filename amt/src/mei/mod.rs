@@ -28,12 +28,17 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) const STAGE: &str = "mei";
 /// How long a message may take to be sent.
-pub(crate) const SEND: Duration = Duration::from_secs(5);
+pub(crate) const SEND: Duration = patience(5_000);
 /// How long the firmware may take to answer.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = patience(15_000);
 /// How often a connection is tried while the firmware is busy, and the first pause between; it grows by itself each time.
 const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = patience(500);
+
+/// Unit tests have a tenth of it.
+const fn patience(milliseconds: u64) -> Duration {
+    Duration::from_millis(if cfg!(test) { milliseconds / 10 } else { milliseconds })
+}
 
 /// A future that is not tied to a type, so that [`Mei`] can be a trait object.
 pub type MeiFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -217,7 +222,7 @@ mod tests {
         (result, sent)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_was_sent_is_sent_again_only_if_it_may_be_and_once() {
         use Act::{Answer, Busy, ResetAfterSend, ResetAtConnect, Silence};
         let reset = Err(ErrorCode::MEI_RESET);
