@@ -35,7 +35,9 @@ impl Object for amt_local {
 impl amt_local {
     /// Asks the firmware, and waits on the calling thread.
     fn ask<T>(&self, question: impl AsyncFnOnce(&LocalAccess) -> Result<T, Failure>) -> Result<T, Failure> {
-        let access = self.reach.enter::<Self>()?.access()?;
+        // Held until the answer is there: what is asked meanwhile is told that the handle is busy.
+        let reach = self.reach.enter::<Self>()?;
+        let access = reach.access()?;
         blocking::wait(question(&access), &self.canceller)
     }
 }

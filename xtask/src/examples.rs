@@ -1,13 +1,11 @@
-//! The programs of `examples/c`, run one after the other on one virtual machine, as their readme says.
+//! The five tasks that every language has an example of, run one after the other on one virtual machine.
 
-use crate::interop::{compile, linked, sources};
 use crate::process::{Background, program, read, root, run, target};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Loopback address of the virtual machine.
-const ADDRESS: &str = "127.71.0.9";
 const PASSWORD: &str = "Administrator.1";
 /// Of `testdata/provisioning/chain.pfx`.
 const CERTIFICATE_PASSWORD: &str = "Provision.1";
@@ -16,54 +14,65 @@ const HELLO: [u8; 27] = [
     1, 0, 3, 0, 0, 0, 0, 0, 0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
     0xff, 1, 1, 20,
 ];
+const TASKS: [&str; 5] = ["hello", "setupbin", "preflight", "provision", "wsman"];
 
-/// Builds and runs every example; each is one check.
-pub(crate) fn c(amt: &Path) -> Result<Count> {
-    let folder = target("c-examples/work");
+/// Programs that take the arguments of `examples/c/README.md`.
+pub(crate) struct Programs<'a> {
+    /// Of which language; also a folder of their own under `target`.
+    pub(crate) name: &'a str,
+    /// Their sources: nothing there may be left unrun.
+    pub(crate) sources: Vec<PathBuf>,
+    /// Loopback address of the virtual machine.
+    pub(crate) address: &'a str,
+    /// Makes the program of a task ready to be run.
+    pub(crate) ready: &'a dyn Fn(&str) -> Result<Command>,
+}
+
+/// Runs every task; each is one check.
+pub(crate) fn five(amt: &Path, programs: Programs<'_>) -> Result<Count> {
+    let Programs { name, sources, address, ready } = programs;
+    let folder = target("examples").join(name);
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    let machine = Machine::start(amt, &folder)?;
-    let mut built = sources("examples/c")?;
+    let machine = Machine::start(amt, &folder, address)?;
     let file = |name: &str| folder.join(name).display().to_string();
     let pfx = root().join("testdata/provisioning/chain.pfx").display().to_string();
     std::fs::write(folder.join("hello.bin"), [&HELLO[..], &[0xa1; 20]].concat())?;
-    let examples: [(&str, Vec<String>, &str); 5] = [
-        ("hello", vec![file("hello.bin")], "machine 00112233-4455-6677-8899-aabbccddeeff waits for a provisioning"),
-        ("setupbin", vec![file("setup.bin")], "1024 bytes, PID "),
-        ("preflight", vec![pfx.clone(), "example.com".into()], "nothing stands against it"),
+    let tasks: [(Vec<String>, &str); 5] = [
+        (vec![file("hello.bin")], "machine 00112233-4455-6677-8899-aabbccddeeff waits for a provisioning"),
+        (vec![file("setup.bin")], "1024 bytes, PID "),
+        (vec![pfx.clone(), "example.com".into()], "nothing stands against it"),
         (
-            "provision",
-            vec![ADDRESS.into(), machine.uuid.clone(), pfx, "pc1".into(), "example.com".into(), file("")],
+            vec![address.into(), machine.uuid.clone(), pfx, "pc1".into(), "example.com".into(), file("")],
             "is in admin control mode",
         ),
-        ("wsman", vec![ADDRESS.into(), file("ca.pem"), "pc1.example.com".into()], "\"PingResponseEnabled\":\"false\""),
+        (vec![address.into(), file("ca.pem"), "pc1.example.com".into()], "\"PingResponseEnabled\":\"false\""),
     ];
     let mut count = Count::default();
-    for (name, arguments, expected) in examples {
-        built.retain(|source| source.file_stem().is_none_or(|stem| stem != name));
-        let good = example(name, &arguments, expected);
+    for (task, (arguments, expected)) in TASKS.into_iter().zip(tasks) {
+        let good = ready(task).and_then(|command| example(command, &arguments, expected));
+        println!("{} {name} example: {task}", if good.is_ok() { "ok" } else { "FAILED" });
         count.add(Count::one(good.is_ok()));
         if let Err(error) = good {
             println!("{error:#}");
         }
     }
     run(program(amt, &["setupbin", "lint"]).arg(file("setup.bin")))?;
-    if !built.is_empty() {
-        bail!("nothing runs these examples: {built:?}");
+    let unrun = sources.iter().find(|source| !TASKS.iter().any(|task| source.file_stem().is_some_and(|stem| stem == *task)));
+    if let Some(source) = unrun {
+        bail!("nothing runs {}", source.display());
     }
     Ok(count)
 }
 
 /// Runs one, which must say what is `expected`, and shows what it says.
-fn example(name: &str, arguments: &[String], expected: &str) -> Result<()> {
-    let binary = compile(&root().join("examples/c").join(name).with_extension("c"), "c-examples")?;
-    let mut command = linked(&binary);
+fn example(mut command: Command, arguments: &[String], expected: &str) -> Result<()> {
     command.args(arguments).env("AMT_PASSWORD", PASSWORD).env("AMT_CERTIFICATE_PASSWORD", CERTIFICATE_PASSWORD);
     let said = read(&mut command)?;
     print!("{said}");
-    if said.contains(expected) { Ok(()) } else { bail!("{name} does not say {expected:?}") }
+    if said.contains(expected) { Ok(()) } else { bail!("it does not say {expected:?}") }
 }
 
 /// `amt sim`, factory-fresh and silent, until this value is dropped.
@@ -73,10 +82,10 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(amt: &Path, folder: &Path) -> Result<Self> {
+    fn start(amt: &Path, folder: &Path, address: &str) -> Result<Self> {
         let log: PathBuf = folder.join("sim.log");
         let mut command =
-            program(amt, &["sim", "--suffix", "example.com", "--base-address", ADDRESS, "--time-scale", "20"]);
+            program(amt, &["sim", "--suffix", "example.com", "--base-address", address, "--time-scale", "20"]);
         command.arg("--root").arg(root().join("testdata/provisioning/root.pem")).stdout(std::fs::File::create(&log)?);
         let mut simulator = Background::start(&mut command)?;
         simulator.until(60, || Ok(std::fs::read_to_string(&log)?.contains('\n'))).context("amt sim")?;

@@ -1,7 +1,7 @@
 //! Programs in other languages: C against our library, MeshCentral's AMT stack against provisioned machines and our setup.bin, its
 //! agent and its MeshCmd at the device file of a virtual machine.
 
-use crate::examples;
+use crate::examples::{self, Programs};
 use crate::process::{build_amt, build_library, need, program, root, run, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
@@ -13,14 +13,22 @@ const MESHCENTRAL: &str = "meshcentral@1.1.55";
 const MESHCENTRAL_INTEGRITY: &str =
     "sha512-imC+3LRoM+01+Rhcm1vg5WMKFiKUx/eAkM1AUUEVuVZxGuxVFHn9QaxKoI9xXIEJosg3+1391KBoXL7ZWjIf9w==";
 
-/// Compiles every `amt-ffi/tests/c/*.c` against the committed header and runs it, then those of `examples/c`; each program is one check.
+/// Compiles every program of `amt-ffi/tests/c` against the committed header and runs it, then the examples in C and C++; each program is one
+/// check.
 pub(crate) fn c() -> Result<Count> {
     need("cc", "gcc")?;
+    need("c++", "g++")?;
     let amt = build_amt(&[])?;
-    build_library()?;
+    let library = build_library()?;
+    let linked = |source: &Path, folder: &str| {
+        let binary = compile(source, folder, &library)?;
+        let mut command = program(binary, &[]);
+        command.env("LD_LIBRARY_PATH", &library);
+        anyhow::Ok(command)
+    };
     let mut count = Count::default();
-    for source in sources("amt-ffi/tests/c")? {
-        let good = compile(&source, "c-tests").and_then(|binary| run(linked(&binary).env("AMT_BIN", &amt)));
+    for source in sources("amt-ffi/tests/c", "c")? {
+        let good = linked(&source, "c-tests").and_then(|mut command| run(command.env("AMT_BIN", &amt)));
         count.add(Count::one(good.is_ok()));
         if let Err(error) = good {
             println!("{error:#}");
@@ -29,33 +37,43 @@ pub(crate) fn c() -> Result<Count> {
     if count == Count::default() {
         bail!("there is no C test in amt-ffi/tests/c");
     }
-    count.add(examples::c(&amt)?);
+    for (language, address) in [("c", "127.71.0.9"), ("cpp", "127.71.0.10")] {
+        let folder = format!("examples/{language}");
+        let ready = |task: &str| {
+            linked(&root().join(&folder).join(task).with_extension(language), &format!("examples/{language}-programs"))
+        };
+        let sources = sources(&folder, language)?;
+        count.add(examples::five(&amt, Programs { name: language, sources, address, ready: &ready })?);
+    }
     Ok(count)
 }
 
-/// Compiles one program under ASan and UBSan, against the header and the library of the workspace, into a folder of `target`.
-pub(crate) fn compile(source: &Path, folder: &str) -> Result<PathBuf> {
+/// Compiles one program under ASan and UBSan against the header of the workspace and a library, into a folder of `target`.
+fn compile(source: &Path, folder: &str, library: &Path) -> Result<PathBuf> {
     let programs = target(folder);
     std::fs::create_dir_all(&programs)?;
     let binary = programs.join(source.file_stem().unwrap_or_default());
-    let mut compile = program("cc", &["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g"]);
-    compile.args(["-fsanitize=address,undefined", "-Iamt-ffi/include"]).arg(source).arg("-o").arg(&binary);
-    run(compile.arg("-L").arg(target("debug/deps")).args(["-lamt_ffi", "-lpthread"]))?;
+    let mut compile = if source.extension().is_some_and(|extension| extension == "cpp") {
+        program("c++", &["-std=c++17"])
+    } else {
+        program("cc", &["-std=c11"])
+    };
+    compile.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-fsanitize=address,undefined", "-Iamt-ffi/include"]);
+    run(compile.arg(source).arg("-o").arg(&binary).arg("-L").arg(library).args(["-lamt", "-lpthread"]))?;
     Ok(binary)
 }
 
-/// A program that finds the library.
-pub(crate) fn linked(binary: &Path) -> Command {
-    let mut command = program(binary, &[]);
-    command.env("LD_LIBRARY_PATH", target("debug/deps"));
-    command
+/// The programs of a folder, by their extension.
+pub(crate) fn sources(folder: &str, extension: &str) -> Result<Vec<PathBuf>> {
+    sources_in(&root().join(folder), extension)
 }
 
-pub(crate) fn sources(folder: &str) -> Result<Vec<PathBuf>> {
+/// The same of a folder anywhere.
+pub(crate) fn sources_in(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(root().join(folder)).with_context(|| folder.to_owned())? {
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "c") {
+        if path.extension().is_some_and(|found| found == extension) {
             files.push(path);
         }
     }

@@ -3,6 +3,7 @@
 
 mod abi;
 mod bench;
+mod dist;
 mod dotnet;
 mod errors_page;
 mod examples;
@@ -22,6 +23,7 @@ mod virtual_machines;
 mod windows;
 
 use clap::{Parser, Subcommand};
+use dist::Build;
 use std::process::ExitCode;
 
 /// Developer tasks of the AMT provisioning workspace
@@ -74,6 +76,15 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Build, pack and try out what is released: C library, command line, wheel, .NET and PowerShell packages
+    ///
+    /// Everything ends in target/dist-packages, with checksums and a bill of materials; then each package is unpacked elsewhere and the
+    /// examples are run from there, on virtual machines. Takes long: all is built again, for size.
+    Dist {
+        /// Pack what the tests built instead, as they do themselves
+        #[arg(long)]
+        development: bool,
+    },
     /// Run the benchmarks
     Bench {
         /// Provision this many virtual machines instead, and measure server and simulator
@@ -83,6 +94,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+}
+
+/// A task that makes checks of its own.
+fn all(count: stages::Count) -> anyhow::Result<()> {
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed == 0 { Ok(()) } else { anyhow::bail!("{} of its checks failed", count.failed) }
 }
 
 fn main() -> ExitCode {
@@ -97,6 +114,7 @@ fn main() -> ExitCode {
         Task::CheckErrors { bless } => errors_page::check(bless),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Kill { kills, seed } => kill::run(kills, seed),
+        Task::Dist { development } => dist::run_all(if development { Build::Development } else { Build::Release }).and_then(all),
         Task::Bench { fleet: Some(machines), .. } => fleet_bench::run(machines),
         Task::Bench { arguments, .. } => bench::run(&arguments),
     };

@@ -160,10 +160,21 @@ pub(crate) fn build_amt(features: &[&str]) -> Result<PathBuf> {
     Ok(target("debug/amt"))
 }
 
-/// Builds the C library in the development profile; returns the folder it is in.
+/// Builds the C library in the development profile; returns a folder with it, and with the names that linkers and programs look for.
 pub(crate) fn build_library() -> Result<PathBuf> {
     build(&["--test", LIBRARY_TEST])?;
-    Ok(target("debug/deps"))
+    let folder = target("library");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    for name in ["libamt_ffi.so", "libamt_ffi.a"] {
+        std::fs::copy(target("debug/deps").join(name), folder.join(name)).with_context(|| name.to_owned())?;
+    }
+    for name in ["libamt.so", "libamt.so.1"] {
+        std::os::unix::fs::symlink("libamt_ffi.so", folder.join(name))?;
+    }
+    Ok(folder)
 }
 
 /// A small test that links the C library.

@@ -12,16 +12,8 @@ const LEAST: &str = "2.0";
 /// Builds the wheel, installs it; checks types, stubs and the examples in the documentation, runs pytest and the benchmark.
 pub(crate) fn check() -> Result<Count> {
     let amt = build_amt(&[])?;
-    let environment = environment()?;
-    let wheels = target("wheels");
-    if wheels.exists() {
-        std::fs::remove_dir_all(&wheels)?;
-    }
-    let mut build = program(environment.join("bin/maturin"), &["build", "--quiet", "--profile", "dev", "--out"]);
-    build.arg(&wheels).args(["--manifest-path", "amt-py/Cargo.toml"]).env("CARGO_TARGET_DIR", target(""));
-    run(&mut build)?;
-    let wheel = std::fs::read_dir(&wheels)?.next().context("maturin made no wheel")??.path();
-    let python = environment.join("bin/python");
+    let wheel = wheel()?;
+    let python = environment()?.join("bin/python");
     run(program(&python, &["-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"]).arg(wheel))?;
 
     let mut count = Count::one(hides_openssl()?);
@@ -47,6 +39,18 @@ pub(crate) fn check() -> Result<Count> {
     Ok(count)
 }
 
+/// Builds the wheel in the development profile.
+pub(crate) fn wheel() -> Result<PathBuf> {
+    let wheels = target("wheels");
+    if wheels.exists() {
+        std::fs::remove_dir_all(&wheels)?;
+    }
+    let mut build = program(environment()?.join("bin/maturin"), &["build", "--quiet", "--profile", "dev", "--out"]);
+    build.arg(&wheels).args(["--manifest-path", "amt-py/Cargo.toml"]).env("CARGO_TARGET_DIR", target(""));
+    run(&mut build)?;
+    Ok(std::fs::read_dir(&wheels)?.next().context("maturin made no wheel")??.path())
+}
+
 /// Arguments of Python: types of the package, of its stubs against the extension, of tests and examples; speed.
 const CHECKS: &[&[&str]] = &[
     &["-m", "mypy", "--strict", "--package", "amtpy"],
@@ -70,7 +74,7 @@ fn hides_openssl() -> Result<bool> {
 }
 
 /// The virtual environment with the tools, made on first use.
-fn environment() -> Result<PathBuf> {
+pub(crate) fn environment() -> Result<PathBuf> {
     need("python3", "python3-venv")?;
     let folder = target("venv");
     if !folder.join("bin/pip").is_file() {
@@ -81,7 +85,7 @@ fn environment() -> Result<PathBuf> {
 }
 
 /// `3 failed, 12 passed, 1 skipped in 4.56s`; errors count as failures.
-fn pytest_summary(line: &str) -> Count {
+pub(crate) fn pytest_summary(line: &str) -> Count {
     // What took more than a minute is told twice: `in 128.00s (0:02:08)`.
     let line = line.trim_matches(['=', ' ']).split(" (").next().unwrap_or("");
     if !line.contains(" in ") || !line.ends_with('s') {

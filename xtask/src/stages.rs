@@ -2,7 +2,7 @@
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
 use crate::{
-    abi, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines, windows,
+    abi, dist, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines, windows,
 };
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -53,6 +53,11 @@ const STAGES: &[Stage] = &[
         run: dotnet::check,
     },
     Stage { name: "python", what: "the wheel, tested from Python", run: python::check },
+    Stage {
+        name: "dist",
+        what: "packages of all this, unpacked elsewhere, and the examples from there",
+        run: || dist::run_all(dist::Build::Development),
+    },
     Stage {
         name: "demo",
         what: "virtual machines from hello to verified, of one family and of all",

@@ -7,23 +7,19 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const TARGET: &str = "x86_64-pc-windows-gnu";
+pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
 /// Nothing here has to be fast, and all of it is built beside the same for this system.
 const QUICK: &[&str] = &["profile.dev.package.\"*\".opt-level=0", "profile.dev.opt-level=0", "profile.dev.debug=false"];
-const COMPILER: &str = "x86_64-w64-mingw32-gcc";
+pub(crate) const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// What `amt info` says where there is no management engine interface, as under Wine.
 const ABSENT: u64 = 3001;
 
 /// Builds, then runs the program and the tests of the device under Wine.
 pub(crate) fn check() -> Result<Count> {
-    let libraries = read(&mut program("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
-    need_rustup("target", TARGET, Path::new(libraries.trim()).is_dir())?;
-    need(COMPILER, "gcc-mingw-w64-x86-64")?;
     need("wine", "wine")?;
-
     let mut count = Count::default();
     // Lints would have every dependency checked a second time; the compiler's own warnings cost nothing.
-    run(windows("build").args(["-p", "amt-cli", "--bin", "amt", "--no-default-features"]))?;
+    run(cross("build", true)?.args(["-p", "amt-cli", "--bin", "amt", "--no-default-features"]))?;
     count.add(Count::one(true));
 
     let folder = folder().join(TARGET).join("debug");
@@ -43,25 +39,29 @@ pub(crate) fn check() -> Result<Count> {
     Ok(count)
 }
 
-fn folder() -> PathBuf {
+/// Everything that is built for Windows.
+pub(crate) fn folder() -> PathBuf {
     target("windows")
 }
 
-/// `cargo` for Windows, in a target folder of its own.
-fn windows(task: &str) -> Command {
+/// `cargo` for Windows, in a target folder of its own; `quick` for what is only tested.
+pub(crate) fn cross(task: &str, quick: bool) -> Result<Command> {
+    let libraries = read(&mut program("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
+    need_rustup("target", TARGET, Path::new(libraries.trim()).is_dir())?;
+    need(COMPILER, "gcc-mingw-w64-x86-64")?;
     let mut command = cargo(&[task, "--quiet", "--target", TARGET, "--target-dir"]);
     command.arg(folder());
-    for setting in QUICK {
+    for setting in QUICK.iter().filter(|_| quick) {
         command.args(["--config", setting]);
     }
     command.args(["--config", &format!("target.{TARGET}.rustflags=[\"-Dwarnings\"]")]);
-    command
+    Ok(command)
 }
 
 /// Tests of the device and of the registry, on Windows' own calls as Wine has them.
 fn tests(which: &[&str]) -> Result<Count> {
     let mut count = Count::default();
-    let mut tests = windows("test");
+    let mut tests = cross("test", true)?;
     under_wine(tests.args(which).env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine"));
     let good = crate::process::watch(&mut tests, |line| count.add(test_result(line.trim_end())))?;
     if !good && count.failed == 0 || count == Count::default() {
@@ -72,8 +72,8 @@ fn tests(which: &[&str]) -> Result<Count> {
 
 /// `amt.exe info --json` fails as documented: with status 1 and one document on stderr.
 fn info(amt: &Path) -> Result<()> {
-    let mut command = program("wine", &[]);
-    under_wine(command.arg(amt).args(["info", "--json"]));
+    let mut command = wine(amt);
+    command.args(["info", "--json"]);
     println!("$ {}", show(&command));
     let Output { status, stdout, stderr } = command.output().context("cannot start wine")?;
     let stderr = String::from_utf8_lossy(&stderr);
@@ -95,6 +95,13 @@ fn info(amt: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A program for Windows.
+pub(crate) fn wine(binary: &Path) -> Command {
+    let mut command = program("wine", &[]);
+    under_wine(command.arg(binary));
+    command
+}
+
 /// Wine with a folder of its own, silent and without what it would download.
 fn under_wine(command: &mut Command) {
     command
@@ -104,7 +111,7 @@ fn under_wine(command: &mut Command) {
 }
 
 /// What Wine before 9 lacks of Windows, for tests only.
-fn random_numbers(place: &Path) -> Result<()> {
+pub(crate) fn random_numbers(place: &Path) -> Result<()> {
     let mut compile = program(COMPILER, &["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-s", "-o"]);
     compile.arg(place.join("bcryptprimitives.dll"));
     run(compile.arg(root().join("tests/windows/bcryptprimitives.c")).arg("-ladvapi32"))

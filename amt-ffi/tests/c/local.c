@@ -202,8 +202,14 @@ static void *ask_for_ever(void *local)
     static amt_status status;
     amt_document *document;
     do {
+        amt_error *err = NULL;
         document = NULL;
-        status = amt_local_status(local, &document, NULL);
+        status = amt_local_status(local, &document, &err);
+        if (status != AMT_OK && status != AMT_E_CANCELLED) {
+            fprintf(stderr, "the status failed with %u\n", (unsigned)status);
+            check_show(err);
+        }
+        CHECK(amt_error_free(err) == AMT_OK);
         CHECK(amt_document_free(document) == AMT_OK);
     } while (status == AMT_OK || status == AMT_E_BUSY);
     return &status;

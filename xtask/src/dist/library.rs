@@ -1,0 +1,120 @@
+//! The C library and the command line for Linux: `bin`, `include`, `lib`, pkg-config and CMake.
+
+use super::{Build, VERSION, abi, fresh, nm, put, put_all, put_documents, put_filled, symbols, tarball};
+use crate::process::{build_amt, build_library, cargo, program, root, run, target};
+use anyhow::{Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// With or without OpenSSL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Variant {
+    Legacy,
+    Pure,
+}
+
+/// Builds the shared and the static library; returns their folder.
+pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
+    if build == Build::Development {
+        return build_library();
+    }
+    let mut command = cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-ffi"]);
+    if variant == Variant::Pure {
+        let folder = target("pure");
+        run(command.arg("--target-dir").arg(&folder))?;
+        return Ok(folder.join("dist"));
+    }
+    run(command.args(["--features", "legacy-tls"]))?;
+    Ok(target("dist"))
+}
+
+/// Builds the command line.
+pub(super) fn amt(build: Build) -> Result<PathBuf> {
+    if build == Build::Development {
+        return build_amt(&[]);
+    }
+    run(&mut cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]))?;
+    Ok(target("dist/amt"))
+}
+
+/// Packs what is in `folder` for systems called `system`.
+pub(super) fn pack(folder: &Path, amt: Option<&Path>, bom: &Path, out: &Path, system: &str) -> Result<PathBuf> {
+    let package = out.join(format!("amt-{VERSION}-{system}"));
+    let lib = package.join("lib");
+    fresh(&lib)?;
+    if let Some(amt) = amt {
+        put(amt, &package.join("bin"))?;
+        run(program("strip", &[]).arg(package.join("bin/amt")))?;
+    }
+    put(&root().join("amt-ffi/include/amt.h"), &package.join("include"))?;
+
+    let abi = abi()?;
+    let shared = stripped(&folder.join("libamt_ffi.so"))?;
+    // As C libraries are installed: the file, the name programs ask for, the name linkers ask for.
+    let file = format!("libamt.so.{abi}.{VERSION}");
+    fs::copy(&shared, lib.join(&file))?;
+    std::os::unix::fs::symlink(&file, lib.join(format!("libamt.so.{abi}")))?;
+    std::os::unix::fs::symlink(format!("libamt.so.{abi}"), lib.join("libamt.so"))?;
+    check_shared(&lib.join(&file), abi)?;
+    static_library(&folder.join("libamt_ffi.a"), &lib.join("libamt.a"))?;
+
+    put_filled("amt-ffi/package/amt.pc", &lib.join("pkgconfig"))?;
+    let cmake = lib.join("cmake/Amt");
+    put_filled("amt-ffi/package/AmtConfig.cmake", &cmake)?;
+    put_filled("amt-ffi/package/AmtConfigVersion.cmake", &cmake)?;
+    let documents = package.join("share/doc/amt");
+    put_documents(&documents, bom)?;
+    put_all("docs", &documents.join("docs"))?;
+    for language in ["c", "cpp"] {
+        put_all(&format!("examples/{language}"), &documents.join("examples").join(language))?;
+    }
+    tarball(&package)
+}
+
+/// A copy without what only debuggers read.
+pub(super) fn stripped(library: &Path) -> Result<PathBuf> {
+    let copy = library.with_extension("stripped.so");
+    run(program("strip", &["--strip-unneeded", "-o"]).arg(&copy).arg(library))?;
+    Ok(copy)
+}
+
+/// It is asked for by its version, exports what is promised and nothing else, and needs nothing but the C library.
+fn check_shared(library: &Path, abi: u32) -> Result<()> {
+    let dynamic = crate::process::read(program("readelf", &["--dynamic", "--wide"]).arg(library))?;
+    let soname = format!("Library soname: [libamt.so.{abi}]");
+    if !dynamic.contains(&soname) {
+        bail!("{} has no {soname}", library.display());
+    }
+    let needed = dynamic.lines().filter_map(|line| line.split_once("Shared library: [")).map(|(_, name)| name.trim_end_matches(']'));
+    for name in needed {
+        if !["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2"].contains(&name) {
+            bail!("{} needs {name}", library.display());
+        }
+    }
+    let table = nm(&["-D", "--defined-only", "--format=just-symbols"], library)?;
+    let mut exported: Vec<&str> = table.lines().collect();
+    exported.sort_unstable();
+    if exported != symbols()?.lines().collect::<Vec<_>>() {
+        bail!("{} does not export what abi/symbols.txt lists", library.display());
+    }
+    Ok(())
+}
+
+/// One object in which only the interface is global: a program may have another OpenSSL, SQLite or Rust library beside it.
+fn static_library(archive: &Path, out: &Path) -> Result<()> {
+    let work = target("static-library");
+    fresh(&work)?;
+    let (object, keep) = (work.join("amt.o"), work.join("symbols"));
+    fs::write(&keep, symbols()?)?;
+    // Debug information is of no use without the sources, and most of the bytes.
+    run(program("ld", &["-r", "--strip-debug", "--whole-archive", "-o"]).arg(&object).arg(archive))?;
+    let mut option = std::ffi::OsString::from("--keep-global-symbols=");
+    option.push(&keep);
+    run(program("objcopy", &["--strip-unneeded"]).arg(option).arg(&object))?;
+    run(program("ar", &["rcsD"]).arg(out).arg(&object))?;
+    let globals = nm(&["--defined-only", "--extern-only", "--format=just-symbols"], &object)?;
+    match globals.lines().find(|name| !name.is_empty() && !name.starts_with("amt_")) {
+        Some(other) => bail!("{} shows {other}", out.display()),
+        None => Ok(()),
+    }
+}
