@@ -38,6 +38,6 @@ pub mod psk;
 pub mod record;
 pub mod setupbin;
 pub mod status;
-#[cfg(feature = "test-panic")]
+#[doc(hidden)]
 pub mod test_panic;
 pub mod version;

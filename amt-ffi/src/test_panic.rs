@@ -1,4 +1,4 @@
-//! A function that panics, for the tests of the guard.
+//! A function that panics, for the tests of the guard: `examples/panicking.rs` exports it, this library does not.
 
 use crate::error::amt_error;
 use crate::guard::guard;
@@ -10,10 +10,7 @@ use crate::status::amt_status;
 ///
 /// # Safety
 /// `hello` is null or a handle; `err` is null or writable.
-///
-/// cbindgen:ignore
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn amt_test_panic(hello: *const amt_hello, err: *mut *mut amt_error) -> amt_status {
+pub unsafe fn test_panic(hello: *const amt_hello, err: *mut *mut amt_error) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
         guard(err, || {

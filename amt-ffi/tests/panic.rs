@@ -1,4 +1,4 @@
-//! A panic seen from C: `cargo test -p amt-ffi --features test-panic`.
+//! A panic seen from C.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ fn a_panic_ends_the_call_and_not_the_program() {
         .arg(&binary)
         .arg("-L")
         .arg(&library)
-        .arg("-lamt_ffi")
+        .arg("-lpanicking")
         .output()
         .unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
@@ -26,9 +26,9 @@ fn a_panic_ends_the_call_and_not_the_program() {
     assert!(output.stdout.is_empty());
 }
 
-/// The folder of the shared library that was built with this test, and so with the feature.
+/// The folder of the library that `examples/panicking.rs` makes, built with this test.
 fn library() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
-    assert!(folder.join("libamt_ffi.so").is_file(), "no libamt_ffi.so in {}", folder.display());
+    let folder = std::env::current_exe().unwrap().parent().unwrap().with_file_name("examples");
+    assert!(folder.join("libpanicking.so").is_file(), "no libpanicking.so in {}", folder.display());
     folder
 }

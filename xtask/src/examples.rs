@@ -14,7 +14,8 @@ const HELLO: [u8; 27] = [
     1, 0, 3, 0, 0, 0, 0, 0, 0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
     0xff, 1, 1, 20,
 ];
-const TASKS: [&str; 5] = ["hello", "setupbin", "preflight", "provision", "wsman"];
+/// In the order in which they build on one another.
+pub(crate) const TASKS: [&str; 5] = ["hello", "setupbin", "preflight", "provision", "wsman"];
 
 /// Programs that take the arguments of `examples/c/README.md`.
 pub(crate) struct Programs<'a> {
@@ -60,7 +61,8 @@ pub(crate) fn five(amt: &Path, programs: Programs<'_>) -> Result<Count> {
         }
     }
     run(program(amt, &["setupbin", "lint"]).arg(file("setup.bin")))?;
-    let unrun = sources.iter().find(|source| !TASKS.iter().any(|task| source.file_stem().is_some_and(|stem| stem == *task)));
+    let unrun =
+        sources.iter().find(|source| !TASKS.iter().any(|task| source.file_stem().is_some_and(|stem| stem == *task)));
     if let Some(source) = unrun {
         bail!("nothing runs {}", source.display());
     }

@@ -58,7 +58,15 @@ fn compile(source: &Path, folder: &str, library: &Path) -> Result<PathBuf> {
     } else {
         program("cc", &["-std=c11"])
     };
-    compile.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-fsanitize=address,undefined", "-Iamt-ffi/include"]);
+    compile.args([
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-pedantic",
+        "-g",
+        "-fsanitize=address,undefined",
+        "-Iamt-ffi/include",
+    ]);
     run(compile.arg(source).arg("-o").arg(&binary).arg("-L").arg(library).args(["-lamt", "-lpthread"]))?;
     Ok(binary)
 }

@@ -114,7 +114,9 @@ fn main() -> ExitCode {
         Task::CheckErrors { bless } => errors_page::check(bless),
         Task::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Task::Kill { kills, seed } => kill::run(kills, seed),
-        Task::Dist { development } => dist::run_all(if development { Build::Development } else { Build::Release }).and_then(all),
+        Task::Dist { development } => {
+            dist::run_all(if development { Build::Development } else { Build::Release }).and_then(all)
+        }
         Task::Bench { fleet: Some(machines), .. } => fleet_bench::run(machines),
         Task::Bench { arguments, .. } => bench::run(&arguments),
     };

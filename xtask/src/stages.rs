@@ -2,7 +2,8 @@
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
 use crate::{
-    abi, dist, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines, windows,
+    abi, dist, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines,
+    windows,
 };
 use anyhow::{Result, bail};
 use std::process::ExitCode;

@@ -13,12 +13,16 @@ pub(super) enum Variant {
     Pure,
 }
 
+/// C code within is built for size too, and without the tables that only unwinding through it would need: no panic passes it.
+const CFLAGS: &str = "-Os -fno-asynchronous-unwind-tables -fno-unwind-tables";
+
 /// Builds the shared and the static library; returns their folder.
 pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
     if build == Build::Development {
         return build_library();
     }
     let mut command = cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-ffi"]);
+    command.env("CFLAGS", CFLAGS);
     if variant == Variant::Pure {
         let folder = target("pure");
         run(command.arg("--target-dir").arg(&folder))?;
@@ -85,9 +89,14 @@ fn check_shared(library: &Path, abi: u32) -> Result<()> {
     if !dynamic.contains(&soname) {
         bail!("{} has no {soname}", library.display());
     }
-    let needed = dynamic.lines().filter_map(|line| line.split_once("Shared library: [")).map(|(_, name)| name.trim_end_matches(']'));
+    let needed = dynamic
+        .lines()
+        .filter_map(|line| line.split_once("Shared library: ["))
+        .map(|(_, name)| name.trim_end_matches(']'));
     for name in needed {
-        if !["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2"].contains(&name) {
+        if !["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2"]
+            .contains(&name)
+        {
             bail!("{} needs {name}", library.display());
         }
     }

@@ -3,6 +3,7 @@
 mod library;
 mod managed;
 mod sbom;
+mod silent;
 mod try_it;
 mod wheel;
 mod windows;

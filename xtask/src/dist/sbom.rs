@@ -49,7 +49,9 @@ pub(super) fn write(out: &Path) -> Result<PathBuf> {
             component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
         }
         components.push(component);
-        components.extend(INSIDE.iter().filter(|(inside, ..)| *inside == name).map(|(_, title, purl)| carried(title, purl, &version)));
+        components.extend(
+            INSIDE.iter().filter(|(inside, ..)| *inside == name).map(|(_, title, purl)| carried(title, purl, &version)),
+        );
     }
     let bom = json!({
         "bomFormat": "CycloneDX",
@@ -70,7 +72,9 @@ fn carried(title: &str, purl: &str, version: &str) -> Value {
         Some((_, inner)) => {
             json!({"type": "library", "name": title, "version": inner, "purl": format!("{purl}@{inner}")})
         }
-        None => json!({"type": "library", "name": title, "description": format!("as carried by the crate of version {version}")}),
+        None => {
+            json!({"type": "library", "name": title, "description": format!("as carried by the crate of version {version}")})
+        }
     }
 }
 

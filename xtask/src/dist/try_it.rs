@@ -1,8 +1,9 @@
 //! Packages unpacked where nothing of the workspace is, and the examples from there.
 
+use super::silent::Watch;
 use super::{fresh, split};
 use crate::dotnet;
-use crate::examples::{Programs, five};
+use crate::examples::{Programs, TASKS, five};
 use crate::interop::sources_in;
 use crate::process::{need, program, read, root, run, target, watch};
 use crate::python;
@@ -26,14 +27,31 @@ pub(super) fn linux(package: &Path) -> Result<Count> {
         let mut command = program("pkg-config", &["--cflags", "--libs"]);
         read(command.args(more).arg("amt").env("PKG_CONFIG_PATH", lib.join("pkgconfig")))
     };
+    let watch = Watch::new(&built)?;
     let c = |task: &str| {
         let binary = built.join(task);
         let mut compile = program("cc", &["-std=c11", "-O2", "-o"]);
         compile.arg(&binary).arg(examples.join("c").join(task).with_extension("c"));
-        run(compile.args(flags(&[])?.split_whitespace()))?;
-        Ok(finds(&binary, &lib))
+        let mut found = std::ffi::OsString::from("-Wl,-rpath,");
+        found.push(&lib);
+        run(compile.args(flags(&[])?.split_whitespace()).arg(found))?;
+        Ok(watch.program(task, &binary))
     };
-    let mut count = five(&amt, Programs { name: "c", sources: sources_in(&examples.join("c"), "c")?, address: "127.71.1.1", ready: &c })?;
+    let programs = Programs {
+        name: "package-c",
+        sources: sources_in(&examples.join("c"), "c")?,
+        address: "127.71.1.1",
+        ready: &c,
+    };
+    let mut count = five(&amt, programs)?;
+    let (work, certificates) = (target("examples/package-c"), root().join("testdata/provisioning"));
+    for task in TASKS {
+        let silent = watch.verdict(task, &[&lib, &work, &certificates]);
+        count.add(Count::one(silent.is_ok()));
+        if let Err(error) = silent {
+            println!("FAILED silence: {error:#}");
+        }
+    }
 
     // Without the shared library beside it: what runs has the static one inside.
     let binary = built.join("static");
@@ -51,7 +69,7 @@ pub(super) fn linux(package: &Path) -> Result<Count> {
     run(program("cmake", &["--build"]).arg(built.join("cpp")).args(["-j", "2"]).stdout(std::process::Stdio::null()))?;
     let cpp = |task: &str| Ok(finds(&built.join("cpp").join(task), &lib));
     let sources = sources_in(&examples.join("cpp"), "cpp")?;
-    count.add(five(&amt, Programs { name: "cpp", sources, address: "127.71.1.2", ready: &cpp })?);
+    count.add(five(&amt, Programs { name: "package-cpp", sources, address: "127.71.1.2", ready: &cpp })?);
     Ok(count)
 }
 
@@ -72,7 +90,8 @@ pub(super) fn windows(package: &Path, amt: &Path) -> Result<Count> {
     random_numbers(&bin)?;
     let compiled = |source: &Path| {
         let binary = bin.join(source.file_stem().context("a source without a name")?).with_extension("exe");
-        let mut compile = program(COMPILER, &["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-D__USE_MINGW_ANSI_STDIO=1", "-I"]);
+        let mut compile =
+            program(COMPILER, &["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-D__USE_MINGW_ANSI_STDIO=1", "-I"]);
         compile.arg(prefix.join("include")).arg("-o").arg(&binary).arg(source);
         run(compile.arg("-L").arg(prefix.join("lib")).arg("-lamt"))?;
         Ok(wine(&binary))

@@ -1,4 +1,4 @@
-/* A panic inside a call: the host lives, the handle can only be freed, nothing is printed. Needs the feature test-panic. */
+/* A panic inside a call: the host lives, the handle can only be freed, nothing is printed. Needs the library of examples/panicking.rs. */
 #include "../check.h"
 
 amt_status amt_test_panic(const amt_hello *hello, amt_error **err);
