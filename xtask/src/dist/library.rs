@@ -119,7 +119,9 @@ fn static_library(archive: &Path, out: &Path) -> Result<()> {
     run(program("ld", &["-r", "--strip-debug", "--whole-archive", "-o"]).arg(&object).arg(archive))?;
     let mut option = std::ffi::OsString::from("--keep-global-symbols=");
     option.push(&keep);
-    run(program("objcopy", &["--strip-unneeded"]).arg(option).arg(&object))?;
+    // Rust's own bitcode too: merged into one object, a linker with LLVM's plugin stumbles over it.
+    let mut objcopy = program("objcopy", &["--strip-unneeded", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
+    run(objcopy.arg(option).arg(&object))?;
     run(program("ar", &["rcsD"]).arg(out).arg(&object))?;
     let globals = nm(&["--defined-only", "--extern-only", "--format=just-symbols"], &object)?;
     match globals.lines().find(|name| !name.is_empty() && !name.starts_with("amt_")) {
