@@ -115,12 +115,13 @@ fn static_library(archive: &Path, out: &Path) -> Result<()> {
     fresh(&work)?;
     let (object, keep) = (work.join("amt.o"), work.join("symbols"));
     fs::write(&keep, symbols()?)?;
-    // Debug information is of no use without the sources, and most of the bytes.
-    run(program("ld", &["-r", "--strip-debug", "--whole-archive", "-o"]).arg(&object).arg(archive))?;
+    // Debug information is of no use without the sources, and most of the bytes. `-d`: common symbols get their place, to be made local.
+    run(program("ld", &["-r", "-d", "--strip-debug", "--whole-archive", "-o"]).arg(&object).arg(archive))?;
     let mut option = std::ffi::OsString::from("--keep-global-symbols=");
     option.push(&keep);
     // Rust's own bitcode too: merged into one object, a linker with LLVM's plugin stumbles over it.
-    let mut objcopy = program("objcopy", &["--strip-unneeded", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
+    let mut objcopy =
+        program("objcopy", &["--strip-unneeded", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
     run(objcopy.arg(option).arg(&object))?;
     run(program("ar", &["rcsD"]).arg(out).arg(&object))?;
     let globals = nm(&["--defined-only", "--extern-only", "--format=just-symbols"], &object)?;
