@@ -1,5 +1,6 @@
 // A machine from setup mode to admin control mode; Control-C stops it, and the next run goes on from the journal.
-// Provision.exe UUID ADDRESS PFX FOLDER, the password of the PFX in AMT_PFX_PASSWORD; journal and authority are files in FOLDER
+// Provision.exe UUID ADDRESS PFX FOLDER, the PFX's password in AMT_PFX_PASSWORD, the one that admin gets in AMT_PASSWORD (none: one is
+// generated); journal and authority are files in FOLDER
 using System;
 using System.IO;
 using System.Net;
@@ -11,6 +12,7 @@ internal static class ProvisionExample
     private static int Main(string[] arguments)
     {
         string password = Environment.GetEnvironmentVariable("AMT_PFX_PASSWORD");
+        string admin = Environment.GetEnvironmentVariable("AMT_PASSWORD");
         var stop = new CancellationTokenSource();
         Console.CancelKeyPress += delegate(object sender, ConsoleCancelEventArgs pressed)
         {
@@ -26,6 +28,7 @@ internal static class ProvisionExample
                 job.SetSuffix("example.com");
                 job.SetHostName("pc1");
                 job.SetDomainName("example.com");
+                job.SetAdminPassword(new NetworkCredential("", admin).SecurePassword);
                 job.SetJournalFile(Path.Combine(arguments[3], "journal.db"), Path.Combine(arguments[3], "journal.key"));
                 job.SetAuthorityFiles(Path.Combine(arguments[3], "ca.pem"), Path.Combine(arguments[3], "ca.key"));
                 using (Provisioning attempt = job.Start())

@@ -2,8 +2,10 @@
 
 use crate::errors_page::{Code, registry};
 use crate::process::{bless_or_compare, build_library, cargo, need, program, read, root, run, target};
-use anyhow::{Result, bail};
-use std::path::PathBuf;
+use crate::stages::Count;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Point releases of cbindgen differ in their output: the pin is part of the header.
 const CBINDGEN: &str = "0.29.4";
@@ -11,25 +13,79 @@ const REMEDY: &str = "cargo xtask check-abi --bless";
 
 /// Compares header, symbols and codes with what is committed, or writes them. Every difference is shown.
 pub(crate) fn check(bless: bool) -> Result<()> {
+    check_tree(&root(), bless)
+}
+
+/// The same for a stage of `test`, and that what was promised cannot be changed unnoticed: each of `CHANGES` must fail the check.
+pub(crate) fn check_and_change() -> Result<Count> {
+    check(false)?;
+    let mut count = Count::one(true);
+    for (path, committed, changed) in CHANGES {
+        let tree = target("changed");
+        for file in FILES {
+            let copy = tree.join(file);
+            fs::create_dir_all(copy.parent().context("a file without a folder")?)?;
+            fs::copy(root().join(file), copy)?;
+        }
+        let text = fs::read_to_string(tree.join(path))?;
+        if !text.contains(committed) {
+            bail!("{path} has no {committed:?}: change another line of it");
+        }
+        fs::write(tree.join(path), text.replacen(committed, changed, 1))?;
+        let noticed = check_tree(&tree, false).is_err_and(|error| format!("{error:#}").starts_with(path));
+        println!(
+            "{} {path}: {committed:?} as {changed:?}",
+            if noticed { "ok, noticed:" } else { "FAILED, not noticed:" }
+        );
+        count.add(Count::one(noticed));
+    }
+    Ok(count)
+}
+
+const FILES: [&str; 5] = [
+    "abi/codes.txt",
+    // Before the header, which is made from it.
+    "amt-ffi/src/codes.rs",
+    "amt-ffi/include/amt.h",
+    "abi/symbols.txt",
+    "bindings/dotnet/src/AmtCode.cs",
+];
+
+/// A code renumbered, a symbol gone, a parameter of another type.
+const CHANGES: [(&str, &str, &str); 3] = [
+    ("abi/codes.txt", "\n4001 ", "\n4009 "),
+    ("abi/symbols.txt", "amt_hello_parse\n", ""),
+    ("amt-ffi/include/amt.h", "uint32_t *retry", "uint16_t *retry"),
+];
+
+fn check_tree(tree: &Path, bless: bool) -> Result<()> {
     let registry = registry()?;
-    let codes = || Ok(registry.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect());
-    let constants = || Ok(constants(&registry));
-    // In this order: the header is made from the constants.
-    let enumeration = || Ok(enumeration(&registry));
-    let checks: [(&str, &dyn Fn() -> Result<String>); 5] = [
-        ("abi/codes.txt", &codes),
-        ("amt-ffi/src/codes.rs", &constants),
-        ("amt-ffi/include/amt.h", &header),
-        ("abi/symbols.txt", &symbols),
-        ("bindings/dotnet/src/AmtCode.cs", &enumeration),
-    ];
     let mut different = Vec::new();
-    for (path, text) in checks {
-        if let Err(error) = bless_or_compare(path, &text()?, bless, REMEDY) {
+    for path in FILES {
+        let text = match path {
+            "abi/codes.txt" => {
+                let text: String = registry.iter().map(|code| format!("{} {}\n", code.number, code.name)).collect();
+                append_only(&fs::read_to_string(tree.join(path)).unwrap_or_default(), &text)?;
+                text
+            }
+            "amt-ffi/src/codes.rs" => constants(&registry),
+            "amt-ffi/include/amt.h" => header()?,
+            "abi/symbols.txt" => symbols()?,
+            _ => enumeration(&registry),
+        };
+        if let Err(error) = bless_or_compare(tree, path, &text, bless, REMEDY) {
             different.push(format!("{error:#}"));
         }
     }
     if different.is_empty() { Ok(()) } else { bail!("{}", different.join("\n")) }
+}
+
+/// A code that was committed keeps its number and its name: not even `--bless` changes that.
+fn append_only(committed: &str, now: &str) -> Result<()> {
+    match committed.lines().find(|line| !now.lines().any(|other| other == *line)) {
+        Some(line) => bail!("abi/codes.txt: {line:?} was promised and may be neither renumbered, renamed nor removed"),
+        None => Ok(()),
+    }
 }
 
 /// The registry as constants of the C interface: cbindgen reads literals only.
@@ -115,6 +171,14 @@ mod tests {
             text.ends_with("        /// <summary>What to do: a &lt; b &amp; c.</summary>\n        AB = 7,\n    }\n}\n")
         );
         assert!(!text.contains("Ok"));
+    }
+
+    #[test]
+    fn codes_are_only_added() {
+        assert!(append_only("0 OK\n7 A\n", "0 OK\n6 NEW\n7 A\n").is_ok());
+        for now in ["0 OK\n8 A\n", "0 OK\n7 B\n", "0 OK\n"] {
+            assert!(append_only("0 OK\n7 A\n", now).is_err(), "{now}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `docs/errors.md`, written from the error registry.
 
-use crate::process::{bless_or_compare, build_amt, program, read};
+use crate::process::{bless_or_compare, build_amt, program, read, root};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ const FAMILIES: &[(u64, &str)] = &[
 
 /// Compares the page with the registry, or writes it.
 pub(crate) fn check(bless: bool) -> Result<()> {
-    bless_or_compare("docs/errors.md", &page(&registry()?), bless, "cargo xtask check-errors --bless")
+    bless_or_compare(&root(), "docs/errors.md", &page(&registry()?), bless, "cargo xtask check-errors --bless")
 }
 
 /// One row of the registry.

@@ -186,9 +186,9 @@ fn build(what: &[&str]) -> Result<()> {
     run(cargo(&["build", "--quiet", "--workspace", "--test", LIBRARY_TEST]).args(what))
 }
 
-/// Compares `text` with the committed file at `path`, or writes it. `remedy` is the command that writes it.
-pub(crate) fn bless_or_compare(path: &str, text: &str, bless: bool, remedy: &str) -> Result<()> {
-    let file = root().join(path);
+/// Compares `text` with the committed file at `path` of `tree`, or writes it. `remedy` is the command that writes it.
+pub(crate) fn bless_or_compare(tree: &Path, path: &str, text: &str, bless: bool, remedy: &str) -> Result<()> {
+    let file = tree.join(path);
     if bless {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;

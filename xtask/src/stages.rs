@@ -46,7 +46,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "pure", what: "the library without OpenSSL, and that it has none", run: pure },
     Stage { name: "windows", what: "library and command line for Windows, run under Wine", run: windows::check },
     Stage { name: "errors", what: "docs/errors.md is the registry", run: || single(errors_page::check(false)) },
-    Stage { name: "abi", what: "header, symbols and codes are the committed ones", run: || single(abi::check(false)) },
+    Stage {
+        name: "abi",
+        what: "header, symbols and codes are the committed ones, and a change of one is noticed",
+        run: abi::check_and_change,
+    },
     Stage { name: "c", what: "C programs and examples against the library", run: interop::c },
     Stage {
         name: "dotnet",

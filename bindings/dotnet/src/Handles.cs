@@ -87,4 +87,36 @@ namespace Amt
             return Native.amt_record_free(handle) == 0;
         }
     }
+
+    internal sealed class DocumentHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_document_free(handle) == 0;
+        }
+    }
+
+    internal sealed class PskHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_psk_free(handle) == 0;
+        }
+    }
+
+    internal sealed class SetupbinHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_setupbin_free(handle) == 0;
+        }
+    }
+
+    internal sealed class DeviceHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_device_free(handle) == 0;
+        }
+    }
 }

@@ -204,5 +204,74 @@ namespace Amt
         internal static extern uint amt_record_verified(RecordHandle record, out uint verified, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_record_free(IntPtr record);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_capabilities(byte[] version, UIntPtr versionLen, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_document_json(DocumentHandle document, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_document_free(IntPtr document);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_psk_parse(
+            byte[] pid, UIntPtr pidLen, byte[] pps, UIntPtr ppsLen, uint form, out PskHandle psk, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_psk_generate(byte[] pid, UIntPtr pidLen, out PskHandle psk, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_psk_pid(PskHandle psk, uint dashed, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_psk_pps(PskHandle psk, uint dashed, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_psk_free(IntPtr psk);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_parse(byte[] data, UIntPtr len, out SetupbinHandle setupbin, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_from_json(byte[] data, UIntPtr len, out SetupbinHandle setupbin, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_bytes(SetupbinHandle setupbin, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_json(SetupbinHandle setupbin, uint reveal, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_lint(byte[] data, UIntPtr len, out FindingsHandle findings, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_variables(out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_setupbin_free(IntPtr setupbin);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_new(
+            byte[] address, UIntPtr addressLen, ushort port, byte[] user, UIntPtr userLen, byte[] password, UIntPtr passwordLen,
+            out DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_trust_any(DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_trust_pin(DeviceHandle device, byte[] sha256, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_trust_roots(
+            DeviceHandle device, byte[] roots, UIntPtr rootsLen, byte[] name, UIntPtr nameLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_trust_plain(DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_get(
+            DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] selectors, UIntPtr selectorsLen,
+            out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_put(
+            DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] instance, UIntPtr instanceLen,
+            byte[] selectors, UIntPtr selectorsLen, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_invoke(
+            DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] method, UIntPtr methodLen,
+            byte[] arguments, UIntPtr argumentsLen, byte[] selectors, UIntPtr selectorsLen, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_enumerate(
+            DeviceHandle device, byte[] className, UIntPtr classNameLen, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_connection(DeviceHandle device, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_cancel(DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_free(IntPtr device);
     }
 }

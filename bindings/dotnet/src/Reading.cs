@@ -65,10 +65,28 @@ namespace Amt
             return Encoding.UTF8.GetString(handle.Bytes(function, index));
         }
 
+        // A document that was made for the caller, as text.
+        internal static string Json(this DocumentHandle document)
+        {
+            using (document)
+            {
+                return document.Text(Native.amt_document_json);
+            }
+        }
+
         // The buffer in between is zeroed.
         internal static SecureString Secret<T>(this T handle, ItemOf<T> function, int index) where T : NativeHandle
         {
-            byte[] bytes = handle.Bytes(function, index);
+            return Secret(handle.Bytes(function, index));
+        }
+
+        internal static SecureString Secret<T>(this T handle, DataOf<T> function) where T : NativeHandle
+        {
+            return Secret(handle.Bytes(function));
+        }
+
+        private static SecureString Secret(byte[] bytes)
+        {
             char[] chars = Encoding.UTF8.GetChars(bytes);
             Array.Clear(bytes, 0, bytes.Length);
             var secret = new SecureString();

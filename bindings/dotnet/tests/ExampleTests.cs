@@ -1,6 +1,7 @@
 using System;
 using System.Diagnostics;
 using System.IO;
+using System.Linq;
 using Amt;
 
 namespace AmtTests
@@ -27,14 +28,26 @@ namespace AmtTests
                     Check.True(Run("Preflight.exe", 0, pfx, "example.com").Contains("fits"), "it fits");
                     Check.True(Run("Preflight.exe", 1, pfx, "other.org").Contains("CN-SUFFIX"), "it does not fit");
                 });
-                Program.Test("example: provision", delegate
+                using (var machine = new VirtualMachine("127.75.0.1"))
                 {
-                    using (var machine = new VirtualMachine("127.75.0.1"))
+                    Program.Test("example: provision", delegate
                     {
                         string output = Run("Provision.exe", 0, machine.Uuid.ToString(), machine.Address.ToString(), pfx, folder);
                         Check.True(output.Contains("admin control mode"), output);
                         Check.True(machine.Says("\"control_mode\":\"admin\""), "the firmware says so too");
-                    }
+                    });
+                    Program.Test("example: wsman", delegate
+                    {
+                        string authority = Path.Combine(folder, "ca.pem");
+                        string output = Run("Wsman.exe", 0, machine.Address.ToString(), authority, "pc1.example.com");
+                        Check.True(output.Contains("\"PingResponseEnabled\":\"false\""), output);
+                    });
+                }
+                Program.Test("example: setup.bin", delegate
+                {
+                    string file = Path.Combine(folder, "setup.bin");
+                    Check.True(Run("SetupBin.exe", 0, file).Contains("bytes, PID "), "it names the PID");
+                    Check.True(SetupBin.Lint(File.ReadAllBytes(file)).All(finding => finding.Severity < Severity.Error), "no error in it");
                 });
             }
             finally
@@ -52,6 +65,7 @@ namespace AmtTests
                 RedirectStandardOutput = true,
             };
             start.EnvironmentVariables["AMT_PFX_PASSWORD"] = "Provision.1";
+            start.EnvironmentVariables["AMT_PASSWORD"] = "Password.1";
             using (Process process = Process.Start(start))
             {
                 string output = process.StandardOutput.ReadToEnd();

@@ -53,6 +53,20 @@ namespace AmtTests
             return job;
         }
 
+        // A machine set up with this password, by the authority whose files are in the folder.
+        internal static void Provisioned(VirtualMachine machine, string folder, string password)
+        {
+            using (Job job = JobFor(machine, folder))
+            {
+                job.SetAdminPassword(Secrets.From(password));
+                job.SetJournalFile(Path.Combine(folder, "machine.db"), Path.Combine(folder, "machine.key"));
+                using (Provisioning attempt = job.Start())
+                {
+                    attempt.Run(new ProvisioningHost());
+                }
+            }
+        }
+
         private static byte[] Broken(VirtualMachine machine, string folder)
         {
             using (Job job = JobFor(machine, folder))
