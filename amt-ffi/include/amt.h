@@ -752,6 +752,11 @@
 #define AMT_VERSION_NUMBER 256
 
 /**
+ * What one connection brought: a hello, or bytes that are none. It never changes: its functions may run beside each other.
+ */
+typedef struct amt_arrival amt_arrival;
+
+/**
  * What a PFX or PEM file holds, usable or not. It never changes: its functions may run beside each other.
  */
 typedef struct amt_certificate amt_certificate;
@@ -790,6 +795,11 @@ typedef struct amt_hello amt_hello;
  * A machine to be provisioned. One call at a time; it may be used for several attempts.
  */
 typedef struct amt_job amt_job;
+
+/**
+ * Open ports that await hellos. One call at a time, except `amt_listener_cancel`, which any thread may call at any time.
+ */
+typedef struct amt_listener amt_listener;
 
 /**
  * The way to the firmware. One call at a time, except `amt_local_cancel`, which any thread may call at any time.
@@ -1685,6 +1695,123 @@ amt_status amt_job_set_record(amt_job *job,
  * `job` is null or a handle, not used again.
  */
 amt_status amt_job_free(amt_job *job);
+
+/**
+ * Opens ports and awaits hellos at them, into `*out`; free it with `amt_listener_free`. `addresses` is a list such as
+ * `0.0.0.0:9971,[::1]:9971`, empty for `[::]:9971`; `[::]` also takes IPv4, and port 0 lets the system choose.
+ *
+ * Nothing that arrives is authenticated: anybody may say hello. One address may have 64 connections at a time, and one on which nothing comes
+ * for 10 seconds is dropped. Fails with `AMT_E_PARSE_TEXT` for what is no address, with `AMT_E_LISTEN` for a port that cannot be opened.
+ *
+ * # Safety
+ * `addresses` is null or readable for `addresses_len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_listener_new(const char *addresses,
+                            size_t addresses_len,
+                            amt_listener **out,
+                            amt_error **err);
+
+/**
+ * Where it listens, with the port that was chosen where 0 was asked for, as `amt_listener_new` takes it. Valid until `listener` is freed.
+ *
+ * # Safety
+ * `listener` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_listener_addresses(const amt_listener *listener,
+                                  const char **data,
+                                  size_t *len,
+                                  amt_error **err);
+
+/**
+ * Waits for at most `timeout_ms` and brings what arrived into `*arrival`, to be freed with `amt_arrival_free`; null if nothing did. All work is
+ * done inside these calls: between them machines wait in the system's queue, so call again without much delay.
+ *
+ * # Safety
+ * `listener` is null or a handle; `arrival` is null or writable; `err` is null or writable.
+ */
+amt_status amt_listener_next(amt_listener *listener,
+                             uint32_t timeout_ms,
+                             amt_arrival **arrival,
+                             amt_error **err);
+
+/**
+ * Ends the call that is under way in another thread, and every later one, with `AMT_E_CANCELLED`. The ports stay open until the listener is
+ * freed.
+ *
+ * # Safety
+ * `listener` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_listener_cancel(const amt_listener *listener,
+                               amt_error **err);
+
+/**
+ * Closes the ports and frees `listener`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed.
+ *
+ * # Safety
+ * `listener` is null or a handle, not used again.
+ */
+amt_status amt_listener_free(amt_listener *listener);
+
+/**
+ * The IP address that it came from, to which a job connects back. Valid until `arrival` is freed.
+ *
+ * # Safety
+ * `arrival` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_arrival_address(const amt_arrival *arrival,
+                               const char **data,
+                               size_t *len,
+                               amt_error **err);
+
+/**
+ * The hello into `*hello`, to be freed with `amt_hello_free`; it does not need the arrival. Fails with the reason, such as
+ * `AMT_E_DECODE_INVALID`, where the bytes are none: this is no failure of the listener, which goes on.
+ *
+ * # Safety
+ * `arrival` is null or a handle; `hello` is null or writable; `err` is null or writable.
+ */
+amt_status amt_arrival_hello(const amt_arrival *arrival,
+                             amt_hello **hello,
+                             amt_error **err);
+
+/**
+ * The bytes as received, at most as many as a hello can have. Valid until `arrival` is freed.
+ *
+ * # Safety
+ * `arrival` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_arrival_bytes(const amt_arrival *arrival,
+                             const uint8_t **data,
+                             size_t *len,
+                             amt_error **err);
+
+/**
+ * How many hellos of this machine arrived within a minute before it.
+ *
+ * # Safety
+ * `arrival` is null or a handle; `repeat` is null or writable; `err` is null or writable.
+ */
+amt_status amt_arrival_repeat(const amt_arrival *arrival,
+                              uint32_t *repeat,
+                              amt_error **err);
+
+/**
+ * When it was complete, in milliseconds since 1970.
+ *
+ * # Safety
+ * `arrival` is null or a handle; `unix_ms` is null or writable; `err` is null or writable.
+ */
+amt_status amt_arrival_received(const amt_arrival *arrival,
+                                uint64_t *unix_ms,
+                                amt_error **err);
+
+/**
+ * Frees `arrival`. Null does nothing.
+ *
+ * # Safety
+ * `arrival` is null or a handle, not used again.
+ */
+amt_status amt_arrival_free(amt_arrival *arrival);
 
 /**
  * Makes a way to the firmware of this machine into `*out`; free it with `amt_local_free`. Needs root or administrator once it is used.

@@ -22,6 +22,11 @@ impl Object for amt_hello {
 }
 
 impl amt_hello {
+    pub(crate) fn new(hello: Hello) -> Self {
+        let (uuid, encoded) = (hello.id.to_string(), hello.encode());
+        Self { hello, uuid, encoded }
+    }
+
     pub(crate) fn hello(&self) -> &Hello {
         &self.hello
     }
@@ -49,9 +54,7 @@ pub unsafe extern "C" fn amt_hello_parse(
     unsafe {
         guard(err, || {
             let out = Out::handle("out", out)?;
-            let hello = Hello::decode(argument::bytes("data", data, len)?)?;
-            let (uuid, encoded) = (hello.id.to_string(), hello.encode());
-            out.give(amt_hello { hello, uuid, encoded });
+            out.give(amt_hello::new(Hello::decode(argument::bytes("data", data, len)?)?));
             Ok(())
         })
     }

@@ -32,6 +32,7 @@ mod guard;
 mod handle;
 pub mod hello;
 pub mod job;
+pub mod listener;
 pub mod local;
 pub mod provision;
 pub mod psk;

@@ -1,11 +1,13 @@
 //! For callers without an event loop: provisioning as a conversation of calls that each wait at most as long as they are told, and
-//! [`Session`] for calls to one machine.
+//! [`Session`] for calls to one machine, [`Listener`] for hellos.
 //!
 //! Everything runs on a runtime of the object, on the calling thread and only inside a call: no thread is started, nothing happens
 //! between two calls. This is what C and Python use.
 
+mod listener;
 mod session;
 
+pub use listener::Listener;
 pub use session::Session;
 
 use crate::{Host, Job, provision};
