@@ -119,4 +119,20 @@ namespace Amt
             return Native.amt_device_free(handle) == 0;
         }
     }
+
+    internal sealed class ListenerHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_listener_free(handle) == 0;
+        }
+    }
+
+    internal sealed class ArrivalHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_arrival_free(handle) == 0;
+        }
+    }
 }

@@ -42,7 +42,7 @@ namespace Amt
     {
         private readonly HelloHandle handle;
 
-        private Hello(HelloHandle handle)
+        internal Hello(HelloHandle handle)
         {
             this.handle = handle;
         }

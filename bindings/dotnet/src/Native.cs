@@ -273,5 +273,30 @@ namespace Amt
         internal static extern uint amt_device_cancel(DeviceHandle device, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_free(IntPtr device);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_listener_new(byte[] addresses, UIntPtr addressesLen, out ListenerHandle listener, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_listener_addresses(ListenerHandle listener, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_listener_next(
+            ListenerHandle listener, uint timeoutMs, out ArrivalHandle arrival, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_listener_cancel(ListenerHandle listener, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_listener_free(IntPtr listener);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_address(ArrivalHandle arrival, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_hello(ArrivalHandle arrival, out HelloHandle hello, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_bytes(ArrivalHandle arrival, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_repeat(ArrivalHandle arrival, out uint repeat, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_received(ArrivalHandle arrival, out ulong unixMs, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_arrival_free(IntPtr arrival);
     }
 }

@@ -79,6 +79,7 @@ namespace AmtTests
             {
                 DeclarationTests.All();
                 HelloTests.All();
+                ListenerTests.All();
                 PreflightTests.All();
                 SetupBinTests.All();
                 MisuseTests.All();

@@ -4,19 +4,28 @@
     GUID = '5f0c1c56-9b0e-4d0b-8f0d-6a3f3f3c7a11'
     Author = 'The amt authors'
     Copyright = 'Apache-2.0 OR MIT'
-    Description = 'Provisions Intel AMT / vPro machines: decodes hellos, checks provisioning certificates, takes machines to admin control mode.'
+    Description = 'Provisions Intel AMT / vPro machines: decodes hellos, checks provisioning certificates, takes machines to admin control mode, reads and changes them; writes setup.bin files.'
     PowerShellVersion = '5.1'
     CompatiblePSEditions = @('Desktop', 'Core')
     ProcessorArchitecture = 'Amd64'
     # A release puts Amt.dll and the C library (amt-1.dll, libamt-1.so) into lib.
     RequiredAssemblies = @('lib/Amt.dll')
     FunctionsToExport = @(
+        'Connect-AmtMachine'
         'ConvertFrom-AmtHello'
         'ConvertFrom-AmtRecord'
+        'Get-AmtCapability'
+        'Get-AmtInstance'
         'Get-AmtLibrary'
         'Import-AmtCertificate'
         'Initialize-AmtMachine'
+        'Invoke-AmtMethod'
+        'New-AmtPsk'
+        'New-AmtSetupFile'
+        'Receive-AmtHello'
+        'Set-AmtInstance'
         'Test-AmtCertificate'
+        'Test-AmtSetupFile'
     )
     CmdletsToExport = @()
     VariablesToExport = @()

@@ -1,6 +1,9 @@
 # Intel AMT machines from PowerShell 5.1 and 7. What is done is done by Amt.dll; here it gets parameters, pipeline and objects.
 Set-StrictMode -Version 2.0
 
+. (Join-Path $PSScriptRoot 'SetupFile.ps1')
+. (Join-Path $PSScriptRoot 'Wsman.ps1')
+
 # An error of the library as PowerShell shows errors: its code as identifier, its hint as recommended action.
 function New-AmtErrorRecord {
     param([System.Exception] $Exception, [object] $Target)
@@ -392,4 +395,70 @@ function ConvertFrom-AmtRecord {
     }
 }
 
-Export-ModuleMember -Function Get-AmtLibrary, ConvertFrom-AmtHello, Import-AmtCertificate, Test-AmtCertificate, Initialize-AmtMachine, ConvertFrom-AmtRecord
+function Receive-AmtHello {
+    <#
+    .SYNOPSIS
+    Waits for hellos of machines in setup mode.
+    .DESCRIPTION
+    Listens on port 9971, or another, until as many hellos have come, or the time is over. What is no hello is a warning. Nothing that
+    arrives is authenticated: anybody may say hello.
+    .PARAMETER Count
+    How many hellos to wait for.
+    .PARAMETER Timeout
+    Seconds to wait for each.
+    .PARAMETER Port
+    The port.
+    .EXAMPLE
+    Receive-AmtHello -Count 10 | Initialize-AmtMachine -Certificate $certificate -JournalPath amt.db -JournalKeyPath amt.key `
+        -AuthorityPath ca.pem -AuthorityKeyPath ca.key -Suffix example.com
+    .OUTPUTS
+    Objects with Uuid, Address, Kind, Repeat and Received.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [ValidateRange(1, 1000000)]
+        [int] $Count = 1,
+
+        [ValidateRange(1, 86400)]
+        [int] $Timeout = 600,
+
+        [ValidateRange(1, 65535)]
+        [int] $Port = 9971
+    )
+
+    $listener = $null
+    try {
+        $listener = New-Object Amt.HelloListener (New-Object System.Net.IPEndPoint ([System.Net.IPAddress]::Any), $Port)
+        $deadline = [datetime]::UtcNow.AddSeconds($Timeout)
+        $come = 0
+        while ($come -lt $Count -and [datetime]::UtcNow -lt $deadline) {
+            # Short turns: between them PowerShell sees Control-C.
+            $arrival = $listener.Next([timespan]::FromMilliseconds(500))
+            if ($null -eq $arrival) { continue }
+            if ($null -eq $arrival.Hello) {
+                Write-Warning "$($arrival.Address): $($arrival.Error.Message)"
+                continue
+            }
+            $come++
+            $deadline = [datetime]::UtcNow.AddSeconds($Timeout)
+            [pscustomobject]@{
+                PSTypeName = 'Amt.ArrivalInfo'
+                Uuid       = $arrival.Hello.Uuid
+                Address    = $arrival.Address
+                Kind       = $arrival.Hello.Kind
+                Repeat     = $arrival.Repeat
+                Received   = $arrival.Received
+            }
+            $arrival.Hello.Dispose()
+        }
+    }
+    catch {
+        $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Port))
+    }
+    finally {
+        if ($null -ne $listener) { $listener.Dispose() }
+    }
+}
+
+Export-ModuleMember -Function Connect-AmtMachine, ConvertFrom-AmtHello, ConvertFrom-AmtRecord, Get-AmtCapability, Get-AmtInstance, Get-AmtLibrary, Import-AmtCertificate, Initialize-AmtMachine, Invoke-AmtMethod, New-AmtPsk, New-AmtSetupFile, Receive-AmtHello, Set-AmtInstance, Test-AmtCertificate, Test-AmtSetupFile

@@ -12,10 +12,13 @@ from xml.etree import ElementTree
 MODULE = Path(__file__).parents[1] / "Amt"
 
 # Approved verbs (Get-Verb) that fit what this module does.
-VERBS = {"Add", "Clear", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import", "Initialize", "Invoke",
-         "New", "Read", "Remove", "Reset", "Resolve", "Set", "Start", "Stop", "Test", "Unregister", "Update", "Wait", "Write"}
-# These change a machine.
-CHANGING = {"Initialize", "Reset", "Set", "Update", "Remove", "Clear"}
+VERBS = {"Add", "Clear", "Connect", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import", "Initialize", "Invoke",
+         "New", "Read", "Receive", "Remove", "Reset", "Resolve", "Set", "Start", "Stop", "Test", "Unregister", "Update", "Wait", "Write"}
+# These change a machine, or make something.
+CHANGING = {"Initialize", "Invoke", "New", "Reset", "Set", "Update", "Remove", "Clear"}
+
+# Where a pipeline begins: these take nothing from another.
+SOURCES = {"New-AmtPsk", "Receive-AmtHello"}
 
 
 class Function:
@@ -40,6 +43,16 @@ def parameter_block(code):
     """What stands between `param(` and its closing parenthesis, on a line of its own."""
     block = re.search(r"^    param\((.*?)^    \)$", code, re.M | re.S)
     return block.group(1) if block else ""
+
+
+def module_text():
+    """The module with the files that it takes in, which have to be all that are there."""
+    module = (MODULE / "Amt.psm1").read_text()
+    taken = re.findall(r"^\. \(Join-Path \$PSScriptRoot '(\w+\.ps1)'\)$", module, re.M)
+    there = sorted(path.name for path in MODULE.glob("*.ps1"))
+    if taken != there:
+        sys.exit(f"Amt.psm1 takes in {taken}, there are {there}")
+    return module + "\n".join((MODULE / name).read_text() for name in taken)
 
 
 def functions(text):
@@ -94,7 +107,7 @@ def problems(manifest, module, members):
         need("parameters", function.code.count(" $") > 0 or not function.parameters, f"{name} has no parameters")
         need("parameters", "[CmdletBinding(" in function.code, f"{name} has no CmdletBinding")
         takes = "ValueFromPipeline" in function.code
-        need("parameters", takes or not function.parameters, f"{name} takes nothing from the pipeline")
+        need("parameters", takes or not function.parameters or name in SOURCES, f"{name} takes nothing from the pipeline")
         need("parameters", not takes or "    process {" in function.code, f"{name} takes input and has no process block")
         should = "SupportsShouldProcess = $true" in function.code and "$PSCmdlet.ShouldProcess(" in function.code
         need("parameters", should == (function.verb in CHANGING), f"{name}: -WhatIf where it changes something, only there")
@@ -144,7 +157,7 @@ CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "asse
 # Each of these changes must be noticed, by the check named: else the check is none.
 MISTAKES = (
     ("exports", "manifest", "'Get-AmtLibrary'", "'Get-AmtLibary'"),
-    ("exports", "module", "Export-ModuleMember -Function Get-AmtLibrary, ", "Export-ModuleMember -Function "),
+    ("exports", "module", "Export-ModuleMember -Function Connect-AmtMachine, ", "Export-ModuleMember -Function "),
     ("manifest", "manifest", "'5.1'", "'7.0'"),
     ("verbs", "module", "Initialize-AmtMachine", "Provision-AmtMachine"),
     ("help", "module", "    .PARAMETER Suffix\n", "    .PARAMETER Sufix\n"),
@@ -160,7 +173,7 @@ MISTAKES = (
 
 def main():
     members = [member.get("name") for member in ElementTree.parse(sys.argv[1]).iter("member")]
-    texts = {"manifest": (MODULE / "Amt.psd1").read_text(), "module": (MODULE / "Amt.psm1").read_text()}
+    texts = {"manifest": (MODULE / "Amt.psd1").read_text(), "module": module_text()}
     found = problems(texts["manifest"], texts["module"], members)
     failed = False
     for check in CHECKS:
