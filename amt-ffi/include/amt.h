@@ -762,6 +762,11 @@ typedef struct amt_arrival amt_arrival;
 typedef struct amt_certificate amt_certificate;
 
 /**
+ * Passwords of a machine, likeliest first within each kind. It never changes: its functions may run beside each other. Zeroed when it is freed.
+ */
+typedef struct amt_credentials amt_credentials;
+
+/**
  * A machine and a connection to it. One call at a time, except `amt_device_cancel`, which any thread may call at any time.
  */
 typedef struct amt_device amt_device;
@@ -785,6 +790,11 @@ typedef struct amt_event amt_event;
  * A list of findings, possibly empty. It never changes: its functions may run beside each other.
  */
 typedef struct amt_findings amt_findings;
+
+/**
+ * The database of a fleet. One call at a time. Several programs may use one database; one of them may be its setup server.
+ */
+typedef struct amt_fleet amt_fleet;
 
 /**
  * A decoded hello. It never changes: its functions may run beside each other.
@@ -820,6 +830,11 @@ typedef struct amt_psk amt_psk;
  * A journal record. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
  */
 typedef struct amt_record amt_record;
+
+/**
+ * A setup server, bound to its ports. One call at a time, except `amt_server_stop`, which any thread may call at any time.
+ */
+typedef struct amt_server amt_server;
 
 /**
  * A setup.bin. It never changes: its functions may run beside each other. Its secrets are zeroed when it is freed.
@@ -1383,6 +1398,187 @@ amt_status amt_findings_hint(const amt_findings *findings,
  * `findings` is null or a handle, not used again.
  */
 amt_status amt_findings_free(amt_findings *findings);
+
+/**
+ * Opens the database at a path, or makes it, into `*out`; free it with `amt_fleet_free`. `key_file` holds the key that seals its secrets,
+ * and is made together with a new database; empty: the database's path with `.key` after it. Starts threads, of SQLite's driver.
+ *
+ * Fails with `AMT_E_STORE` for what is no such database, or with what is wrong with the key.
+ *
+ * # Safety
+ * `database` and `key_file` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_fleet_open(const char *database,
+                          size_t database_len,
+                          const char *key_file,
+                          size_t key_file_len,
+                          amt_fleet **out,
+                          amt_error **err);
+
+/**
+ * The machines that fit the filter `conditions`, such as `verified and version >= 16` (empty: all), sorted by a field, `name` or, downwards,
+ * `-hello` (empty: as they became known), at most `limit` of them (0: all), as a JSON array into `*out`, to be freed with
+ * `amt_document_free`. Each is as in `amt fleet list --json`.
+ *
+ * Fails with `AMT_E_FILTER`, whose message points at the character.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `conditions` and `sort` are null or readable for their lengths; `out` is null or writable; `err` is null or
+ * writable.
+ */
+amt_status amt_fleet_machines(amt_fleet *fleet,
+                              const char *conditions,
+                              size_t conditions_len,
+                              const char *sort,
+                              size_t sort_len,
+                              uint32_t limit,
+                              amt_document **out,
+                              amt_error **err);
+
+/**
+ * One machine, as in `amt_fleet_machines`, into `*out`, to be freed with `amt_document_free`. Fails with `AMT_E_MACHINE_UNKNOWN`.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_fleet_machine(amt_fleet *fleet,
+                             const char *uuid,
+                             size_t uuid_len,
+                             amt_document **out,
+                             amt_error **err);
+
+/**
+ * What is said of a machine and by whom, the most trusted source of each key first, as a JSON array into `*out`, to be freed with
+ * `amt_document_free`.
+ *
+ * # Safety
+ * As for `amt_fleet_machine`.
+ */
+amt_status amt_fleet_facts(amt_fleet *fleet,
+                           const char *uuid,
+                           size_t uuid_len,
+                           amt_document **out,
+                           amt_error **err);
+
+/**
+ * The last `limit` lines of a machine's diary, oldest first, as a JSON array into `*out`, to be freed with `amt_document_free`.
+ *
+ * # Safety
+ * As for `amt_fleet_machine`.
+ */
+amt_status amt_fleet_diary(amt_fleet *fleet,
+                           const char *uuid,
+                           size_t uuid_len,
+                           uint32_t limit,
+                           amt_document **out,
+                           amt_error **err);
+
+/**
+ * Records what `source` (`operator`, `list`, …) says of a machine that is known: `facts` is a JSON object such as
+ * `{"fqdn": "pc1.example.com", "label": ["a", "b"]}`. Of every key named, what the same source said before ends. `changed` becomes 1 if
+ * anything is new.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid`, `source` and `facts` are null or readable for their lengths; `changed` is null or writable; `err` is
+ * null or writable.
+ */
+amt_status amt_fleet_report(amt_fleet *fleet,
+                            const char *uuid,
+                            size_t uuid_len,
+                            const char *source,
+                            size_t source_len,
+                            const char *facts,
+                            size_t facts_len,
+                            uint32_t *changed,
+                            amt_error **err);
+
+/**
+ * Lets a machine in, whatever the guard says; `by` tells the diary who decided that.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid` and `by` are null or readable for their lengths; `err` is null or writable.
+ */
+amt_status amt_fleet_release(amt_fleet *fleet,
+                             const char *uuid,
+                             size_t uuid_len,
+                             const char *by,
+                             size_t by_len,
+                             amt_error **err);
+
+/**
+ * The passwords that may open a machine into `*out`; free it with `amt_credentials_free`.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_fleet_credentials(amt_fleet *fleet,
+                                 const char *uuid,
+                                 size_t uuid_len,
+                                 amt_credentials **out,
+                                 amt_error **err);
+
+/**
+ * Frees `fleet`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed. Servers that it was given to do not
+ * need it any more.
+ *
+ * # Safety
+ * `fleet` is null or a handle, not used again.
+ */
+amt_status amt_fleet_free(amt_fleet *fleet);
+
+/**
+ * How many passwords there are.
+ *
+ * # Safety
+ * `credentials` is null or a handle; `count` is null or writable; `err` is null or writable.
+ */
+amt_status amt_credentials_count(const amt_credentials *credentials,
+                                 size_t *count,
+                                 amt_error **err);
+
+/**
+ * What the password at `index` opens: `admin`, the network administrator, or `mebx`, the setup menu. Valid until `credentials` is freed.
+ *
+ * # Safety
+ * `credentials` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_credentials_kind(const amt_credentials *credentials,
+                                size_t index,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * The account that the password at `index` belongs to. Valid until `credentials` is freed.
+ *
+ * # Safety
+ * As for `amt_credentials_kind`.
+ */
+amt_status amt_credentials_account(const amt_credentials *credentials,
+                                   size_t index,
+                                   const char **data,
+                                   size_t *len,
+                                   amt_error **err);
+
+/**
+ * The password at `index`, a secret. Valid until `credentials` is freed.
+ *
+ * # Safety
+ * As for `amt_credentials_kind`.
+ */
+amt_status amt_credentials_password(const amt_credentials *credentials,
+                                    size_t index,
+                                    const char **data,
+                                    size_t *len,
+                                    amt_error **err);
+
+/**
+ * Frees `credentials`. Null does nothing.
+ *
+ * # Safety
+ * `credentials` is null or a handle, not used again.
+ */
+amt_status amt_credentials_free(amt_credentials *credentials);
 
 /**
  * Decodes one whole hello into `*out`; free it with `amt_hello_free`. `data` is not kept.
@@ -2185,6 +2381,66 @@ amt_status amt_record_verified(const amt_record *record,
  * `record` is null or a handle, not used again.
  */
 amt_status amt_record_free(amt_record *record);
+
+/**
+ * Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
+ * The file's own `database` and `seal_key_file` are not used, and an `[intake]` is refused with `AMT_E_UNSUPPORTED`: `amt serve` and Python have it.
+ *
+ * Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `config` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_server_new(amt_fleet *fleet,
+                          const char *config,
+                          size_t config_len,
+                          amt_server **out,
+                          amt_error **err);
+
+/**
+ * Where hellos are awaited, as a list with commas, with the port that was chosen where 0 was asked for. Valid until `server` is freed.
+ *
+ * # Safety
+ * `server` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_server_addresses(const amt_server *server,
+                                const char **data,
+                                size_t *len,
+                                amt_error **err);
+
+/**
+ * Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
+ * `amt_document_free`; null if nothing did.
+ *
+ * All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
+ * `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is
+ * taken up by the next server on the database.
+ *
+ * # Safety
+ * `server` is null or a handle; `event` is null or writable; `err` is null or writable.
+ */
+amt_status amt_server_next(amt_server *server,
+                           uint32_t timeout_ms,
+                           amt_document **event,
+                           amt_error **err);
+
+/**
+ * Asks the server to end: `amt_server_next` then lets what runs come to an end, for ten seconds at most.
+ *
+ * # Safety
+ * `server` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_server_stop(const amt_server *server,
+                           amt_error **err);
+
+/**
+ * Closes the ports, cuts off what runs, and frees `server`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is
+ * freed.
+ *
+ * # Safety
+ * `server` is null or a handle, not used again.
+ */
+amt_status amt_server_free(amt_server *server);
 
 /**
  * Reads a file into `*out`, as far as it can be read; free it with `amt_setupbin_free`. `data` is not kept.

@@ -1,7 +1,7 @@
 //! Pointers of the caller: what comes in, and where results go.
 
 use crate::handle::{self, Object};
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, SystemId};
 use std::ffi::c_char;
 use std::net::IpAddr;
 use std::slice;
@@ -58,6 +58,15 @@ pub(crate) unsafe fn address(name: &'static str, data: *const c_char, len: usize
     let text = unsafe { text(name, data, len) }?;
     text.parse()
         .map_err(|_| Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("{name}: not an IP address: {text:?}")))
+}
+
+/// A machine's UUID, as text of the caller.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn uuid(data: *const c_char, len: usize) -> Result<SystemId, Failure> {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text("uuid", data, len) }?.parse()
 }
 
 /// The 32 bytes of a SHA-256.

@@ -28,6 +28,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod findings;
+pub mod fleet;
 mod guard;
 mod handle;
 pub mod hello;
@@ -37,6 +38,7 @@ pub mod local;
 pub mod provision;
 pub mod psk;
 pub mod record;
+pub mod server;
 pub mod setupbin;
 pub mod status;
 #[doc(hidden)]

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn amt_listener_new(
             let text = argument::optional_text("addresses", addresses, addresses_len)?.unwrap_or(EVERYWHERE);
             let addresses = text.split(',').map(|part| socket(part.trim())).collect::<Result<Vec<_>, _>>()?;
             let canceller = Canceller::default();
-            let listener = Listener::bind(&addresses, ListenerConfig::default())?.cancelled_by(canceller.clone());
+            let listener = Listener::bind(&addresses, ListenerConfig::default(), canceller.clone())?;
             let opened: Vec<String> = listener.addresses().iter().map(ToString::to_string).collect();
             out.give(amt_listener { addresses: opened.join(","), canceller, listener: Exclusive::new(listener) });
             Ok(())

@@ -1,12 +1,14 @@
 //! For callers without an event loop: provisioning as a conversation of calls that each wait at most as long as they are told, and
-//! [`Session`] for calls to one machine, [`Listener`] for hellos.
+//! [`Session`] for calls to one machine, [`Listener`] for hellos, [`EventLoop`] for anything else.
 //!
 //! Everything runs on a runtime of the object, on the calling thread and only inside a call: no thread is started, nothing happens
 //! between two calls. This is what C and Python use.
 
+mod event_loop;
 mod listener;
 mod session;
 
+pub use event_loop::EventLoop;
 pub use listener::Listener;
 pub use session::Session;
 

@@ -165,12 +165,16 @@ static void one_call_at_a_time_and_cancelled_from_outside(void)
     amt_listener *listener = listening(&port);
     pthread_t thread;
     void *status;
+    amt_status busy;
 
     CHECK(pthread_create(&thread, NULL, wait_for_ever, listener) == 0);
-    while (amt_listener_next(listener, 0, &arrival, NULL) != AMT_E_BUSY) {
+    while ((busy = amt_listener_next(listener, 0, &arrival, &err)) != AMT_E_BUSY) {
+        OK(busy);
         CHECK(arrival == NULL);
         usleep(1000);
     }
+    CHECK(amt_error_free(err) == AMT_OK);
+    err = NULL;
     CHECK(amt_listener_free(listener) == AMT_E_BUSY);
     OK(amt_listener_cancel(listener, &err));
     CHECK(pthread_join(thread, &status) == 0);

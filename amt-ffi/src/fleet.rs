@@ -1,0 +1,440 @@
+//! `amt_fleet`: the database of a fleet, and `amt_credentials`: the passwords of one of its machines.
+
+use crate::argument::{self, Out, OutSlice};
+use crate::document::amt_document;
+use crate::error::amt_error;
+use crate::guard::guard;
+use crate::handle::{self, Exclusive, Object};
+use crate::status::amt_status;
+use ::amt_fleet::{Credential, DiaryEntry, Fact, FactKey, FactSource, Filter, Fleet, Machine, ReleaseOrder, Report};
+use amt::blocking::{Canceller, EventLoop};
+use amt_core::{ErrorCode, Failure};
+use serde_json::Value;
+use std::ffi::c_char;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The database of a fleet. One call at a time. Several programs may use one database; one of them may be its setup server.
+pub struct amt_fleet(Exclusive<Arc<Open>>);
+
+impl Object for amt_fleet {
+    const TAG: u32 = 0x414d_5410;
+    const NAME: &'static str = "amt_fleet";
+}
+
+/// Passwords of a machine, likeliest first within each kind. It never changes: its functions may run beside each other. Zeroed when it is freed.
+pub struct amt_credentials(Vec<Credential>);
+
+impl Object for amt_credentials {
+    const TAG: u32 = 0x414d_5411;
+    const NAME: &'static str = "amt_credentials";
+}
+
+/// The database, and where its calls and its server wait. The last one that has it closes the files.
+pub(crate) struct Open {
+    /// Until it is dropped.
+    fleet: Option<Fleet>,
+    pub(crate) waiting: EventLoop,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(fleet) = self.fleet.take() {
+            // What was answered is durable: nothing can fail here that matters.
+            let _ = self.waiting.run(async move {
+                fleet.close().await;
+                Ok(())
+            });
+        }
+    }
+}
+
+impl Open {
+    pub(crate) fn fleet(&self) -> Result<&Fleet, Failure> {
+        self.fleet.as_ref().ok_or_else(|| Failure::new(ErrorCode::BAD_HANDLE, "call", "the database was closed"))
+    }
+}
+
+impl amt_fleet {
+    /// The database for a server.
+    pub(crate) fn share(&self) -> Result<Arc<Open>, Failure> {
+        Ok(Arc::clone(&*self.0.enter::<Self>()?))
+    }
+
+    /// Asks it, on the calling thread.
+    fn ask<T, F>(&self, question: impl FnOnce(Fleet) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let open = self.0.enter::<Self>()?;
+        let fleet = open.fleet()?.clone();
+        open.waiting.run(question(fleet))
+    }
+}
+
+/// Opens the database at a path, or makes it, into `*out`; free it with `amt_fleet_free`. `key_file` holds the key that seals its secrets,
+/// and is made together with a new database; empty: the database's path with `.key` after it. Starts threads, of SQLite's driver.
+///
+/// Fails with `AMT_E_STORE` for what is no such database, or with what is wrong with the key.
+///
+/// # Safety
+/// `database` and `key_file` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_open(
+    database: *const c_char,
+    database_len: usize,
+    key_file: *const c_char,
+    key_file_len: usize,
+    out: *mut *mut amt_fleet,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let Some(database) = argument::optional_text("database", database, database_len)? else {
+                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "database is empty"));
+            };
+            let database = PathBuf::from(database);
+            let key = argument::optional_text("key_file", key_file, key_file_len)?
+                .map_or_else(|| database.with_added_extension("key"), PathBuf::from);
+            let waiting = EventLoop::new(Canceller::default())?;
+            let fleet = Some(waiting.run(Fleet::open_with_key_file(database, key))?);
+            out.give(amt_fleet(Exclusive::new(Arc::new(Open { fleet, waiting }))));
+            Ok(())
+        })
+    }
+}
+
+/// The machines that fit the filter `conditions`, such as `verified and version >= 16` (empty: all), sorted by a field, `name` or, downwards,
+/// `-hello` (empty: as they became known), at most `limit` of them (0: all), as a JSON array into `*out`, to be freed with
+/// `amt_document_free`. Each is as in `amt fleet list --json`.
+///
+/// Fails with `AMT_E_FILTER`, whose message points at the character.
+///
+/// # Safety
+/// `fleet` is null or a handle; `conditions` and `sort` are null or readable for their lengths; `out` is null or writable; `err` is null or
+/// writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_machines(
+    fleet: *mut amt_fleet,
+    conditions: *const c_char,
+    conditions_len: usize,
+    sort: *const c_char,
+    sort_len: usize,
+    limit: u32,
+    out: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let filter = match argument::optional_text("conditions", conditions, conditions_len)? {
+                Some(text) => Filter::parse(text)?,
+                None => Filter::every(),
+            };
+            let sort = argument::optional_text("sort", sort, sort_len)?.map(str::parse).transpose()?;
+            let limit = (limit > 0).then_some(limit);
+            let fleet = handle::lease(fleet)?;
+            let machines = fleet.ask(|fleet| async move { fleet.select(&filter, sort, limit).await })?;
+            out.give(list(machines.iter().map(Machine::to_json)));
+            Ok(())
+        })
+    }
+}
+
+/// One machine, as in `amt_fleet_machines`, into `*out`, to be freed with `amt_document_free`. Fails with `AMT_E_MACHINE_UNKNOWN`.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_machine(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    out: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let machine = handle::lease(fleet)?.ask(|fleet| async move { fleet.machine(id).await })?;
+            out.give(amt_document::new(machine.to_json()));
+            Ok(())
+        })
+    }
+}
+
+/// What is said of a machine and by whom, the most trusted source of each key first, as a JSON array into `*out`, to be freed with
+/// `amt_document_free`.
+///
+/// # Safety
+/// As for `amt_fleet_machine`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_facts(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    out: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let facts = handle::lease(fleet)?.ask(|fleet| async move { fleet.facts(id).await })?;
+            out.give(list(facts.iter().map(Fact::to_json)));
+            Ok(())
+        })
+    }
+}
+
+/// The last `limit` lines of a machine's diary, oldest first, as a JSON array into `*out`, to be freed with `amt_document_free`.
+///
+/// # Safety
+/// As for `amt_fleet_machine`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_diary(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    limit: u32,
+    out: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let diary = handle::lease(fleet)?.ask(|fleet| async move { fleet.diary(id, limit).await })?;
+            out.give(list(diary.iter().map(DiaryEntry::to_json)));
+            Ok(())
+        })
+    }
+}
+
+/// Records what `source` (`operator`, `list`, …) says of a machine that is known: `facts` is a JSON object such as
+/// `{"fqdn": "pc1.example.com", "label": ["a", "b"]}`. Of every key named, what the same source said before ends. `changed` becomes 1 if
+/// anything is new.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid`, `source` and `facts` are null or readable for their lengths; `changed` is null or writable; `err` is
+/// null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_report(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    source: *const c_char,
+    source_len: usize,
+    facts: *const c_char,
+    facts_len: usize,
+    changed: *mut u32,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let changed = Out::new("changed", changed, 0)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let source =
+                word(FactSource::ALL, FactSource::name, "source", argument::text("source", source, source_len)?)?;
+            let report = said(Report::new(id, source), argument::text("facts", facts, facts_len)?)?;
+            let is_new = handle::lease(fleet)?.ask(|fleet| async move { fleet.report(report).await })?;
+            changed.set(is_new.into());
+            Ok(())
+        })
+    }
+}
+
+/// Lets a machine in, whatever the guard says; `by` tells the diary who decided that.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid` and `by` are null or readable for their lengths; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_release(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    by: *const c_char,
+    by_len: usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let id = argument::uuid(uuid, uuid_len)?;
+            let order = ReleaseOrder::by(argument::text("by", by, by_len)?);
+            handle::lease(fleet)?.ask(|fleet| async move { fleet.release(id, order).await })
+        })
+    }
+}
+
+/// The passwords that may open a machine into `*out`; free it with `amt_credentials_free`.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_credentials(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    out: *mut *mut amt_credentials,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let credentials = handle::lease(fleet)?.ask(|fleet| async move { fleet.credentials(id).await })?;
+            out.give(amt_credentials(credentials));
+            Ok(())
+        })
+    }
+}
+
+/// Frees `fleet`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed. Servers that it was given to do not
+/// need it any more.
+///
+/// # Safety
+/// `fleet` is null or a handle, not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_free(fleet: *mut amt_fleet) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { guard(std::ptr::null_mut(), || handle::free(fleet)) }
+}
+
+/// How many passwords there are.
+///
+/// # Safety
+/// `credentials` is null or a handle; `count` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_credentials_count(
+    credentials: *const amt_credentials,
+    count: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let count = Out::new("count", count, 0)?;
+            count.set(handle::lease(credentials)?.0.len());
+            Ok(())
+        })
+    }
+}
+
+/// What the password at `index` opens: `admin`, the network administrator, or `mebx`, the setup menu. Valid until `credentials` is freed.
+///
+/// # Safety
+/// `credentials` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_credentials_kind(
+    credentials: *const amt_credentials,
+    index: usize,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text(credentials, index, data, len, err, |credential| credential.kind.name()) }
+}
+
+/// The account that the password at `index` belongs to. Valid until `credentials` is freed.
+///
+/// # Safety
+/// As for `amt_credentials_kind`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_credentials_account(
+    credentials: *const amt_credentials,
+    index: usize,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text(credentials, index, data, len, err, |credential| &credential.account) }
+}
+
+/// The password at `index`, a secret. Valid until `credentials` is freed.
+///
+/// # Safety
+/// As for `amt_credentials_kind`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_credentials_password(
+    credentials: *const amt_credentials,
+    index: usize,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text(credentials, index, data, len, err, |credential| credential.password.expose()) }
+}
+
+/// Frees `credentials`. Null does nothing.
+///
+/// # Safety
+/// `credentials` is null or a handle, not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_credentials_free(credentials: *mut amt_credentials) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { guard(std::ptr::null_mut(), || handle::free(credentials)) }
+}
+
+/// # Safety
+/// As for the functions above.
+unsafe fn text(
+    credentials: *const amt_credentials,
+    index: usize,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+    part: impl FnOnce(&Credential) -> &str,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract of the functions above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = OutSlice::<c_char>::new(data, len)?;
+            let credentials = handle::lease(credentials)?;
+            out.lend(part(argument::element("credentials", &credentials.0, index)?));
+            Ok(())
+        })
+    }
+}
+
+fn list(items: impl Iterator<Item = Value>) -> amt_document {
+    amt_document::new(Value::Array(items.collect()))
+}
+
+/// Adds what a JSON object says to a report.
+fn said(report: Report, text: &str) -> Result<Report, Failure> {
+    let wrong = |why: String| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("facts: {why}"));
+    let facts: serde_json::Map<String, Value> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    facts.into_iter().try_fold(report, |report, (key, said)| {
+        let values = match said {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        let key = word(FactKey::ALL, FactKey::name, "key", &key)?;
+        values.into_iter().try_fold(report, |report, value| match value {
+            Value::String(value) => Ok(report.with(key, value)),
+            _ => Err(wrong(format!("{}: neither a text nor a list of texts", key.name()))),
+        })
+    })
+}
+
+/// One of a closed set of words.
+fn word<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, what: &str, given: &str) -> Result<T, Failure> {
+    all.iter().copied().find(|value| name(*value) == given).ok_or_else(|| {
+        let all: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+        let message = format!("{what}: {given:?} is none of {}", all.join(", "));
+        Failure::new(ErrorCode::PARSE_TEXT, "call", message)
+    })
+}

@@ -1,0 +1,201 @@
+//! `amt_server`: the setup server.
+
+use crate::argument::{self, Out, OutSlice};
+use crate::document::amt_document;
+use crate::error::amt_error;
+use crate::fleet::{Open, amt_fleet};
+use crate::guard::guard;
+use crate::handle::{self, Exclusive, Object};
+use crate::status::amt_status;
+use ::amt_fleet::config::Config;
+use ::amt_fleet::{Server, Subscription};
+use amt_core::{ErrorCode, Failure};
+use std::ffi::c_char;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// A setup server, bound to its ports. One call at a time, except `amt_server_stop`, which any thread may call at any time.
+pub struct amt_server {
+    addresses: String,
+    stop: Arc<watch::Sender<bool>>,
+    serving: Exclusive<Serving>,
+}
+
+impl Object for amt_server {
+    const TAG: u32 = 0x414d_5412;
+    const NAME: &'static str = "amt_server";
+}
+
+type Run = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+struct Serving {
+    /// Until it has ended.
+    run: Option<Run>,
+    events: Subscription,
+    /// What it ended with.
+    end: Option<Failure>,
+    open: Arc<Open>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.open.waiting.discard(self.run.take());
+    }
+}
+
+impl Serving {
+    /// What happens next; none if nothing does in time.
+    fn next(&mut self, patience: Duration) -> Result<Option<amt_document>, Failure> {
+        let Self { run, events, end, open } = self;
+        let next = async {
+            loop {
+                let Some(running) = run else {
+                    // What it said last is told before its end.
+                    return match events.next().await {
+                        Some(event) => Ok(Some(amt_document::new(event.to_json()))),
+                        None => Err(end.clone().unwrap_or_else(stopped)),
+                    };
+                };
+                tokio::select! {
+                    biased;
+                    Some(event) = events.next() => return Ok(Some(amt_document::new(event.to_json()))),
+                    ended = running => {
+                        *end = ended.err();
+                        *run = None;
+                    }
+                }
+            }
+        };
+        open.waiting.run(async { timeout(patience, next).await.unwrap_or(Ok(None)) })
+    }
+}
+
+/// Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
+/// The file's own `database` and `seal_key_file` are not used, and an `[intake]` is refused with `AMT_E_UNSUPPORTED`: `amt serve` and Python have it.
+///
+/// Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
+///
+/// # Safety
+/// `fleet` is null or a handle; `config` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_new(
+    fleet: *mut amt_fleet,
+    config: *const c_char,
+    config_len: usize,
+    out: *mut *mut amt_server,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let path = argument::text("config", config, config_len)?;
+            let open = handle::lease(fleet)?.share()?;
+            out.give(bind(open, &Config::load(Path::new(path))?)?);
+            Ok(())
+        })
+    }
+}
+
+fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
+    if config.intake.is_some() {
+        return Err(Failure::new(ErrorCode::UNSUPPORTED, "config", "[intake]: this library serves hellos only"));
+    }
+    let fleet = open.fleet()?.clone();
+    let server = open.waiting.run(async { Server::builder(fleet).config(config).await?.bind().await })?;
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let events = server.subscribe();
+    let stop = Arc::new(watch::Sender::new(false));
+    let mut stopped = stop.subscribe();
+    let run: Run = Box::pin(server.run(async move {
+        // The sender is dropped with the handle, and this with it.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }));
+    let serving = Serving { run: Some(run), events, end: None, open };
+    Ok(amt_server { addresses: addresses.join(","), stop, serving: Exclusive::new(serving) })
+}
+
+fn stopped() -> Failure {
+    Failure::new(ErrorCode::CANCELLED, "serve", "the server was stopped")
+}
+
+/// Where hellos are awaited, as a list with commas, with the port that was chosen where 0 was asked for. Valid until `server` is freed.
+///
+/// # Safety
+/// `server` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_addresses(
+    server: *const amt_server,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = OutSlice::<c_char>::new(data, len)?;
+            out.lend(&handle::lease(server)?.addresses);
+            Ok(())
+        })
+    }
+}
+
+/// Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
+/// `amt_document_free`; null if nothing did.
+///
+/// All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
+/// `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is
+/// taken up by the next server on the database.
+///
+/// # Safety
+/// `server` is null or a handle; `event` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_next(
+    server: *mut amt_server,
+    timeout_ms: u32,
+    event: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let event = Out::handle("event", event)?;
+            let server = handle::lease(server)?;
+            let next = server.serving.enter::<amt_server>()?.next(Duration::from_millis(timeout_ms.into()))?;
+            if let Some(next) = next {
+                event.give(next);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Asks the server to end: `amt_server_next` then lets what runs come to an end, for ten seconds at most.
+///
+/// # Safety
+/// `server` is null or a handle; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_stop(server: *const amt_server, err: *mut *mut amt_error) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            handle::lease(server)?.stop.send_replace(true);
+            Ok(())
+        })
+    }
+}
+
+/// Closes the ports, cuts off what runs, and frees `server`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is
+/// freed.
+///
+/// # Safety
+/// `server` is null or a handle, not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_free(server: *mut amt_server) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe { guard(std::ptr::null_mut(), || handle::free(server)) }
+}
