@@ -170,24 +170,7 @@ namespace Amt
             {
                 throw new ArgumentNullException("calls");
             }
-            return Task.Run(delegate
-            {
-                try
-                {
-                    using (cancellation.Register(CancelIfAlive))
-                    {
-                        return calls(this);
-                    }
-                }
-                catch (AmtException error)
-                {
-                    if (error.Code == AmtCode.Cancelled && cancellation.IsCancellationRequested)
-                    {
-                        throw new OperationCanceledException(error.Message, error, cancellation);
-                    }
-                    throw;
-                }
-            });
+            return Task.Run(delegate { return Cancelling.Run(Cancel, cancellation, delegate { return calls(this); }); });
         }
 
         /// <summary>Ends the call that is under way in another thread, and every later one, with <see cref="AmtCode.Cancelled"/>. What the
@@ -231,18 +214,6 @@ namespace Amt
             IntPtr err;
             Failure.Check(call(out reply, out err), err);
             return reply.Json();
-        }
-
-        // For a token: whoever cancels it need not know that the device was freed.
-        private void CancelIfAlive()
-        {
-            try
-            {
-                Cancel();
-            }
-            catch (ObjectDisposedException)
-            {
-            }
         }
     }
 }

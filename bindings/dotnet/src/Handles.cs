@@ -135,4 +135,12 @@ namespace Amt
             return Native.amt_arrival_free(handle) == 0;
         }
     }
+
+    internal sealed class LocalHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_local_free(handle) == 0;
+        }
+    }
 }

@@ -113,28 +113,17 @@ namespace Amt
         {
             return Task.Run(delegate
             {
-                try
+                return Cancelling.Run(Cancel, cancellation, delegate
                 {
-                    using (cancellation.Register(CancelIfAlive))
+                    for (;;)
                     {
-                        for (;;)
+                        HelloArrival arrival = Next(Turn);
+                        if (arrival != null)
                         {
-                            HelloArrival arrival = Next(Turn);
-                            if (arrival != null)
-                            {
-                                return arrival;
-                            }
+                            return arrival;
                         }
                     }
-                }
-                catch (AmtException error)
-                {
-                    if (error.Code == AmtCode.Cancelled && cancellation.IsCancellationRequested)
-                    {
-                        throw new OperationCanceledException(error.Message, error, cancellation);
-                    }
-                    throw;
-                }
+                });
             });
         }
 
@@ -149,18 +138,6 @@ namespace Amt
         public void Dispose()
         {
             handle.Dispose();
-        }
-
-        // For a token: whoever cancels it need not know that the listener was freed.
-        private void CancelIfAlive()
-        {
-            try
-            {
-                Cancel();
-            }
-            catch (ObjectDisposedException)
-            {
-            }
         }
     }
 }

@@ -41,6 +41,16 @@ namespace Amt
             Failure.Check(status, err);
         }
 
+        internal Job(JobHandle handle)
+        {
+            this.handle = handle;
+        }
+
+        internal JobHandle Handle
+        {
+            get { return handle; }
+        }
+
         /// <summary>Another TLS port than 16993.</summary>
         public void SetPort(int port)
         {

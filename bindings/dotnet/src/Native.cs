@@ -298,5 +298,28 @@ namespace Amt
         internal static extern uint amt_arrival_received(ArrivalHandle arrival, out ulong unixMs, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_arrival_free(IntPtr arrival);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_new(out LocalHandle local, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_set_device(LocalHandle local, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_set_route(LocalHandle local, uint route, byte[] lms, UIntPtr lmsLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_trust_pin(LocalHandle local, byte[] sha256, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_status(LocalHandle local, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_job(LocalHandle local, out JobHandle job, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_activate(
+            LocalHandle local, JobHandle job, uint mode, uint options, out ProvisionHandle provision, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_unprovision(
+            LocalHandle local, JobHandle job, uint extent, out ProvisionHandle provision, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_cancel(LocalHandle local, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_local_free(IntPtr local);
     }
 }

@@ -167,40 +167,17 @@ namespace Amt
 
         private ProvisioningEvent Wait(CancellationToken cancellation)
         {
-            try
+            return Cancelling.Run(Cancel, cancellation, delegate
             {
-                using (cancellation.Register(CancelIfAlive))
+                for (;;)
                 {
-                    for (;;)
+                    ProvisioningEvent next = Next(Turn);
+                    if (next != null)
                     {
-                        ProvisioningEvent next = Next(Turn);
-                        if (next != null)
-                        {
-                            return next;
-                        }
+                        return next;
                     }
                 }
-            }
-            catch (AmtException error)
-            {
-                if (error.Code == AmtCode.Cancelled && cancellation.IsCancellationRequested)
-                {
-                    throw new OperationCanceledException(error.Message, error, cancellation);
-                }
-                throw;
-            }
-        }
-
-        // For a token: whoever cancels it need not know that the attempt is over and freed.
-        private void CancelIfAlive()
-        {
-            try
-            {
-                Cancel();
-            }
-            catch (ObjectDisposedException)
-            {
-            }
+            });
         }
 
         // What the host threw ends the attempt in good order, and is thrown.

@@ -85,6 +85,7 @@ namespace AmtTests
                 MisuseTests.All();
                 ProvisionTests.All();
                 DeviceTests.All();
+                LocalTests.All();
             }
             ExampleTests.All();
             return failed == 0 ? 0 : 1;

@@ -165,10 +165,21 @@ namespace AmtTests
             SameAs("AMT_LEGACY_TLS_", typeof(LegacyTls));
             SameAs("AMT_EVENT_", typeof(ProvisioningEventKind));
             SameAs("AMT_DEVICE_", typeof(DeviceStatusKind));
-            foreach (string flag in new[] { "NoSuffix", "Wireless" })
+            SameAs("AMT_PSK_", typeof(PskForm));
+            SameAs("AMT_ROUTE_", typeof(LocalRoute));
+            SameAs("AMT_MODE_", typeof(ControlMode));
+            SameAs("AMT_UNPROVISION_", typeof(UnprovisionExtent));
+            Same(typeof(LocalMachine), "AMT_ACTIVATE_", "Enable", "Secure");
+            Same(typeof(Certificate), "AMT_PREFLIGHT_", "NoSuffix", "Wireless");
+        }
+
+        // Constants of a class that are no enumeration.
+        private static void Same(Type type, string prefix, params string[] flags)
+        {
+            foreach (string flag in flags)
             {
-                FieldInfo field = typeof(Certificate).GetField(flag, Static);
-                string name = "AMT_PREFLIGHT_" + Regex.Replace(flag, "(?<=[a-z])([A-Z])", "_$1").ToUpperInvariant();
+                FieldInfo field = type.GetField(flag, Static);
+                string name = prefix + Regex.Replace(flag, "(?<=[a-z])([A-Z])", "_$1").ToUpperInvariant();
                 Check.Equal(Defined(name), (uint)field.GetRawConstantValue(), name);
             }
         }

@@ -12,7 +12,7 @@ namespace AmtTests
     internal static class DeviceTests
     {
         private const string General = "AMT_GeneralSettings";
-        private const string Password = "Administrator.1";
+        internal const string Password = "Administrator.1";
 
         internal static void All()
         {
