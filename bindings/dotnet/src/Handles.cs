@@ -143,4 +143,28 @@ namespace Amt
             return Native.amt_local_free(handle) == 0;
         }
     }
+
+    internal sealed class FleetHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_fleet_free(handle) == 0;
+        }
+    }
+
+    internal sealed class CredentialsHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_credentials_free(handle) == 0;
+        }
+    }
+
+    internal sealed class ServerHandle : NativeHandle
+    {
+        protected override bool ReleaseHandle()
+        {
+            return Native.amt_server_free(handle) == 0;
+        }
+    }
 }

@@ -321,5 +321,61 @@ namespace Amt
         internal static extern uint amt_local_cancel(LocalHandle local, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_local_free(IntPtr local);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_open(
+            byte[] database, UIntPtr databaseLen, byte[] keyFile, UIntPtr keyFileLen, out FleetHandle fleet, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_machines(
+            FleetHandle fleet, byte[] conditions, UIntPtr conditionsLen, byte[] sort, UIntPtr sortLen, uint limit,
+            out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_machine(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_facts(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_diary(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, uint limit, out DocumentHandle document, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_report(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] source, UIntPtr sourceLen, byte[] facts, UIntPtr factsLen,
+            out uint changed, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_release(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] by, UIntPtr byLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_credentials(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, out CredentialsHandle credentials, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_free(IntPtr fleet);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_credentials_count(CredentialsHandle credentials, out UIntPtr count, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_credentials_kind(
+            CredentialsHandle credentials, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_credentials_account(
+            CredentialsHandle credentials, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_credentials_password(
+            CredentialsHandle credentials, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_credentials_free(IntPtr credentials);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_new(
+            FleetHandle fleet, byte[] config, UIntPtr configLen, out ServerHandle server, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_addresses(ServerHandle server, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_next(
+            ServerHandle server, uint timeoutMs, out DocumentHandle next, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_stop(ServerHandle server, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_free(IntPtr server);
     }
 }

@@ -86,6 +86,7 @@ namespace AmtTests
                 ProvisionTests.All();
                 DeviceTests.All();
                 LocalTests.All();
+                FleetTests.All();
             }
             ExampleTests.All();
             return failed == 0 ? 0 : 1;

@@ -1,0 +1,104 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Amt;
+
+namespace AmtTests
+{
+    // A fleet's database and its setup server: a virtual machine says hello and is taken to proven admin control mode.
+    internal static class FleetTests
+    {
+        internal static void All()
+        {
+            string folder = Path.Combine(Path.GetTempPath(), "amt-net-" + Guid.NewGuid());
+            Directory.CreateDirectory(folder);
+            try
+            {
+                Program.Test("fleet: a machine that says hello is provisioned, and known ever after", delegate { Served(folder); });
+                Program.Test("fleet: mistakes are told", delegate { Mistakes(folder); });
+            }
+            finally
+            {
+                Directory.Delete(folder, true);
+            }
+        }
+
+        private static string Config(string folder, string more = "")
+        {
+            string path = Path.Combine(folder, "amt.toml");
+            File.WriteAllText(Path.Combine(folder, "pfx-password"), "Provision.1");
+            File.WriteAllText(path, string.Join("\n", new[]
+            {
+                "listen = \"127.0.0.1:0\"", "database = \"unused.db\"", "seal_key_file = \"unused.key\"",
+                "dns_suffixes = [\"example.com\"]", "admit = \"auto\"", "[[provisioning_certificate]]",
+                "pfx = \"" + Path.Combine(Check.Root, "testdata/provisioning/chain.pfx") + "\"", "password_file = \"pfx-password\"", more,
+            }));
+            return path;
+        }
+
+        private static void Served(string folder)
+        {
+            string database = Path.Combine(folder, "fleet.db");
+            Guid uuid;
+            using (var stop = new CancellationTokenSource())
+            using (var verified = new ManualResetEventSlim())
+            using (var fleet = new Fleet(database))
+            using (var server = new SetupServer(fleet, Config(folder)))
+            using (var machine = new VirtualMachine("127.76.0.2", server.Addresses[0]))
+            {
+                uuid = machine.Uuid;
+                Task serving = server.RunAsync(
+                    delegate(string happened)
+                    {
+                        if (happened.Contains("\"event\":\"verified\""))
+                        {
+                            verified.Set();
+                        }
+                    },
+                    stop.Token);
+                Check.True(verified.Wait(TimeSpan.FromMinutes(1)), "it is verified");
+                Check.True(machine.Says("\"control_mode\":\"admin\""), "the firmware says so too");
+
+                // While it serves, the fleet is asked.
+                Check.True(fleet.GetMachines("verified and version >= 16", "-hello").Contains(uuid.ToString()), "it is listed");
+                Check.Equal("[]", fleet.GetMachines("not verified"), "the others");
+                Check.True(fleet.GetMachine(uuid).Contains(machine.Address.ToString()), "its address");
+                Check.True(fleet.GetDiary(uuid, 5).Contains("{"), "its diary");
+                Credential admin = fleet.GetCredentials(uuid).First(credential => credential.Kind == "admin");
+                Check.True(machine.HasAdminPassword(Secrets.Reveal(admin.Password)), "the password opens it");
+                Check.Equal("admin", admin.Account, "the account");
+                const string says = "{\"fqdn\": \"pc1.example.com\", \"label\": [\"desk\"]}";
+                Check.True(fleet.Report(uuid, "operator", says), "that is new");
+                Check.True(!fleet.Report(uuid, "operator", says), "that is not");
+                Check.True(fleet.GetFacts(uuid).Contains("pc1.example.com"), "what was said");
+
+                stop.Cancel();
+                Check.True(serving.Wait(TimeSpan.FromMinutes(1)), "it ends in good order");
+            }
+            using (var fleet = new Fleet(database))
+            {
+                Check.True(fleet.GetMachines("verified").Contains(uuid.ToString()), "known ever after");
+            }
+        }
+
+        private static void Mistakes(string folder)
+        {
+            Check.Throws<ArgumentNullException>(delegate { new Fleet(null); });
+            Check.Fails(AmtCode.SealKey, delegate { new Fleet("/nowhere/at/all.db"); });
+            using (var fleet = new Fleet(Path.Combine(folder, "other.db")))
+            {
+                Check.Fails(AmtCode.Filter, delegate { fleet.GetMachines("version >="); });
+                Check.Fails(AmtCode.MachineUnknown, delegate { fleet.GetMachine(Guid.NewGuid()); });
+                Check.Fails(AmtCode.ParseText, delegate { fleet.Report(Guid.NewGuid(), "rumour", "{}"); });
+                Check.Fails(AmtCode.Config, delegate { new SetupServer(fleet, Config(folder, "no_such_thing = 1")); });
+                Check.Fails(AmtCode.Unsupported, delegate { new SetupServer(fleet, Config(folder, "[intake]\nlisten = \"127.0.0.1:0\"")); });
+                Check.Fails(AmtCode.FileRead, delegate { new SetupServer(fleet, Path.Combine(folder, "none.toml")); });
+                Check.Throws<ArgumentNullException>(delegate { new SetupServer(null, "amt.toml"); });
+                fleet.Dispose();
+                Check.Throws<ObjectDisposedException>(delegate { fleet.GetMachines(); });
+            }
+        }
+    }
+}
