@@ -11,6 +11,7 @@ mod fleet;
 mod hello;
 mod instance;
 mod listener;
+mod local;
 mod machine;
 mod preflight;
 mod provision;
@@ -35,6 +36,8 @@ mod _amt {
     use crate::hello::{Hello, Root};
     #[pymodule_export]
     use crate::listener::{HelloEvent, HelloListener};
+    #[pymodule_export]
+    use crate::local::{LocalOutcome, local_activate, local_status, local_unprovision};
     #[pymodule_export]
     use crate::machine::Session;
     #[pymodule_export]

@@ -15,7 +15,7 @@ use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A provisioning certificate with its chain and private key.
 #[pyclass(frozen, module = "amtpy")]
@@ -93,12 +93,22 @@ struct Order {
     authority: LocalCaFiles,
 }
 
-/// Where the record of the attempt is kept.
-enum Journal {
+/// Where the record of an attempt is kept.
+pub(crate) enum Journal {
     /// A database of its own: path and key file.
     File(PathBuf, PathBuf),
     /// One that is open.
     Open(Fleet, Arc<()>),
+}
+
+impl Journal {
+    /// The database, whether it is to be closed at the end, and what keeps it open until then.
+    pub(crate) async fn open(self) -> Result<(Fleet, bool, Option<Arc<()>>), Failure> {
+        match self {
+            Self::File(path, key) => Ok((fleet::open(path, key).await?, true, None)),
+            Self::Open(fleet, hold) => Ok((fleet, false, Some(hold))),
+        }
+    }
 }
 
 /// The same arguments twice: what differs is who waits.
@@ -174,8 +184,18 @@ provision! {
 }
 
 fn run(py: Python<'_>, order: Order, progress: Option<Py<PyAny>>) -> PyResult<Outcome> {
-    let (tell, mut told) = unbounded_channel();
-    let task = runtime().map_err(raise)?.spawn(attempt(order, tell));
+    let (tell, told) = unbounded_channel();
+    follow(py, attempt(order, tell), told, progress)
+}
+
+/// Waits for an attempt and tells its steps.
+pub(crate) fn follow<T: Send + 'static>(
+    py: Python<'_>,
+    attempt: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    mut told: UnboundedReceiver<Step>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<T> {
+    let task = runtime().map_err(raise)?.spawn(attempt);
     let _guard = AbortOnDrop(task.abort_handle());
     loop {
         let (step, rest) = wait(py, async move { Ok((told.recv().await, told)) })?;
@@ -211,11 +231,8 @@ fn run_async<'py>(py: Python<'py>, order: Order, progress: Option<Py<PyAny>>) ->
 /// The whole attempt. Broken off at any point, it leaves what the journal holds.
 async fn attempt(order: Order, steps: UnboundedSender<Step>) -> Result<Outcome, Failure> {
     let Order { mut job, journal, authority } = order;
-    let authority = open_authority(authority).await?;
-    let (fleet, is_own, _hold) = match journal {
-        Journal::File(path, key) => (fleet::open(path, key).await?, true, None),
-        Journal::Open(fleet, hold) => (fleet, false, Some(hold)),
-    };
+    let authority = Some(open_authority(authority).await?);
+    let (fleet, is_own, _hold) = journal.open().await?;
     let id = job.id;
     let ended = async {
         job.record = fleet.record(id).await?;
@@ -231,10 +248,11 @@ async fn attempt(order: Order, steps: UnboundedSender<Step>) -> Result<Outcome, 
 }
 
 /// Keeps the record in the database, has certificates signed, tells steps.
-struct Keeper<'f> {
-    fleet: &'f Fleet,
-    authority: LocalCa,
-    steps: UnboundedSender<Step>,
+pub(crate) struct Keeper<'f> {
+    pub(crate) fleet: &'f Fleet,
+    /// None where nothing is certified.
+    pub(crate) authority: Option<LocalCa>,
+    pub(crate) steps: UnboundedSender<Step>,
 }
 
 impl Host for Keeper<'_> {
@@ -243,7 +261,10 @@ impl Host for Keeper<'_> {
     }
 
     async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
-        self.authority.certify(request).await
+        match &self.authority {
+            Some(authority) => authority.certify(request).await,
+            None => CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "there is no authority")),
+        }
     }
 
     fn event(&self, _: SystemId, event: &Event) {
@@ -279,7 +300,7 @@ impl Outcome {
     }
 }
 
-fn journal_of(given: &Bound<'_, PyAny>, key: Option<PathBuf>) -> PyResult<Journal> {
+pub(crate) fn journal_of(given: &Bound<'_, PyAny>, key: Option<PathBuf>) -> PyResult<Journal> {
     if let Ok(open) = given.cast::<fleet::Fleet>() {
         if key.is_some() {
             return Err(wrong("journal_key: an open database has its key"));
@@ -300,10 +321,10 @@ pub(crate) fn certificates(given: &Bound<'_, PyAny>) -> PyResult<Arc<[Provisioni
     given.try_iter()?.map(|each| Ok(each?.cast::<Certificate>()?.get().0.clone())).collect()
 }
 
-fn policy(password: Option<String>) -> PasswordPolicy {
+pub(crate) fn policy(password: Option<String>) -> PasswordPolicy {
     password.map_or(PasswordPolicy::Generate, |password| PasswordPolicy::Fixed(password.into()))
 }
 
-fn lost() -> Failure {
+pub(crate) fn lost() -> Failure {
     Failure::new(ErrorCode::JOURNAL, "journal", "the journal does not hold this machine")
 }

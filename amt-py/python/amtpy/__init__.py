@@ -17,6 +17,7 @@ from amtpy._amt import (
     Hello,
     HelloEvent,
     HelloListener,
+    LocalOutcome,
     Outcome,
     PskPair,
     Root,
@@ -40,6 +41,7 @@ from amtpy._exceptions import (
     PolicyError,
     WsmanFault,
 )
+from amtpy._local import LocalMachine
 from amtpy._machine import Machine, Tls
 from amtpy._types import Answer
 
@@ -61,6 +63,8 @@ __all__ = [
     "Hello",
     "HelloEvent",
     "HelloListener",
+    "LocalMachine",
+    "LocalOutcome",
     "Machine",
     "Outcome",
     "PolicyError",

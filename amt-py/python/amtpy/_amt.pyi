@@ -13,30 +13,10 @@ from amtpy._exceptions import AmtError
 from amtpy._types import Answer
 
 __all__ = [
-    "Certificate",
-    "Credential",
-    "Events",
-    "Finding",
-    "Fleet",
-    "GeneralSettings",
-    "Hello",
-    "HelloEvent",
-    "HelloListener",
-    "Outcome",
-    "PskPair",
-    "Root",
-    "Session",
-    "SetupBin",
-    "SetupServer",
-    "Token",
-    "VirtualMachine",
-    "VirtualMachines",
-    "capabilities",
-    "decode",
-    "enroll",
-    "preflight",
-    "provision",
-    "provision_async",
+    "Certificate", "Credential", "Events", "Finding", "Fleet", "GeneralSettings", "Hello", "HelloEvent",
+    "HelloListener", "LocalOutcome", "Outcome", "PskPair", "Root", "Session", "SetupBin", "SetupServer", "Token",
+    "VirtualMachine", "VirtualMachines", "capabilities", "decode", "enroll", "local_activate", "local_status",
+    "local_unprovision", "preflight", "provision", "provision_async",
 ]
 
 _Path = str | os.PathLike[str]
@@ -189,14 +169,8 @@ class Outcome:
     def __hash__(self) -> int: ...
 
 def preflight(
-    *,
-    pfx: _Path | Buffer | None = None,
-    pem: _Path | Buffer | None = None,
-    key: _Path | Buffer | None = None,
-    password: str | None = None,
-    hello: Hello | None = None,
-    suffix: str | None = None,
-    firmware: str | None = None,
+    *, pfx: _Path | Buffer | None = None, pem: _Path | Buffer | None = None, key: _Path | Buffer | None = None,
+    password: str | None = None, hello: Hello | None = None, suffix: str | None = None, firmware: str | None = None,
 ) -> list[Finding]:
     """Every reason why a certificate would not provision a machine, most basic first; empty if there is none.
 
@@ -205,25 +179,11 @@ def preflight(
     """
 
 def provision(
-    address: str,
-    *,
-    uuid: _Uuid,
-    journal: _Path | Fleet,
-    authority: tuple[_Path, _Path],
-    certificate: Certificate | Iterable[Certificate] | None = None,
-    psk: Sequence[_Pair] = ...,
-    legacy_tls: str = "refuse",
-    journal_key: _Path | None = None,
-    port: int = 16993,
-    hello: Hello | None = None,
-    suffix: str | None = None,
-    host_name: str | None = None,
-    domain_name: str | None = None,
-    admin_password: str | None = None,
-    mebx_password: str | None = None,
-    known_admin_passwords: Sequence[str] = ...,
-    otp: str | None = None,
-    progress: Callable[[str], object] | None = None,
+    address: str, *, uuid: _Uuid, journal: _Path | Fleet, authority: tuple[_Path, _Path], certificate: Certificate |
+    Iterable[Certificate] | None = None, psk: Sequence[_Pair] = ..., legacy_tls: str = "refuse", journal_key: _Path |
+    None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
+    domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
+    known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
 ) -> Outcome:
     """Take a machine from setup mode to proven admin control mode; blocks until it is done.
 
@@ -235,27 +195,46 @@ def provision(
     """
 
 def provision_async(
-    address: str,
-    *,
-    uuid: _Uuid,
-    journal: _Path | Fleet,
-    authority: tuple[_Path, _Path],
-    certificate: Certificate | Iterable[Certificate] | None = None,
-    psk: Sequence[_Pair] = ...,
-    legacy_tls: str = "refuse",
-    journal_key: _Path | None = None,
-    port: int = 16993,
-    hello: Hello | None = None,
-    suffix: str | None = None,
-    host_name: str | None = None,
-    domain_name: str | None = None,
-    admin_password: str | None = None,
-    mebx_password: str | None = None,
-    known_admin_passwords: Sequence[str] = ...,
-    otp: str | None = None,
-    progress: Callable[[str], object] | None = None,
+    address: str, *, uuid: _Uuid, journal: _Path | Fleet, authority: tuple[_Path, _Path], certificate: Certificate |
+    Iterable[Certificate] | None = None, psk: Sequence[_Pair] = ..., legacy_tls: str = "refuse", journal_key: _Path |
+    None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
+    domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
+    known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
 ) -> asyncio.Future[Outcome]:
     """As `amtpy.provision`, to be awaited. `progress` is called in the thread of the event loop. Whoever cancels it ends the attempt."""
+
+_Reach = tuple[_Path | None, str, str | None]
+
+@final
+class LocalOutcome:
+    """How this machine stands after its setup was made or taken back. Holds a password: neither `repr` nor `str` shows it."""
+
+    @property
+    def uuid(self) -> str:
+        """The machine."""
+    @property
+    def control_mode(self) -> str:
+        """How it is controlled now: `"client"`, `"admin"` or `"none"`."""
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed."""
+    @property
+    def firmware(self) -> str:
+        """Firmware version."""
+    @property
+    def admin_password(self) -> str:
+        """The password of `admin` by the journal; empty if none is known."""
+
+def local_status(reach: _Reach) -> dict[str, Any]: ...
+def local_activate(
+    reach: _Reach, mode: str, journal: _Path | Fleet, journal_key: _Path | None,
+    certificate: Certificate | Iterable[Certificate] | None, suffix: str | None, host_name: str | None,
+    admin_password: str | None, mebx_password: str | None, enable: bool, secure: bool, progress: Callable[[str], object] | None,
+) -> LocalOutcome: ...
+def local_unprovision(
+    reach: _Reach, extent: str, journal: _Path | Fleet, journal_key: _Path | None, known_admin_passwords: Sequence[str],
+    progress: Callable[[str], object] | None,
+) -> LocalOutcome: ...
 
 @final
 class Fleet:
@@ -424,18 +403,9 @@ class Events:
     def __next__(self) -> _Document: ...
 
 def enroll(
-    server: str,
-    token: str | Token | None = None,
-    *,
-    name: str | None = None,
-    pin: str | None = None,
-    ca: _Path | None = None,
-    uuid: _Uuid | None = None,
-    facts: _Facts | None = None,
-    state: _Path | None = None,
-    wait: bool = True,
-    timeout: float = 3600.0,
-    progress: Callable[[_Document], object] | None = None,
+    server: str, token: str | Token | None = None, *, name: str | None = None, pin: str | None = None, ca: _Path |
+    None = None, uuid: _Uuid | None = None, facts: _Facts | None = None, state: _Path | None = None, wait: bool =
+    True, timeout: float = 3600.0, progress: Callable[[_Document], object] | None = None,
 ) -> _Document:
     """Enrol a machine at the intake of a setup server and wait until it is provisioned. Returns its status.
 
