@@ -1,4 +1,4 @@
-/* Writes a setup.bin for a USB stick: it gives a machine of AMT 2 to 10 a password and a fresh pre-shared pair. */
+/* Writes a setup.bin for a USB stick: it gives a machine of AMT 2 to 10 a password, put into JSON as it is, and a fresh pre-shared pair. */
 #include "example.h"
 
 int main(int argc, char **argv)

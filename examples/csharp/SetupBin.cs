@@ -1,5 +1,5 @@
 // Writes a setup.bin for a USB stick: it gives a machine of AMT 2 to 10 a password and a fresh pre-shared pair.
-// SetupBin.exe FILE, the new password in AMT_PASSWORD
+// SetupBin.exe FILE, the new password in AMT_PASSWORD (it goes into JSON as it is: no backslash in it)
 using System;
 using System.IO;
 using System.Net;
