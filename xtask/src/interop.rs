@@ -58,8 +58,10 @@ fn valgrind(amt: &Path, library: &Path) -> Result<Count> {
         let binary = compile(source, "c-valgrind", library, &[])?;
         // What is read before it is written Rust's compiler rules out; where it joins two comparisons into one, and in ring's assembly, Valgrind
         // takes it for that all the same. Tables that stay for good are reachable, and no leak.
-        let mut command =
-            program("valgrind", &["--quiet", "--fair-sched=try", "--undef-value-errors=no", "--error-exitcode=99"]);
+        let mut command = program(
+            "timeout",
+            &["300", "valgrind", "--quiet", "--fair-sched=try", "--undef-value-errors=no", "--error-exitcode=99"],
+        );
         command.args(["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
         command.arg(binary).env("LD_LIBRARY_PATH", library).env("AMT_BIN", amt);
         let good =
