@@ -268,7 +268,7 @@ impl Canceller {
 /// # Errors
 /// What it ends with; `CANCELLED` from the time on that the canceller was used; `IO` if the operating system gives no event queue.
 pub fn wait<T>(answer: impl Future<Output = Result<T, Failure>>, canceller: &Canceller) -> Result<T, Failure> {
-    runtime()?.block_on(canceller.or(answer))
+    EventLoop::new(canceller.clone())?.run(answer)
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 /// wait at a time.
 pub struct EventLoop {
     runtime: Runtime,
-    canceller: Canceller,
+    pub(super) canceller: Canceller,
 }
 
 impl EventLoop {

@@ -1,6 +1,6 @@
 //! Calls to one machine, each made on the calling thread.
 
-use super::{Canceller, runtime};
+use super::{Canceller, EventLoop};
 use crate::device::{Device, Transport};
 use amt_core::tls::TlsOutcome;
 use amt_core::{Failure, FirmwareVersion};
@@ -8,14 +8,12 @@ use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
 use std::fmt;
 use std::net::SocketAddr;
-use tokio::runtime::Runtime;
 
 /// A session with one machine; see [`Device`].
 pub struct Session {
-    // Before the runtime, whose sockets it holds: fields are dropped in order.
+    // Before the event loop, whose sockets it holds: fields are dropped in order.
     device: Device,
-    runtime: Runtime,
-    canceller: Canceller,
+    waiting: EventLoop,
 }
 
 impl Session {
@@ -25,13 +23,13 @@ impl Session {
     /// `IO` if the operating system has no random bytes or gives no event queue.
     pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
         let device = Device::new(address, transport, credentials)?;
-        Ok(Self { device, runtime: runtime()?, canceller: Canceller::default() })
+        Ok(Self { device, waiting: EventLoop::new(Canceller::default())? })
     }
 
     /// The same, ended by this canceller.
     #[must_use]
     pub fn cancelled_by(mut self, canceller: Canceller) -> Self {
-        self.canceller = canceller;
+        self.waiting.canceller = canceller;
         self
     }
 
@@ -40,13 +38,13 @@ impl Session {
     /// # Errors
     /// As [`Device::call`]; `CANCELLED` from the time on that the canceller was used.
     pub fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
-        let Self { device, runtime, canceller } = self;
-        runtime.block_on(canceller.or(device.call(request)))
+        let Self { device, waiting } = self;
+        waiting.run(device.call(request))
     }
 
     /// What ends this from another thread, also while a call is waiting.
     pub fn canceller(&self) -> Canceller {
-        self.canceller.clone()
+        self.waiting.canceller.clone()
     }
 
     /// What the last TLS handshake brought.
