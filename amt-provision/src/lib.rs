@@ -23,6 +23,7 @@ pub mod managed;
 mod names;
 pub mod password;
 pub mod plan;
+pub mod profile;
 pub mod remote;
 pub mod rename;
 mod session;

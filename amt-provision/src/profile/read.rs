@@ -1,0 +1,184 @@
+//! Reading a document, with everything that is wrong with it at once.
+
+use super::{FORMAT, Profile, schema};
+use amt_core::{ErrorCode, Failure, Finding, Severity};
+use serde_json::Value;
+use std::path::Path;
+
+/// Longest document that is read.
+pub const MAX_DOCUMENT: usize = 1024 * 1024;
+/// Most wrong values that are reported of one document.
+const MAX_WRONG: usize = 64;
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// TOML.
+    Toml,
+    /// JSON.
+    Json,
+}
+
+impl Syntax {
+    /// By the name of a file: JSON if it ends in `.json`, else TOML.
+    pub fn of(path: &Path) -> Self {
+        if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) { Self::Json } else { Self::Toml }
+    }
+}
+
+impl Profile {
+    /// Reads a document. The findings are of its form: unknown keys and values of the wrong type, all at once; with an error among
+    /// them there is no profile. What the profile means is judged by [`check`](Self::check).
+    ///
+    /// # Errors
+    /// `DECODE_TOO_LARGE` and `PARSE_TEXT` if it is not TOML or JSON at all, with line and column.
+    pub fn read(text: &str, syntax: Syntax) -> Result<(Option<Self>, Vec<Finding>), Failure> {
+        if text.len() > MAX_DOCUMENT {
+            let text = format!("the profile has {} bytes, more than {MAX_DOCUMENT}", text.len());
+            return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "profile", text));
+        }
+        let mut document = match syntax {
+            Syntax::Toml => {
+                toml::from_str::<Value>(text).map_err(|error| not_read("TOML", error.to_string().trim()))?
+            }
+            Syntax::Json => serde_json::from_str(text).map_err(|error| not_read("JSON", &error.to_string()))?,
+        };
+        let mut findings = Vec::new();
+        if let Some(format) = document.get("format").and_then(Value::as_u64)
+            && format != u64::from(FORMAT)
+        {
+            findings.push(Finding::new(
+                "PROFILE-FORMAT",
+                Severity::Error,
+                "format",
+                format!("the document has format {format}"),
+                format!("this version reads format {FORMAT}; use a newer one, or write the profile anew"),
+            ));
+            return Ok((None, findings));
+        }
+        loop {
+            let mut unknown = Vec::new();
+            let mut note = |path: serde_ignored::Path<'_>| unknown.push(plain(&path.to_string()));
+            let deserializer = serde_ignored::Deserializer::new(&document, &mut note);
+            match serde_path_to_error::deserialize(deserializer) {
+                Ok(profile) => {
+                    findings.extend(unknown.iter().map(|path| unknown_key(path)));
+                    let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
+                    return Ok(((!broken).then_some(profile), findings));
+                }
+                Err(error) => {
+                    let path = plain(&error.path().to_string());
+                    findings.push(wrong_value(&path, &error.inner().to_string()));
+                    // Without the wrong value the rest can be judged too.
+                    if findings.len() >= MAX_WRONG || !remove(&mut document, &path) {
+                        return Ok((None, findings));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn not_read(language: &str, why: &str) -> Failure {
+    Failure::new(ErrorCode::PARSE_TEXT, "profile", format!("the profile is not {language}: {why}"))
+}
+
+fn unknown_key(path: &str) -> Finding {
+    let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let known = schema::keys(parent);
+    let hint = if known.is_empty() {
+        "take it out; `amt profile schema` lists every key".to_owned()
+    } else {
+        format!("take it out, or use one of: {}", known.join(", "))
+    };
+    Finding::new("PROFILE-KEY", Severity::Error, path, "there is no such key", hint)
+}
+
+fn wrong_value(path: &str, why: &str) -> Finding {
+    let field = if path.is_empty() { "profile" } else { path };
+    Finding::new("PROFILE-VALUE", Severity::Error, field, why, "see `amt profile schema` for what belongs there")
+}
+
+/// `a.?.b.0.c`, as libraries write a path, as `a.b[0].c`.
+fn plain(path: &str) -> String {
+    let mut plain = String::new();
+    for part in path.split('.').filter(|part| !matches!(*part, "?" | "" | ".")) {
+        if part.bytes().all(|b| b.is_ascii_digit()) {
+            plain += &format!("[{part}]");
+        } else {
+            if !plain.is_empty() {
+                plain.push('.');
+            }
+            plain += part;
+        }
+    }
+    plain
+}
+
+/// Takes the value at `path` out of the document; false if it cannot be, because it is missing or part of a list.
+fn remove(document: &mut Value, path: &str) -> bool {
+    let Some((parents, last)) = path.rsplit_once('.').or(Some(("", path))).filter(|(_, last)| !last.is_empty()) else {
+        return false;
+    };
+    let pointer: String = parents.split('.').filter(|part| !part.is_empty()).map(step).collect();
+    let parent = document.pointer_mut(&pointer).and_then(Value::as_object_mut);
+    parent.is_some_and(|parent| parent.remove(last).is_some())
+}
+
+/// One part of a path as a part of a JSON pointer.
+fn step(part: &str) -> String {
+    let part = part.replace('~', "~0").replace('/', "~1");
+    format!("/{}", part.replace('[', "/").replace(']', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> Vec<(String, String)> {
+        let (profile, findings) = Profile::read(text, Syntax::Toml).unwrap();
+        assert_eq!(profile.is_none(), findings.iter().any(|f| f.severity == Severity::Error));
+        findings.into_iter().map(|f| (f.code.to_owned(), f.field)).collect()
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_values_are_all_told_at_once() {
+        let text = "format = 1\nname = \"x\"\ncolour = 3\n[general]\nping = \"yes\"\npong = true\n[wired]\nmode = \"dhpc\"\n\
+                    [[wifi.profiles]]\nname = \"a\"\nssid = \"b\"\npriority = 1\nsecurity = \"wpa2-psk\"\npasswort = 1\n";
+        let all = findings(text);
+        for expected in [
+            "PROFILE-VALUE general.ping",
+            "PROFILE-VALUE wired.mode",
+            "PROFILE-KEY colour",
+            "PROFILE-KEY general.pong",
+            "PROFILE-KEY wifi.profiles[0].passwort",
+        ] {
+            assert!(all.iter().any(|(code, field)| format!("{code} {field}") == expected), "{expected} in {all:?}");
+        }
+    }
+
+    #[test]
+    fn toml_and_json_are_one_schema_and_absent_differs_from_off() {
+        let toml = "format = 1\nname = \"x\"\n[general]\nping = false\n";
+        let json = r#"{"name": "x", "general": {"ping": false}, "format": 1}"#;
+        let one = Profile::read(toml, Syntax::Toml).unwrap().0.unwrap();
+        let other = Profile::read(json, Syntax::Json).unwrap().0.unwrap();
+        assert_eq!((&one, one.revision()), (&other, other.revision()));
+        let general = one.general.unwrap();
+        assert_eq!((general.ping, general.rmcp_ping), (Some(false), None));
+    }
+
+    #[test]
+    fn what_is_no_document_names_the_place() {
+        let broken = Profile::read("format = 1\nname = \n", Syntax::Toml).unwrap_err();
+        assert!(broken.message.contains("line 2"), "{}", broken.message);
+        let broken = Profile::read("{\"format\": 1,\n]", Syntax::Json).unwrap_err();
+        assert!(broken.message.contains("line 2"), "{}", broken.message);
+        assert_eq!(
+            findings("format = 2\nname = \"x\"\nnew = 1\n"),
+            [("PROFILE-FORMAT".to_owned(), "format".to_owned())]
+        );
+        let missing = findings("format = 1\n");
+        assert_eq!(missing, [("PROFILE-VALUE".to_owned(), "profile".to_owned())]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Where a secret comes from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A secret that the profile names and does not hold. Exactly one of its fields is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SecretSource {
+    /// A file whose first line it is; relative to the folder of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// A variable of the environment that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+}
+
+impl SecretSource {
+    /// The first line of a file.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { file: Some(path.into()), env: None }
+    }
+
+    /// A variable of the environment.
+    pub fn env(name: &str) -> Self {
+        Self { file: None, env: Some(name.to_owned()) }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.file.is_some()) + usize::from(self.env.is_some())
+    }
+}
