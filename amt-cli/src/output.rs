@@ -184,7 +184,7 @@ fn error_for_people(w: &mut dyn Write, error: &Error) -> io::Result<()> {
     }
 }
 
-fn replace(target: &Path, content: &[u8], private: bool) -> io::Result<()> {
+pub(crate) fn replace(target: &Path, content: &[u8], private: bool) -> io::Result<()> {
     // A link is followed: the file behind it is replaced, the link stays.
     let target = target.canonicalize().unwrap_or_else(|_| target.to_path_buf());
     let existing = std::fs::metadata(&target).ok();

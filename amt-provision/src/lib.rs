@@ -8,6 +8,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+pub mod apply;
 pub mod boot;
 pub mod ca;
 mod certificate;
@@ -29,6 +30,7 @@ pub mod rename;
 mod session;
 pub mod step;
 
+pub use apply::{Applied, ApplyRecord};
 pub use boot::BootRecord;
 pub use ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest};
 pub use event::Event;

@@ -95,6 +95,8 @@ steps! {
     Upgrade = "upgrade";
     /// Have the firmware open its local TLS port to one certificate.
     StartSecure = "start-secure";
+    /// Make settings what the profile says.
+    Configure = "configure";
     /// Take the setup back: sent once.
     Unprovision = "unprovision";
 }

@@ -2,6 +2,7 @@
 //!
 //! Layer 3 of the workspace and the only one that does I/O. Procedures come from `amt-provision`; what they ask for is done here.
 
+mod apply;
 pub mod blocking;
 pub mod certificate;
 pub mod device;
@@ -15,11 +16,13 @@ pub mod listener;
 pub mod local;
 pub mod managed;
 pub mod mei;
+pub mod profile;
 mod provision;
 mod rename;
 pub mod system;
 pub mod tls;
 
+pub use apply::{ApplyHost, ApplyJob, apply};
 pub use certificate::{Bundle, ProvisioningCertificate};
 pub use device::{Device, Transport};
 pub use host::Host;

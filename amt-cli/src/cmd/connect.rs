@@ -59,6 +59,12 @@ struct Identity {
 impl Connect {
     /// The machine, not connected yet.
     pub(crate) async fn device(self) -> Result<Device, Error> {
+        let Way { address, transport, credentials } = self.way().await?;
+        Ok(Device::new(address, transport, credentials)?)
+    }
+
+    /// Where the machine is, whom to take it for, and what opens it.
+    pub(crate) async fn way(self) -> Result<Way, Error> {
         let password = input::password(self.password_file.as_ref(), "AMT_PASSWORD")?;
         let port = self.port.unwrap_or(if self.identity.plain { PLAIN_PORT } else { TLS_PORT });
         let address = resolve(&self.host, port).await?;
@@ -71,8 +77,16 @@ impl Connect {
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
-        Ok(Device::new(address, transport, Credentials { user: self.user, password })?)
+        Ok(Way { address, transport, credentials: Credentials { user: self.user, password } })
     }
+}
+
+/// A machine as the options describe it.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) address: SocketAddr,
+    pub(crate) transport: Transport,
+    pub(crate) credentials: Credentials,
 }
 
 async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {

@@ -4,6 +4,7 @@
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
 mod capabilities;
+mod configure;
 mod connect;
 mod demo;
 mod doctor;
@@ -16,6 +17,7 @@ mod local;
 mod log;
 mod observe;
 mod preflight;
+mod profile;
 mod psk;
 mod serve;
 mod setupbin;
@@ -51,6 +53,7 @@ macro_rules! commands {
 commands! {
     activate::Activate,
     capabilities::Capabilities,
+    configure::Configure,
     demo::Demo,
     doctor::Doctor,
     enroll::Enroll,
@@ -60,6 +63,7 @@ commands! {
     hello::Hello,
     info::Info,
     preflight::Preflight,
+    profile::Profile,
     psk::Psk,
     setupbin::Setupbin,
     sim::Sim,

@@ -9,6 +9,7 @@
 mod access;
 mod certificate;
 pub(crate) mod desired;
+mod explain;
 mod features;
 mod network;
 mod password;
@@ -21,6 +22,7 @@ mod secret;
 pub use access::{Access, Kerberos, Permission, Realm, User};
 pub use certificate::CertificateSource;
 pub use desired::{Desired, Material};
+pub use explain::Explained;
 pub use features::{Audit, Consent, ConsentFor, Kvm, Power, PowerPackage, Redirection, Time};
 pub use network::{
     DnsUpdate, Encryption, Family, General, Ieee8021x, IpMode, Protocol, ServerName, Wifi, WifiMode, WifiProfile,

@@ -13,22 +13,32 @@ pub fn schema() -> Value {
 
 /// Keys that may stand at `path` (`wifi.profiles[0]`); none if the path is not of the document.
 pub(super) fn keys(path: &str) -> Vec<String> {
-    let schema = schema();
-    let mut at = &schema;
+    let root = schema();
+    find(&root, path).map(|at| names(target(&root, at))).unwrap_or_default()
+}
+
+/// What the field at `path` is for.
+pub(super) fn meaning(path: &str) -> Option<String> {
+    let root = schema();
+    let at = find(&root, path)?;
+    let own = text(at);
+    Some(if own.is_empty() { text(target(&root, at)) } else { own }.to_owned())
+}
+
+/// The schema of what stands at `path`.
+fn find<'s>(root: &'s Value, path: &str) -> Option<&'s Value> {
+    let mut at = root;
     for part in path.split('.').filter(|part| !part.is_empty()) {
         let (key, item) = part.split_once('[').map_or((part, false), |(key, _)| (key, true));
-        let Some(next) = target(&schema, at).get("properties").and_then(|all| all.get(key)) else {
-            return match target(&schema, at).get("additionalProperties") {
-                Some(inner @ Value::Object(_)) => names(target(&schema, inner)),
-                _ => Vec::new(),
-            };
-        };
-        at = target(&schema, next);
+        let schema = target(root, at);
+        let named = schema.get("properties").and_then(|all| all.get(key));
+        // Tables by name: every name stands for the same.
+        at = named.or_else(|| schema.get("additionalProperties").filter(|inner| inner.is_object()))?;
         if item {
-            at = at.get("items").unwrap_or(at);
+            at = target(root, at).get("items")?;
         }
     }
-    names(target(&schema, at))
+    Some(at)
 }
 
 fn names(schema: &Value) -> Vec<String> {

@@ -7,9 +7,11 @@ use amt_core::psk::PskPair;
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret, SystemId, Tick};
+use amt_provision::apply::{Applied, Apply, ApplyRecord};
 use amt_provision::boot::{Boot, BootRecord, BootSource, Booted};
 use amt_provision::facts::Facts;
 use amt_provision::machine::{Input, Machine, Output};
+use amt_provision::profile::Desired;
 use amt_provision::remote::{Candidate, Outcome, Remote};
 use amt_provision::rename::{Rename, RenameRecord, Renamed};
 use amt_provision::{
@@ -38,6 +40,8 @@ pub struct Server {
     pub boot_disk: Option<Vec<u8>>,
     /// The record of the rename.
     pub rename_disk: Option<Vec<u8>>,
+    /// The record of the profile.
+    pub apply_disk: Option<Vec<u8>>,
     /// The disk is full: nothing more is made durable.
     pub disk_is_full: bool,
     pub plan: Plan,
@@ -144,6 +148,7 @@ impl World {
             disk: None,
             boot_disk: None,
             rename_disk: None,
+            apply_disk: None,
             disk_is_full: false,
             plan,
             ca: Ca::default(),
@@ -299,6 +304,31 @@ impl World {
                 server.disk = Some(record.encode().expose().clone());
             }
         })
+    }
+
+    /// What is known of the application of a profile.
+    pub fn apply_record(&self) -> ApplyRecord {
+        let disk = self.server.apply_disk.as_ref();
+        disk.map(|bytes| ApplyRecord::decode(bytes).expect("what was written reads"))
+            .unwrap_or_else(|| ApplyRecord::new(self.firmware.id(), [5; 32]))
+    }
+
+    /// One attempt to make the machine what `desired` says, from the last durable record to its end or crash.
+    pub fn apply(&mut self, desired: &Desired, crash: Option<Crash>) -> Attempt<Applied> {
+        self.apply_by(desired, crash, |_| {})
+    }
+
+    /// The same by other ways.
+    pub fn apply_by(
+        &mut self,
+        desired: &Desired,
+        crash: Option<Crash>,
+        change: impl FnOnce(&mut Apply),
+    ) -> Attempt<Applied> {
+        let (access, record) = (self.access(), self.apply_record());
+        let mut apply = Apply::new(access, desired.clone(), record, 1_767_225_600);
+        change(&mut apply);
+        self.run(apply.start(), crash, |server, record| server.apply_disk = Some(record.encode()))
     }
 
     /// What the machine says of itself.

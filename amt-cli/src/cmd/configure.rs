@@ -1,0 +1,173 @@
+//! `amt configure PROFILE --host …`: makes one machine what a profile says.
+
+use super::connect::{Connect, Way};
+use super::{Error, Verdict, block_on, profile};
+use crate::output::{Output, replace};
+use amt::profile::Folder;
+use amt::{ApplyHost, ApplyJob, Device, Host, Target, Transport, apply};
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::apply::{Applied, ApplyRecord, MAX_RECORD};
+use amt_provision::profile::Desired;
+use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use amt_wsman::class::amt::SetupAndConfigurationService;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Make one machine what a profile says
+///
+/// Reads the machine, compares, writes only what differs, and reads it back. A machine that is as it should be is left alone: run it as
+/// often as you like. --dry-run shows the differences and writes nothing. After a crash or a lost connection run it again.
+///
+/// Secrets can't be read back from a machine. A record beside the profile (PROFILE.records/UUID.json) holds keyed digests of those that
+/// were written last, never the secrets themselves, so that they are not written again and again.
+#[derive(clap::Args)]
+pub(crate) struct Configure {
+    /// The profile: TOML, or JSON if its name ends in .json
+    profile: PathBuf,
+    /// Show what differs, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Where the record of this machine is kept [default: PROFILE.records/UUID.json]
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+impl Configure {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let profile = profile::valid(&self.profile)?;
+        let file = self.profile.clone();
+        let applied = block_on(async {
+            let way = self.connect.way().await?;
+            let identity = match &way.transport {
+                Transport::Tls(identity) => identity.clone(),
+                _ => return Err(Error::usage("profiles are applied over TLS only", "take --plain out")),
+            };
+            if way.credentials.user != "admin" {
+                let text = "profiles are applied by the administrator only";
+                return Err(Error::usage(text, "take --user out, and give the password of admin"));
+            }
+            let known = ask(way.clone()).await?;
+            let desired =
+                Desired::new(&profile, known.id, known.version, &mut Folder::of(&file)).map_err(|findings| {
+                    profile::refusal(&file, &findings)
+                        .unwrap_or_else(|| Failure::new(ErrorCode::PLAN_INVALID, "profile", "the profile is wrong"))
+                })?;
+            let path = self.record.unwrap_or_else(|| beside(&file, known.id));
+            let mut target = Target::new(known.id, way.address.ip(), identity, vec![way.credentials.password]);
+            (target.port, target.version) = (way.address.port(), known.version);
+            let mut job = match read_record(&path, known.id)? {
+                Some(record) => ApplyJob::new(target, desired, record),
+                None => ApplyJob::first(target, desired)?,
+            };
+            job.dry_run = self.dry_run;
+            let keeper = Keeper { path, out: Mutex::new(&mut *out) };
+            Ok(apply(job, &keeper).await?)
+        })?;
+        show(out, &applied, self.dry_run)
+    }
+}
+
+/// The machine that answers.
+struct Known {
+    id: SystemId,
+    version: Option<amt_core::FirmwareVersion>,
+}
+
+async fn ask(way: Way) -> Result<Known, Failure> {
+    let mut device = Device::new(way.address, way.transport, way.credentials)?;
+    let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
+    let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
+    Ok(Known { id: SystemId::from_wire(uuid), version: device.version() })
+}
+
+fn beside(profile: &Path, id: SystemId) -> PathBuf {
+    profile.with_added_extension("records").join(format!("{id}.json"))
+}
+
+fn read_record(path: &Path, id: SystemId) -> Result<Option<ApplyRecord>, Failure> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let record = ApplyRecord::decode(&crate::input::read(path, MAX_RECORD)?).map_err(|mut failure| {
+        failure.message = format!("{}: {}", path.display(), failure.message);
+        failure.hint("remove the file: then every secret of the profile is written once more")
+    })?;
+    if record.id == id {
+        return Ok(Some(record));
+    }
+    let text = format!("{}: the record is of {}, the machine is {id}", path.display(), record.id);
+    Err(Failure::new(ErrorCode::JOURNAL, "journal", text).hint("give each machine a record of its own"))
+}
+
+/// Keeps the record in its file and shows the progress.
+struct Keeper<'o> {
+    path: PathBuf,
+    out: Mutex<&'o mut Output>,
+}
+
+impl Host for Keeper<'_> {
+    async fn persist(&self, _: &Record) -> Result<(), Failure> {
+        Err(Failure::new(ErrorCode::JOURNAL, "journal", "nothing is set up here"))
+    }
+
+    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
+        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
+    }
+
+    fn event(&self, _: SystemId, event: &Event) {
+        if let (Event::Note(note), Ok(mut out)) = (event, self.out.lock()) {
+            // What cannot be shown now shows when the result is.
+            let _ = out.line(&format!("  {note}"));
+        }
+    }
+}
+
+impl ApplyHost for Keeper<'_> {
+    async fn persist_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| {
+            let text = format!("{}: {error}", self.path.display());
+            Failure::new(ErrorCode::JOURNAL, "journal", text).hint("give --record FILE in a folder that can be written")
+        };
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        replace(&self.path, &record.encode(), true).map_err(failed)
+    }
+}
+
+fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, Error> {
+    let changes: Vec<_> =
+        applied.changes.iter().map(|c| json!({ "field": c.field, "from": c.from, "to": c.to })).collect();
+    let unsupported: Vec<_> =
+        applied.unsupported.iter().map(|u| json!({ "field": u.field, "reason": u.reason })).collect();
+    let document = json!({
+        "id": applied.id.to_string(),
+        "dry_run": dry_run,
+        "changes": changes,
+        "unsupported": unsupported,
+        "writes": applied.writes,
+    });
+    out.show(&document, |w| {
+        if dry_run {
+            for change in &applied.changes {
+                writeln!(w, "  {}: {} -> {}", change.field, shown(&change.from), shown(&change.to))?;
+            }
+        }
+        for one in &applied.unsupported {
+            writeln!(w, "  {}: not on this machine: {}", one.field, one.reason)?;
+        }
+        match (applied.changes.len(), dry_run) {
+            (0, _) => writeln!(w, "{}: no change", applied.id),
+            (n, true) => writeln!(w, "{}: {n} differences, nothing written", applied.id),
+            (n, false) => writeln!(w, "{}: {n} changes, {} writes, read back", applied.id, applied.writes),
+        }
+    })?;
+    Ok(if applied.unsupported.is_empty() { Verdict::Done } else { Verdict::Failed })
+}
+
+fn shown(value: &str) -> &str {
+    if value.is_empty() { "nothing" } else { value }
+}

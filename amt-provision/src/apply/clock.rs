@@ -1,0 +1,38 @@
+//! `time`: `AMT_TimeSynchronizationService` (`spec/wsman.md` §3.4).
+
+use super::{Pass, Run};
+use crate::step::Step;
+use amt_core::Failure;
+use amt_wsman::class::amt::TimeSynchronizationService;
+
+/// The clock is set when it is off by more.
+const DRIFT: u32 = 10;
+
+impl Run {
+    /// Our time, UTC, seconds since 1970.
+    fn wall(&self) -> u32 {
+        let since = i64::try_from(self.cx.now().0 / 1000).unwrap_or(i64::MAX);
+        u32::try_from(self.wall_clock.saturating_add(since)).unwrap_or(u32::MAX)
+    }
+
+    pub(super) async fn clock(&mut self) -> Result<(), Failure> {
+        let Some(time) = &self.profile().time else { return Ok(()) };
+        if time.set == Some(false) || self.mode == Pass::Verify {
+            return Ok(());
+        }
+        let request = TimeSynchronizationService::get_low_accuracy_time_synch();
+        let told = self.session.call(Step::SetClock, &request).await?;
+        let received = self.wall();
+        let has = TimeSynchronizationService::time(&told).map_err(|error| error.failure(Step::SetClock.name()))?;
+        let off = has.abs_diff(received);
+        if off > DRIFT && self.change("time.set", format!("{off} s off"), "right") {
+            if self.record.begin() {
+                self.keep().await?;
+            }
+            self.writes += 1;
+            let now = self.wall();
+            crate::clock::set(&mut self.session, &told, received, now).await?;
+        }
+        Ok(())
+    }
+}

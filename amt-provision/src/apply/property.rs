@@ -1,0 +1,101 @@
+//! Fields that are properties of an instance: read it, compare, put it back whole if one differs.
+
+use super::{Run, refused};
+use crate::profile::Profile;
+use amt_core::Failure;
+use amt_wsman::instance::{Instance, Value};
+use amt_wsman::op::Request;
+
+/// A property that a field of the profile sets.
+pub(super) struct Property {
+    /// The field.
+    pub(super) field: &'static str,
+    /// Name on the wire.
+    pub(super) name: &'static str,
+    /// What it shall be; none if the profile does not say. No values: the property is left out of the instance.
+    pub(super) want: fn(&Profile) -> Option<Vec<String>>,
+}
+
+/// An instance, and the properties of it that a profile may set.
+pub(super) struct Group {
+    /// The class.
+    pub(super) class: &'static str,
+    /// Key that chooses the instance, where there are several.
+    pub(super) selector: Option<(&'static str, &'static str)>,
+    /// What the class does not take back with what the profile says (`spec/wsman.md` §2.3).
+    pub(super) omit: fn(&Profile) -> &'static [&'static str],
+    /// Whether a change counts only after a commit.
+    pub(super) commits: bool,
+    /// What may be set.
+    pub(super) properties: &'static [Property],
+}
+
+/// One value, if the profile has it.
+pub(super) fn one<T: ToString>(value: Option<T>) -> Option<Vec<String>> {
+    value.map(|value| vec![value.to_string()])
+}
+
+impl Group {
+    fn on(&self, request: Request) -> Request {
+        match self.selector {
+            Some((name, value)) => request.selector(name, value),
+            None => request,
+        }
+    }
+}
+
+impl Run {
+    /// Makes the properties of a group what the profile says. Tells whether something was put.
+    pub(super) async fn group(&mut self, group: &Group) -> Result<bool, Failure> {
+        let profile = self.profile();
+        let wanted: Vec<(&Property, Vec<String>)> =
+            group.properties.iter().filter_map(|property| Some((property, (property.want)(profile)?))).collect();
+        if wanted.is_empty() {
+            return Ok(false);
+        }
+        let Some(mut instance) = self.read(&group.on(Request::get(group.class))).await? else {
+            for (property, _) in &wanted {
+                self.lacks(property.field, format!("the firmware has no {}", group.class));
+            }
+            return Ok(false);
+        };
+        let mut put = None;
+        for (property, values) in &wanted {
+            let has = texts(&instance, property.name);
+            let differs = has.len() != values.len() || has.iter().zip(values).any(|(has, wanted)| !same(has, wanted));
+            if differs && self.change(property.field, has.join(", "), values.join(", ")) {
+                instance.set_all(property.name, values.iter().map(|value| Value::from(value.as_str())));
+                put.get_or_insert(property.field);
+            }
+        }
+        let Some(changed) = put else { return Ok(false) };
+        for name in (group.omit)(self.profile()) {
+            instance.remove(name);
+        }
+        // Whether a commit is due can't be seen on the machine after a crash.
+        if group.commits && !std::mem::replace(&mut self.record.commit_due, true) {
+            self.keep().await?;
+        }
+        self.write(&group.on(Request::put(&instance))).await.map_err(|error| refused(changed, error))?;
+        Ok(true)
+    }
+}
+
+/// The values of a property that say something.
+fn texts(instance: &Instance, name: &str) -> Vec<String> {
+    instance.texts(name).into_iter().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether two texts mean the same: truth values have two spellings, and names no case.
+fn same(has: &str, wanted: &str) -> bool {
+    let plain = |text: &str| match text {
+        "1" => "true".to_owned(),
+        "0" => "false".to_owned(),
+        text => text.to_ascii_lowercase(),
+    };
+    has.eq_ignore_ascii_case(wanted) || (is_truth(wanted) && plain(has) == plain(wanted))
+}
+
+fn is_truth(text: &str) -> bool {
+    matches!(text, "true" | "false")
+}

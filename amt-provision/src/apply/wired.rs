@@ -1,0 +1,74 @@
+//! `wired`: `AMT_EthernetPortSettings` of the wired interface (`spec/wsman.md` §3.5).
+
+use super::Run;
+use super::property::{Group, Property, one};
+use crate::commit::{Comeback, is_restart};
+use crate::managed::Managed;
+use crate::profile::{IpMode, Profile, Wired};
+use crate::step::Step;
+use amt_core::Failure;
+
+/// The interface, as firmware names it.
+const PORT: &str = "Intel(r) AMT Ethernet Port Settings 0";
+
+/// What firmware wants left out where the address comes from elsewhere.
+const ADDRESSES: &[&str] = &["IPAddress", "SubnetMask", "DefaultGateway", "PrimaryDNS", "SecondaryDNS"];
+
+fn wired(profile: &Profile) -> Option<&Wired> {
+    profile.wired.as_ref().filter(|wired| wired.mode.is_some())
+}
+
+fn mode(profile: &Profile) -> Option<IpMode> {
+    wired(profile)?.mode
+}
+
+/// A part of the address: what the profile says with a static one, and else nothing, since the firmware takes it from elsewhere.
+fn part(profile: &Profile, of: fn(&Wired) -> Option<&String>) -> Option<Vec<String>> {
+    match mode(profile)? {
+        IpMode::Static => one(of(wired(profile)?)),
+        IpMode::Dhcp | IpMode::Host => None,
+    }
+}
+
+static WIRED: Group = Group {
+    class: "AMT_EthernetPortSettings",
+    selector: Some(("InstanceID", PORT)),
+    omit: |p| if mode(p) == Some(IpMode::Static) { &[] } else { ADDRESSES },
+    commits: false,
+    properties: &[
+        Property { field: "wired.mode", name: "DHCPEnabled", want: |p| one(Some(mode(p)? == IpMode::Dhcp)) },
+        Property { field: "wired.mode", name: "IpSyncEnabled", want: |p| one(Some(mode(p)? != IpMode::Static)) },
+        Property { field: "wired.mode", name: "SharedStaticIp", want: |p| one(Some(mode(p)? == IpMode::Host)) },
+        Property { field: "wired.address", name: "IPAddress", want: |p| part(p, |wired| wired.address.as_ref()) },
+        Property { field: "wired.mask", name: "SubnetMask", want: |p| part(p, |wired| wired.mask.as_ref()) },
+        Property { field: "wired.gateway", name: "DefaultGateway", want: |p| part(p, |wired| wired.gateway.as_ref()) },
+        Property { field: "wired.dns", name: "PrimaryDNS", want: |p| part(p, |wired| wired.dns.as_ref()?.first()) },
+        Property { field: "wired.dns", name: "SecondaryDNS", want: |p| part(p, |wired| wired.dns.as_ref()?.get(1)) },
+    ],
+};
+
+impl Run {
+    /// A change may restart the machine's network: it is waited for, at the address that it had. A machine that moved is not there.
+    pub(super) async fn wired(&mut self) -> Result<(), Failure> {
+        if self.group(&WIRED).await? {
+            self.come_back().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a machine that restarts its network, and logs in again.
+    pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
+        let mut comeback = Comeback::within(self.cx.now(), self.proof_timeout);
+        loop {
+            comeback.wait(&self.cx).await?;
+            match Managed::open(&self.cx, &self.access).await {
+                Ok(Managed { session, .. }) => {
+                    self.session = session;
+                    return Ok(());
+                }
+                Err(failure) if is_restart(&failure) => comeback.missed(self.cx.now(), failure)?,
+                Err(failure) => return Err(failure.at(Step::Prove.name())),
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Profiles from files, and what they name: secrets and certificates, relative to the folder of the profile.
+
+use crate::certificate::authorities;
+use amt_core::{ErrorCode, Failure, Finding, Secret};
+use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Longest file of a secret or of certificates.
+const MAX_MATERIAL: usize = 1024 * 1024;
+
+/// Reads the profile in `file`: JSON if its name ends in `.json`, else TOML. With an error among the findings there is no profile.
+///
+/// # Errors
+/// `FILE_READ`, `NOT_UTF8`, `DECODE_TOO_LARGE`, and `PARSE_TEXT` for what is neither TOML nor JSON, each with the file.
+pub fn read_profile(file: &Path) -> Result<(Option<Profile>, Vec<Finding>), Failure> {
+    let bytes = read(file, MAX_DOCUMENT)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(ErrorCode::NOT_UTF8, "profile", format!("{}: not UTF-8 at byte {at}", file.display()))
+    })?;
+    Profile::read(&text, Syntax::of(file)).map_err(|failure| in_file(file, failure))
+}
+
+/// The folder of a profile: files that it names are looked for there, variables in the environment of this program.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder in which the profile `file` is.
+    pub fn of(file: &Path) -> Self {
+        Self(file.parent().map(Path::to_path_buf).unwrap_or_default())
+    }
+}
+
+impl Material for Folder {
+    fn secret(&mut self, source: &SecretSource) -> Result<Secret<String>, Failure> {
+        match (&source.file, &source.env) {
+            (Some(file), None) => first_line(&self.0.join(file)),
+            (None, Some(name)) => match std::env::var(name) {
+                Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
+                _ => {
+                    let text = format!("the variable {name} of the environment is not set");
+                    Err(Failure::new(ErrorCode::CONFIG, "profile", text).hint("set it before you start this program"))
+                }
+            },
+            _ => Err(Failure::new(ErrorCode::CONFIG, "profile", "a secret has exactly one source")),
+        }
+    }
+
+    fn certificates(&mut self, source: &CertificateSource) -> Result<Vec<Vec<u8>>, Failure> {
+        match (&source.file, &source.pem) {
+            (Some(file), None) => {
+                let file = self.0.join(file);
+                authorities(&read(&file, MAX_MATERIAL)?).map_err(|failure| in_file(&file, failure))
+            }
+            (None, Some(pem)) => authorities(pem.as_bytes()),
+            _ => Err(Failure::new(ErrorCode::CONFIG, "profile", "a certificate has exactly one source")),
+        }
+    }
+}
+
+fn first_line(file: &Path) -> Result<Secret<String>, Failure> {
+    let bytes = zeroize::Zeroizing::new(read(file, MAX_MATERIAL)?);
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = std::str::from_utf8(line)
+        .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "profile", format!("{}: not UTF-8", file.display())))?;
+    Ok(Secret::from(text))
+}
+
+fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::new(ErrorCode::FILE_READ, "profile", format!("{}: {error}", file.display()));
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        let text = format!("{}: more than {limit} bytes", file.display());
+        return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "profile", text));
+    }
+    Ok(bytes)
+}
+
+fn in_file(file: &Path, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", file.display(), failure.message);
+    failure
+}
