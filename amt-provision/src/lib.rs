@@ -27,6 +27,7 @@ pub mod plan;
 pub mod profile;
 pub mod remote;
 pub mod rename;
+pub mod rotate;
 mod session;
 pub mod step;
 

@@ -19,6 +19,7 @@ pub mod mei;
 pub mod profile;
 mod provision;
 mod rename;
+mod rotate;
 pub mod system;
 pub mod tls;
 
@@ -31,6 +32,7 @@ pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use managed::{BootHost, BootJob, Target, boot_once, read_facts};
 pub use provision::provision;
 pub use rename::{RenameHost, RenameJob, rename};
+pub use rotate::{RotateJob, rotate};
 pub use system::System;
 
 use amt_core::psk::PskPair;

@@ -331,6 +331,11 @@ impl World {
         self.run(apply.start(), crash, |server, record| server.apply_disk = Some(record.encode()))
     }
 
+    /// Any procedure that keeps the machine's journal.
+    pub fn run_recorded<T: Send + 'static>(&mut self, machine: Machine<T, Record>, crash: Option<Crash>) -> Attempt<T> {
+        self.run(machine, crash, |server, record| server.disk = Some(record.encode().expose().clone()))
+    }
+
     /// What the machine says of itself.
     pub fn facts(&mut self, access: Access) -> Attempt<MachineFacts> {
         self.run(Facts::new(access).start(), None, |_, never| match *never {})
