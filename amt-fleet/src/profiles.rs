@@ -1,7 +1,9 @@
 //! Profiles: what machines become, by name.
 
+use amt::profile::Folder;
 use amt_core::{ErrorCode, Failure, Finding, Severity};
 use amt_provision::Plan;
+use amt_provision::profile::Profile;
 use std::collections::BTreeMap;
 
 /// Profiles by name, and by the names they had before: machines keep the name that they were given, so a profile that is renamed keeps
@@ -11,6 +13,27 @@ pub struct Profiles {
     plans: BTreeMap<String, Plan>,
     /// Alias to name, both in lower case.
     aliases: BTreeMap<String, String>,
+    /// Settings by name.
+    settings: BTreeMap<String, Settings>,
+    /// Settings of machines that are given no profile.
+    default_settings: Option<Settings>,
+}
+
+/// What a machine of a profile is made after setup, and where what it names is looked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The document.
+    pub document: Profile,
+    /// Its folder.
+    pub folder: Folder,
+}
+
+impl Settings {
+    /// A document whose files are in `folder`.
+    pub const fn new(document: Profile, folder: Folder) -> Self {
+        Self { document, folder }
+    }
 }
 
 impl Profiles {
@@ -46,6 +69,22 @@ impl Profiles {
             Failure::new(ErrorCode::CONFIG, "profile", format!("no profile is named {name:?}; there are: {known}"))
                 .hint("add [profiles.NAME] to the configuration, or the old name to another profile's aliases")
         })
+    }
+
+    /// Gives the profile `name`, which was added, its settings.
+    pub fn set_settings(&mut self, name: &str, settings: Settings) {
+        self.settings.insert(name.trim().to_lowercase(), settings);
+    }
+
+    /// Gives machines without a profile their settings.
+    pub fn set_default_settings(&mut self, settings: Option<Settings>) {
+        self.default_settings = settings;
+    }
+
+    /// The settings of machines with the profile `name`, or with none.
+    pub fn settings(&self, name: Option<&str>) -> Option<&Settings> {
+        let Some(name) = name else { return self.default_settings.as_ref() };
+        self.settings.get(self.aliases.get(&name.trim().to_lowercase())?)
     }
 
     /// Every name and alias, in lower case, with the plan that it stands for.

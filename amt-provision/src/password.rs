@@ -37,6 +37,11 @@ pub fn check(password: &str) -> Result<(), &'static str> {
     }
 }
 
+/// A password of 20 characters, about 120 bits, out of a random seed.
+pub fn generate(seed: [u8; 32]) -> Secret<String> {
+    Random::new(seed).password()
+}
+
 /// Random choices out of one seed that the driver supplies.
 pub(crate) struct Random {
     seed: Zeroizing<[u8; 32]>,

@@ -36,7 +36,7 @@ pub use rotate::{RotateJob, rotate};
 pub use system::System;
 
 use amt_core::psk::PskPair;
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, Secret};
 
 /// Fresh random bytes of the operating system: the one place where randomness enters.
 pub(crate) fn random_seed() -> Result<[u8; 32], Failure> {
@@ -51,6 +51,14 @@ pub(crate) fn random_seed() -> Result<[u8; 32], Failure> {
 /// `IO` if the operating system has no random bytes.
 pub fn fresh_pair() -> Result<PskPair, Failure> {
     PskPair::generate(getrandom::fill).map_err(|error| no_randomness(&error))
+}
+
+/// A new strong password that every AMT firmware takes.
+///
+/// # Errors
+/// `IO` if the operating system has no random bytes.
+pub fn fresh_password() -> Result<Secret<String>, Failure> {
+    Ok(amt_provision::password::generate(random_seed()?))
 }
 
 fn no_randomness(error: &getrandom::Error) -> Failure {

@@ -1,15 +1,14 @@
 //! `amt configure PROFILE --host …`: makes one machine what a profile says.
 
-use super::connect::{Connect, Way};
+use super::connect::Connect;
 use super::{Error, Verdict, block_on, profile};
 use crate::output::{Output, replace};
 use amt::profile::Folder;
-use amt::{ApplyHost, ApplyJob, Device, Host, Target, Transport, apply};
+use amt::{ApplyHost, ApplyJob, Host, apply};
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_provision::apply::{Applied, ApplyRecord, MAX_RECORD};
 use amt_provision::profile::Desired;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
-use amt_wsman::class::amt::SetupAndConfigurationService;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -40,25 +39,14 @@ impl Configure {
         let profile = profile::valid(&self.profile)?;
         let file = self.profile.clone();
         let applied = block_on(async {
-            let way = self.connect.way().await?;
-            let identity = match &way.transport {
-                Transport::Tls(identity) => identity.clone(),
-                _ => return Err(Error::usage("profiles are applied over TLS only", "take --plain out")),
-            };
-            if way.credentials.user != "admin" {
-                let text = "profiles are applied by the administrator only";
-                return Err(Error::usage(text, "take --user out, and give the password of admin"));
-            }
-            let known = ask(way.clone()).await?;
+            let target = self.connect.administrator().await?;
             let desired =
-                Desired::new(&profile, known.id, known.version, &mut Folder::of(&file)).map_err(|findings| {
+                Desired::new(&profile, target.id, target.version, &mut Folder::of(&file)).map_err(|findings| {
                     profile::refusal(&file, &findings)
                         .unwrap_or_else(|| Failure::new(ErrorCode::PLAN_INVALID, "profile", "the profile is wrong"))
                 })?;
-            let path = self.record.unwrap_or_else(|| beside(&file, known.id));
-            let mut target = Target::new(known.id, way.address.ip(), identity, vec![way.credentials.password]);
-            (target.port, target.version) = (way.address.port(), known.version);
-            let mut job = match read_record(&path, known.id)? {
+            let path = self.record.unwrap_or_else(|| beside(&file, target.id));
+            let mut job = match read_record(&path, target.id)? {
                 Some(record) => ApplyJob::new(target, desired, record),
                 None => ApplyJob::first(target, desired)?,
             };
@@ -68,19 +56,6 @@ impl Configure {
         })?;
         show(out, &applied, self.dry_run)
     }
-}
-
-/// The machine that answers.
-struct Known {
-    id: SystemId,
-    version: Option<amt_core::FirmwareVersion>,
-}
-
-async fn ask(way: Way) -> Result<Known, Failure> {
-    let mut device = Device::new(way.address, way.transport, way.credentials)?;
-    let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
-    let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
-    Ok(Known { id: SystemId::from_wire(uuid), version: device.version() })
 }
 
 fn beside(profile: &Path, id: SystemId) -> PathBuf {

@@ -3,9 +3,11 @@
 use super::Error;
 use crate::input;
 use amt::certificate::authorities;
-use amt::{Device, Transport};
+use amt::{Device, Target, Transport};
 use amt_core::tls::{PeerIdentity, parse_sha256};
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
+use amt_provision::plan::GUESS_SPACING;
+use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::client::Credentials;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -78,6 +80,51 @@ impl Connect {
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
         Ok(Way { address, transport, credentials: Credentials { user: self.user, password } })
+    }
+}
+
+impl Connect {
+    /// A machine that is set up, reached over TLS by its administrator. It is asked which it is.
+    pub(crate) async fn administrator(self) -> Result<Target, Error> {
+        self.asked(&[]).await
+    }
+
+    /// The same where the machine may have another password meanwhile, which is tried second, within the firmware's lock-out.
+    pub(crate) async fn either(self, other: &Secret<String>) -> Result<Target, Error> {
+        self.asked(std::slice::from_ref(other)).await
+    }
+
+    async fn asked(self, others: &[Secret<String>]) -> Result<Target, Error> {
+        let way = self.way().await?;
+        let Transport::Tls(identity) = way.transport.clone() else {
+            return Err(Error::usage("this is done over TLS only", "take --plain out"));
+        };
+        if way.credentials.user != "admin" {
+            let hint = "take --user out, and give the password of admin";
+            return Err(Error::usage("this is done by the administrator only", hint));
+        }
+        let given = way.credentials.password;
+        let more = others.iter().filter(|other| **other != given).cloned();
+        let mut passwords: Vec<_> = std::iter::once(given.clone()).chain(more).collect();
+        let mut attempt = 0;
+        let (device, reply) = loop {
+            let credentials = Credentials { user: way.credentials.user.clone(), password: passwords[attempt].clone() };
+            let mut device = Device::new(way.address, way.transport.clone(), credentials)?;
+            match device.call(&SetupAndConfigurationService::get_uuid()).await {
+                Ok(reply) => break (device, reply),
+                Err(failure) if failure.code == ErrorCode::WRONG_OR_LOCKED && attempt + 1 < passwords.len() => {
+                    attempt += 1;
+                    tokio::time::sleep(GUESS_SPACING).await;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        };
+        // The one that opened it first: no further guess is needed.
+        passwords.swap(0, attempt);
+        let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
+        let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, passwords);
+        (target.port, target.version) = (way.address.port(), device.version());
+        Ok(target)
     }
 }
 

@@ -19,6 +19,7 @@ mod observe;
 mod preflight;
 mod profile;
 mod psk;
+mod rotate;
 mod serve;
 mod setupbin;
 mod sim;
@@ -65,6 +66,7 @@ commands! {
     preflight::Preflight,
     profile::Profile,
     psk::Psk,
+    rotate::Rotate,
     setupbin::Setupbin,
     sim::Sim,
     start_hello::StartHello,

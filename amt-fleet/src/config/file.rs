@@ -162,6 +162,7 @@ pub(super) struct Profile {
     pub(super) tls: Tls,
     #[serde(default)]
     pub(super) aliases: Vec<String>,
+    pub(super) settings: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

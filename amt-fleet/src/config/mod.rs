@@ -253,7 +253,7 @@ impl Reading<'_> {
         self.folder.join(path)
     }
 
-    fn config(&mut self, file: File) -> Config {
+    fn config(&mut self, mut file: File) -> Config {
         let listen = self.listen(file.listen);
         let certificates =
             file.provisioning_certificate.iter().enumerate().filter_map(|(at, c)| self.certificate(at, c));
@@ -286,6 +286,10 @@ impl Reading<'_> {
         if !file.profile.aliases.is_empty() {
             self.wrong("profile.aliases", "only profiles with a name, [profiles.NAME], have others");
         }
+        let mut profiles = self.profiles(file.profiles);
+        if let Some(path) = file.profile.settings.take() {
+            profiles.set_default_settings(self.settings("profile.settings", &path));
+        }
         Config {
             listen,
             files: DatabaseFiles { database: self.path(&file.database), seal_key_file: self.path(&file.seal_key_file) },
@@ -301,7 +305,7 @@ impl Reading<'_> {
             },
             known,
             retry,
-            profiles: self.profiles(file.profiles),
+            profiles,
             guard: self.guard(&file.guard),
             resolver: file.resolver.map(|resolver| self.resolver(resolver)),
             rules: self.rules(file.rule),

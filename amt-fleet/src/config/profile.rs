@@ -3,13 +3,14 @@
 use super::Reading;
 use super::file::{self, LegacyConsent, Password};
 use crate::guard::GuardPolicy;
-use crate::profiles::Profiles;
+use crate::profiles::{Profiles, Settings};
 use crate::resolve::CommandResolver;
+use amt::profile::{Folder, read_profile};
 use amt_core::tls::LegacyTls;
 use amt_core::{Finding, Secret, Severity};
 use amt_provision::{PasswordPolicy, Plan, plan};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Reading<'_> {
     pub(super) fn plan(&mut self, at: &str, profile: file::Profile) -> Plan {
@@ -55,12 +56,34 @@ impl Reading<'_> {
         for (name, mut profile) in profiles {
             let at = format!("profiles.{name}");
             let aliases = std::mem::take(&mut profile.aliases);
+            let settings = profile.settings.take().and_then(|path| self.settings(&format!("{at}.settings"), &path));
             let plan = self.plan(&at, profile);
             if let Err(why) = all.add(&name, &aliases, plan) {
                 self.wrong(at, why);
             }
+            if let Some(settings) = settings {
+                all.set_settings(&name, settings);
+            }
         }
         all
+    }
+
+    /// The document of settings at `path`: what is wrong with it is told as if it stood here.
+    pub(super) fn settings(&mut self, at: &str, path: &Path) -> Option<Settings> {
+        let path = self.path(path);
+        let (document, mut findings) = match read_profile(&path) {
+            Ok(read) => read,
+            Err(failure) => {
+                self.wrong(at, failure.message);
+                return None;
+            }
+        };
+        findings.extend(document.iter().flat_map(|document| document.check(None)));
+        for mut finding in findings {
+            finding.field = format!("{at} ({}): {}", path.display(), finding.field);
+            self.findings.push(finding);
+        }
+        document.map(|document| Settings { document, folder: Folder::of(&path) })
     }
 
     pub(super) fn guard(&mut self, guard: &file::Guard) -> GuardPolicy {

@@ -5,6 +5,7 @@ use super::file;
 use crate::action::{ActionRule, Command, Deed, Trigger, Webhook};
 use crate::filter::Filter;
 use crate::resolve::{Answer, Rule, Rules, Template};
+use crate::store::{CONFIGURE, RENAME};
 use amt_provision::boot::BootSource;
 use std::path::Path;
 
@@ -50,8 +51,10 @@ impl Reading<'_> {
             if action.name.trim().is_empty() || read.iter().any(|other| other.name == action.name) {
                 self.wrong(field("name"), "each action needs a name of its own: what is still to be done refers to it");
             }
-            if action.name == crate::RENAME {
-                self.wrong(field("name"), "is the name of what gives machines their final names");
+            for (name, what) in [(RENAME, "gives machines their final names"), (CONFIGURE, "applies their settings")] {
+                if action.name == name {
+                    self.wrong(field("name"), format!("is the name of what {what}"));
+                }
             }
             let when = self.filter(&field("when"), action.when.as_deref());
             let on = action.on.parse::<Trigger>().map_err(|why| self.wrong(field("on"), why));

@@ -109,13 +109,15 @@ pub async fn foresee(
     operation: Operation,
     machine: &Machine,
 ) -> Result<Foreseen, Failure> {
-    let needs_setup = matches!(operation, Operation::Rename | Operation::Boot | Operation::Refresh);
+    let needs_setup = !matches!(operation, Operation::Reprovision | Operation::Release);
     if needs_setup && !machine.is_verified() {
         return Ok(Foreseen::Fails("it is not provisioned now".to_owned()));
     }
     Ok(Foreseen::Does(match operation {
         Operation::Reprovision => "is set up again at its next hello".to_owned(),
         Operation::Release => "is let in, whatever the guard says".to_owned(),
+        Operation::Configure => "is made what the settings of its profile say".to_owned(),
+        Operation::Rotate => "gets another password".to_owned(),
         Operation::Refresh => "is asked what it says of itself".to_owned(),
         Operation::Rename => match &machine.wanted {
             Some(name) => format!("is renamed to {name}"),

@@ -18,6 +18,8 @@ use std::time::SystemTime;
 pub(crate) const EVENT: &str = "*";
 /// Name of the action that gives a machine its final name.
 pub const RENAME: &str = "rename";
+/// Name of the action that makes a machine what the settings of its profile say.
+pub const CONFIGURE: &str = "configure";
 /// Most ended actions kept of one machine; older ones go.
 pub const MAX_ENDED: i64 = 200;
 

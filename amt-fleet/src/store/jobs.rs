@@ -24,6 +24,10 @@ words! {
         Release = "release",
         /// Boot it from the network once, unless the guard keeps it from that.
         Boot = "boot",
+        /// Make it what the settings of its profile say.
+        Configure = "configure",
+        /// Give its administrator another, generated password.
+        Rotate = "rotate",
         /// Read from it what it says of itself.
         Refresh = "refresh",
     }

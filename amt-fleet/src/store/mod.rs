@@ -4,6 +4,7 @@
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
 mod actions;
+mod applied;
 mod change;
 mod collections;
 mod decide;
@@ -23,8 +24,9 @@ mod tests;
 mod vault;
 mod writer;
 
-pub use actions::{Action, ActionState, MAX_ENDED, RENAME};
+pub use actions::{Action, ActionState, CONFIGURE, MAX_ENDED, RENAME};
 pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction, Expand};
+pub use applied::AppliedProfile;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use collections::collection_name;
 pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
@@ -422,6 +424,7 @@ fn migrator() -> Migrator {
         migration(1, "fleet", include_str!("../../migrations/0001_fleet.sql")),
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
         migration(3, "psk", include_str!("../../migrations/0003_psk.sql")),
+        migration(4, "profile", include_str!("../../migrations/0004_profile.sql")),
     ])
 }
 

@@ -7,7 +7,9 @@ use crate::output::Output;
 use crate::time::rfc3339;
 use amt_core::SystemId;
 use amt_fleet::resolve::{Question, look};
-use amt_fleet::{Action, CaRequest, Conflict, DiaryEntry, Disagreement, Evidence, Fact, IssuedCertificate, Machine};
+use amt_fleet::{
+    Action, AppliedProfile, CaRequest, Conflict, DiaryEntry, Disagreement, Evidence, Fact, IssuedCertificate, Machine,
+};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -32,6 +34,7 @@ struct Shown {
     diary: Vec<DiaryEntry>,
     certificates: Vec<IssuedCertificate>,
     requests: Vec<CaRequest>,
+    settings: Option<AppliedProfile>,
 }
 
 impl Show {
@@ -46,6 +49,7 @@ impl Show {
             diary: fleet.diary(id, LINES).await?,
             certificates: fleet.certificates(id).await?,
             requests: fleet.ca_requests(id).await?,
+            settings: fleet.applied(id).await?,
         };
         fleet.close().await;
         out.show(&shown.json(), |w| shown.people(w))?;
@@ -67,11 +71,18 @@ impl Shown {
         let certificate = |c: &IssuedCertificate| json!({ "sha256": c.sha256, "issued_at": rfc3339(c.issued_at) });
         add("certificates", self.certificates.iter().map(certificate).collect());
         add("ca_requests", self.requests.iter().map(request_json).collect());
+        let settings =
+            |s: &AppliedProfile| json!({ "profile": s.profile, "revision": s.revision, "at": rfc3339(s.at) });
+        document["settings"] = self.settings.as_ref().map_or(Value::Null, settings);
         document
     }
 
     fn people(&self, w: &mut dyn Write) -> io::Result<()> {
         record(w, &self.question.machine)?;
+        if let Some(AppliedProfile { profile, revision, at, .. }) = &self.settings {
+            let revision = revision.get(..12).unwrap_or(revision);
+            field(w, "settings", Some(format!("{profile}, revision {revision}, since {}", moment(*at))))?;
+        }
         for request in &self.requests {
             let words = request.message.as_deref().unwrap_or("no words");
             let text = format!("{} {} ({words}), asked {} times", request.request, request.state, request.times);

@@ -5,12 +5,13 @@ use super::super::consider::consider;
 use super::host::ActionHost;
 use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
-use crate::store::{BootFired, Operation, RENAME};
+use crate::store::{BootFired, CONFIGURE, Operation, RENAME};
 use crate::{Action, CredentialKind, Machine, ReleaseOrder, resolve};
-use amt::{BootJob, RenameJob, Target};
+use amt::{ApplyJob, BootJob, RenameJob, RotateJob, Target};
 use amt_core::tls::PeerIdentity;
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, Finding};
 use amt_provision::boot::BootSource;
+use amt_provision::profile::Desired;
 use amt_provision::{BootRecord, RenameRecord};
 use std::sync::Arc;
 
@@ -19,8 +20,10 @@ pub(super) async fn attempt(shared: &Shared, action: &Action) -> Result<String, 
     if action.job.is_some() {
         return operate(shared, action).await;
     }
-    if action.name == RENAME {
-        return rename(shared, action).await;
+    match action.name.as_str() {
+        RENAME => return rename(shared, action).await,
+        CONFIGURE => return configure(shared, action).await,
+        _ => {}
     }
     let Some(rule) = shared.actions.iter().find(|rule| rule.name == action.name) else {
         let text = format!("the configuration has no action named {:?} any more", action.name);
@@ -56,6 +59,8 @@ async fn operate(shared: &Shared, action: &Action) -> Result<String, Failure> {
             Ok("let in".to_owned())
         }
         Operation::Boot => boot(shared, action, BootSource::Network).await,
+        Operation::Configure => configure(shared, action).await,
+        Operation::Rotate => rotate(shared, action).await,
         Operation::Refresh => {
             let (_, target) = verified(shared, action).await?;
             let host = FleetHost::with_events(fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
@@ -117,6 +122,43 @@ async fn rename(shared: &Shared, action: &Action) -> Result<String, Failure> {
     amt::rename(job, &host).await?;
     fleet.has_name(&names).await?;
     Ok(format!("renamed from {} to {}", machine.name().unwrap_or_default(), names.fqdn()))
+}
+
+/// Makes the machine what the settings of its profile say.
+async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (machine, target) = verified(shared, action).await?;
+    let Some(settings) = shared.profiles.settings(machine.profile.as_deref()) else {
+        return Ok("its profile has no settings".to_owned());
+    };
+    let wrong = |findings: Vec<Finding>| {
+        let text: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.field, f.message)).collect();
+        Failure::new(ErrorCode::CONFIG, "action", text.join("; "))
+    };
+    let desired = Desired::new(&settings.document, machine.id, target.version, &mut settings.folder.clone());
+    let desired = desired.map_err(wrong)?;
+    let mut job = match shared.fleet.apply_record(machine.id).await? {
+        Some(record) => ApplyJob::new(target, desired, record),
+        None => ApplyJob::first(target, desired)?,
+    };
+    job.proof_timeout = shared.plan.proof_timeout;
+    let applied = amt::apply(job, &ActionHost::new(shared, action)).await?;
+    let mut text = match applied.changes.len() {
+        0 => format!("it is as {} says", settings.document.name),
+        n => format!("{n} settings changed as {} says", settings.document.name),
+    };
+    for lack in &applied.unsupported {
+        text += &format!("; not on this machine: {} ({})", lack.field, lack.reason);
+    }
+    Ok(text)
+}
+
+/// Gives the administrator another password.
+async fn rotate(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (machine, target) = verified(shared, action).await?;
+    let record = shared.fleet.record(machine.id).await?;
+    let record = record.ok_or_else(|| Failure::new(ErrorCode::ACTION, "action", "the machine has no record"))?;
+    amt::rotate(RotateJob::new(target, record), &ActionHost::new(shared, action)).await?;
+    Ok("it has another password".to_owned())
 }
 
 /// A machine that is provisioned, and how it is reached.

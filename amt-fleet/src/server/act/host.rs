@@ -3,9 +3,9 @@
 use super::super::attempt::Shared;
 use crate::host::FleetHost;
 use crate::{Action, Fleet};
-use amt::{BootHost, Host, RenameHost, failpoint};
+use amt::{ApplyHost, BootHost, Host, RenameHost, failpoint};
 use amt_core::{Failure, SystemId};
-use amt_provision::{BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord};
+use amt_provision::{ApplyRecord, BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord};
 use std::sync::Arc;
 
 pub(super) struct ActionHost {
@@ -40,6 +40,15 @@ impl BootHost for ActionHost {
         failpoint::pass("boot-persist-before", "");
         self.fleet.keep_procedure(self.action, &record.encode()).await?;
         failpoint::pass("boot-persist-after", "");
+        Ok(())
+    }
+}
+
+impl ApplyHost for ActionHost {
+    async fn persist_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
+        failpoint::pass("apply-persist-before", "");
+        self.fleet.keep_apply(record).await?;
+        failpoint::pass("apply-persist-after", "");
         Ok(())
     }
 }

@@ -7,9 +7,10 @@ mod host;
 
 use super::attempt::Shared;
 use super::schedule::{Next, after_failure};
+use crate::action::Trigger;
 use crate::config::RetryPolicy;
 use crate::event::Progress;
-use crate::store::{ActionOutcome, BeginAction, EVENT, EndAction, Expand};
+use crate::store::{ActionOutcome, BeginAction, CONFIGURE, EVENT, EndAction, Expand};
 use crate::{Action, resolve};
 use amt::failpoint;
 use amt_core::{ErrorCode, Failure};
@@ -112,7 +113,12 @@ async fn expand(shared: &Shared, action: &Action) -> Result<(), Failure> {
     let question = resolve::question(&shared.fleet, action.machine, &shared.defaults).await?;
     let subject = question.subject();
     let rules = shared.actions.iter().filter(|rule| rule.on.is(&action.cause) && rule.when.matches(&subject));
-    let names = rules.map(|rule| rule.name.clone()).collect();
+    let mut names: Vec<String> = rules.map(|rule| rule.name.clone()).collect();
+    // Settings come before what else follows: a program that is told finds the machine as it shall be.
+    if Trigger::Provisioned.is(&action.cause) && shared.profiles.settings(question.machine.profile.as_deref()).is_some()
+    {
+        names.insert(0, CONFIGURE.to_owned());
+    }
     shared.fleet.write(Expand { id: action.id, names }).await
 }
 

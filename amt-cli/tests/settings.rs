@@ -1,0 +1,137 @@
+//! Settings of a profile at the command line and by the setup server, on virtual machines: applied after setup, kept, read back, and
+//! passwords rotated.
+#![cfg(target_os = "linux")]
+
+use amt_sim::authority::ProvisioningChain;
+use amt_sim::{RootHash, SimConfig, Simulator};
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SUFFIX: &str = "example.com";
+const PATIENCE: Duration = Duration::from_secs(90);
+const OFFICE: &str = r#"
+format = 1
+name = "Office"
+[general]
+ping = false
+[redirection]
+listener = true
+sol = true
+[[access.users]]
+name = "helpdesk"
+password = { file = "helpdesk.txt" }
+from = "network"
+realms = ["redirection", "remote-control"]
+"#;
+
+/// A server that ends with the test, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Exit status, the one document on standard output, and standard error.
+async fn amt(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_amt"));
+    let output = command.args(arguments).arg("--json").current_dir(folder).output().await.unwrap();
+    let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code(), document, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+async fn fleet(folder: &Path, arguments: &[&str]) -> Value {
+    let all = [&["fleet"], arguments, &["--config", "amt.toml"]].concat();
+    let (_, document, errors) = amt(folder, &all).await;
+    assert!(!document.is_null(), "{arguments:?}: {errors}");
+    document
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_follow_a_setup_and_stay_true() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let chain = ProvisioningChain::new(SUFFIX);
+    std::fs::write(folder.join("chain.pem"), chain.pem()).unwrap();
+    std::fs::write(folder.join("office.toml"), OFFICE).unwrap();
+    std::fs::write(folder.join("helpdesk.txt"), "H3lpdesk!pw\n").unwrap();
+    let config = format!(
+        "listen = \"{listen}\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"{SUFFIX}\"]\n\
+         admit = \"auto\"\n[[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nguess_spacing = \"100ms\"\n\
+         settings = \"office.toml\"\n"
+    );
+    std::fs::write(folder.join("amt.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amt"));
+    command.args(["serve", "--json", "--config", "amt.toml"]).current_dir(folder);
+    let _server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let begun = Instant::now();
+    while !folder.join("fleet.db").exists() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut config = SimConfig::new(1);
+    config.base_address = Ipv4Addr::new(127, 91, 8, 1);
+    config.hello = Some(listen);
+    config.roots = vec![RootHash::sha256(chain.root())];
+    config.suffix = Some(SUFFIX.to_owned());
+    config.time_scale = 20.0;
+    let _simulator = Simulator::start(config).await.unwrap();
+
+    // Set up, and then what the settings say, without anybody asking for it.
+    let shown = loop {
+        let list = fleet(folder, &["list"]).await;
+        if let Some(id) = list["machines"][0]["uuid"].as_str() {
+            let shown = fleet(folder, &["show", id]).await;
+            if shown["settings"]["profile"] == "Office" {
+                break shown;
+            }
+        }
+        assert!(begun.elapsed() < PATIENCE, "{list:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let (_, explained, _) = amt(folder, &["profile", "explain", "office.toml"]).await;
+    assert_eq!(shown["settings"]["revision"], explained["revision"]);
+    let again = fleet(folder, &["run", "configure", "--where", "verified", "--wait", "--timeout", "90s"]).await;
+    assert_eq!(again["machines"][0]["message"], "it is as Office says", "{again:#}");
+
+    // The same by hand, with a password that was rotated meanwhile.
+    let rotated = fleet(folder, &["run", "rotate", "--where", "verified", "--wait", "--timeout", "90s"]).await;
+    assert_eq!(rotated["machines"][0]["message"], "it has another password", "{rotated:#}");
+    let exported = fleet(folder, &["export-credentials", "--kind", "admin"]).await;
+    let password = exported["credentials"][0]["password"].as_str().unwrap_or_else(|| panic!("{exported:#}"));
+    std::fs::write(folder.join("admin.txt"), password).unwrap();
+    let reach = ["--host", "127.91.8.1", "--insecure-any", "--password-file", "admin.txt"];
+    let configure = |more: &[&'static str]| [&["configure", "office.toml"], more, &reach].concat();
+    let (status, applied, errors) = amt(folder, &configure(&["--dry-run"])).await;
+    assert_eq!(status, Some(0), "{errors}");
+    // The record of the server is not this one's: only what can't be read back differs.
+    let fields: Vec<_> = applied["changes"].as_array().unwrap().iter().map(|c| c["field"].as_str().unwrap()).collect();
+    assert_eq!((fields, &applied["writes"]), (vec!["access.users[0].password"], &0.into()));
+    let (_, applied, _) = amt(folder, &configure(&[])).await;
+    assert_eq!(applied["writes"], 1, "{applied}");
+    let (_, applied, _) = amt(folder, &configure(&[])).await;
+    assert_eq!((&applied["writes"], applied["changes"].as_array().unwrap().len()), (&0.into(), 0));
+    let record = std::fs::read_dir(folder.join("office.toml.records")).unwrap().next().unwrap().unwrap().path();
+    assert!(!std::fs::read_to_string(record).unwrap().contains("H3lpdesk"), "the record holds no secret");
+
+    // Another password, by hand.
+    let rotate = |current: &'static str, new: &'static str| {
+        vec!["rotate", "--host", "127.91.8.1", "--insecure-any", "--password-file", current, "--new-password-file", new]
+    };
+    let (status, done, errors) = amt(folder, &rotate("admin.txt", "new.txt")).await;
+    assert_eq!((status, &done["changed"]), (Some(0), &true.into()), "{errors}");
+    let (status, done, errors) = amt(folder, &rotate("new.txt", "new.txt")).await;
+    assert_eq!((status, &done["changed"]), (Some(0), &false.into()), "{errors}");
+    let (status, _, errors) = amt(folder, &configure(&["--dry-run"])).await;
+    assert!(status == Some(1) && errors.contains("WRONG_OR_LOCKED"), "{errors}");
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,87 @@
+//! Which configuration profile each machine was given, and the record of the procedure that did it.
+
+use super::change::Tx;
+use super::machine::{optional, required};
+use super::writer::Change;
+use super::{Fleet, failed, from_millis};
+use crate::seal::Place;
+use amt_core::{Failure, SystemId};
+use amt_provision::ApplyRecord;
+use std::time::SystemTime;
+
+/// The profile that a machine was given last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppliedProfile {
+    /// Name of the document.
+    pub profile: String,
+    /// SHA-256 of the document, hexadecimal.
+    pub revision: String,
+    /// When.
+    pub at: SystemTime,
+}
+
+struct KeepApplied {
+    id: SystemId,
+    profile: Option<String>,
+    revision: Option<String>,
+    sealed: Vec<u8>,
+}
+
+impl Change for KeepApplied {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.id).await?;
+        sqlx::query(
+            "INSERT INTO applied (machine, profile, revision, changed_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (machine) DO UPDATE SET profile = ?2, revision = ?3, changed_at = ?4, sealed = ?5",
+        )
+        .bind(row)
+        .bind(self.profile.as_deref())
+        .bind(self.revision.as_deref())
+        .bind(tx.now)
+        .bind(self.sealed.as_slice())
+        .execute(&mut *tx.connection)
+        .await
+        .map(drop)
+        .map_err(failed("write applied profile"))
+    }
+}
+
+fn place(row: &str) -> Place<'_> {
+    Place { column: "applied.sealed", row }
+}
+
+impl Fleet {
+    /// The profile that was applied to the machine last, whole; none if none was.
+    ///
+    /// # Errors
+    /// `STORE`.
+    pub async fn applied(&self, id: SystemId) -> Result<Option<AppliedProfile>, Failure> {
+        let sql =
+            "SELECT a.profile, a.revision, a.changed_at FROM applied a JOIN machines m ON m.id = a.machine WHERE uuid = ?1";
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await.map_err(failed("read"))?;
+        let Some(row) = row else { return Ok(None) };
+        let (profile, revision) = (optional(&row, "profile")?, optional(&row, "revision")?);
+        let at = from_millis(required(&row, "changed_at")?);
+        Ok(profile.zip(revision).map(|(profile, revision)| AppliedProfile { profile, revision, at }))
+    }
+
+    /// What the procedure kept of this machine.
+    pub(crate) async fn apply_record(&self, id: SystemId) -> Result<Option<ApplyRecord>, Failure> {
+        let sql = "SELECT a.sealed FROM applied a JOIN machines m ON m.id = a.machine WHERE uuid = ?1";
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await.map_err(failed("read"))?;
+        let Some(row) = row else { return Ok(None) };
+        let sealed: Vec<u8> = required(&row, "sealed")?;
+        let clear = self.seal().open(place(&id.to_string()), &sealed)?;
+        ApplyRecord::decode(clear.expose()).map(Some)
+    }
+
+    /// Makes it durable.
+    pub(crate) async fn keep_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
+        let sealed = self.seal().seal(place(&record.id.to_string()), &record.encode())?;
+        let (profile, revision) = (record.profile.clone(), record.revision.clone());
+        self.write(KeepApplied { id: record.id, profile, revision, sealed }).await
+    }
+}
