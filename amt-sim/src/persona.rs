@@ -35,6 +35,7 @@ pub struct Persona {
     pub http: Http,
     pub wsman: Wsman,
     pub local: Local,
+    pub features: Features,
 }
 
 macro_rules! section {
@@ -119,6 +120,10 @@ section! {
     Wsman { enumerations: usize, enumeration_seconds: u64, }
 }
 
+section! {
+    /// What the machine has and can.
+    Features { kvm: bool, }
+}
 section! {
     /// The machine's own operating system.
     Local {

@@ -128,6 +128,8 @@ fn typed_classes_read_recorded_instances() {
         (cim::BootService::NAME, typed::<cim::BootService>(&corpus)),
         (cim::BootSourceSetting::NAME, typed::<cim::BootSourceSetting>(&corpus)),
         (ips::HostBasedSetupService::NAME, typed::<ips::HostBasedSetupService>(&corpus)),
+        (amt::RedirectionService::NAME, typed::<amt::RedirectionService>(&corpus)),
+        (cim::KvmRedirectionSap::NAME, typed::<cim::KvmRedirectionSap>(&corpus)),
     ] {
         assert!(count > 0, "no recorded instance of {class}");
     }

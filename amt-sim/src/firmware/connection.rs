@@ -98,6 +98,7 @@ impl Firmware {
             Err(challenge) => challenge,
             Ok(()) => {
                 self.count(&label);
+                self.audit.writes += u64::from(matches!(&soap, Ok(Ok(read)) if read.is_write()));
                 self.answer(now, id, request, soap, forced)
             }
         };

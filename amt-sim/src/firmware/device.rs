@@ -4,6 +4,7 @@ use super::MachineConfig;
 use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
+use super::settings::Settings;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
 use crate::keys::{DeviceKey, KeySize};
@@ -211,6 +212,8 @@ pub(crate) struct Device {
     pub(crate) link_policy: Vec<u32>,
     pub(crate) redirection: (u32, bool),
     pub(crate) host: Host,
+    /// What a configuration profile sets.
+    pub(crate) settings: Settings,
 }
 
 impl Device {
@@ -284,6 +287,7 @@ impl Device {
             link_policy: vec![1, 14],
             redirection: (32_768, false),
             host: Host::new(config.host_agent),
+            settings: Settings::new(&config.persona),
             choices,
             config,
         };

@@ -14,6 +14,7 @@ mod io;
 mod local;
 mod mei;
 mod record;
+mod settings;
 mod soap;
 mod truth;
 mod wsman;
@@ -148,6 +149,7 @@ pub struct LmeDefects {
 #[derive(Debug, Default)]
 struct Audit {
     requests: BTreeMap<String, u64>,
+    writes: u64,
     total: u64,
     log: VecDeque<String>,
     refusals: VecDeque<Refused>,

@@ -58,6 +58,17 @@ impl Request {
         }
     }
 
+    /// Whether it is meant to change something.
+    pub(crate) fn is_write(&self) -> bool {
+        match self.operation() {
+            Operation::Put | Operation::Create | Operation::Delete => true,
+            Operation::Invoke(method) => {
+                !["Get", "Enumerate", "Read", "Position"].iter().any(|ask| method.starts_with(ask))
+            }
+            _ => false,
+        }
+    }
+
     /// `Class.Method`, as audit and fault plan know it.
     pub(crate) fn label(&self) -> String {
         let method = match self.operation() {

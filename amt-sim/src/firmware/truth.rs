@@ -69,6 +69,12 @@ pub struct MachineTruth {
     pub boots: Vec<TrueBoot>,
     /// All boots.
     pub boot_total: u64,
+    /// The code of six digits on the machine's screen, while somebody's consent is asked for.
+    #[serde(default)]
+    pub consent_code: Option<String>,
+    /// SHA-256, hex, of the secrets in its settings, by what they are for; the machine never tells them.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// Certificate that is served now, base64 DER.
     pub certificate: String,
     /// Its SHA-256, hex.
@@ -79,6 +85,10 @@ pub struct MachineTruth {
     pub certificates: Vec<TrueCertificate>,
     /// Requests by `Class.Method`; `?` for those that are no WS-Man.
     pub requests: BTreeMap<String, u64>,
+    /// Requests of those that were meant to change something, granted or not: Put, Create, Delete, and methods other than
+    /// those that only ask.
+    #[serde(default)]
+    pub writes: u64,
     /// All requests, refused logins included.
     pub request_total: u64,
     /// The last requests, oldest first.
@@ -210,6 +220,13 @@ impl Firmware {
             boot_armed: device.host.next_single_use,
             boots: device.host.boots().cloned().collect(),
             boot_total: device.host.boot_total(),
+            consent_code: device.settings.opt_in.code(now),
+            secrets: device
+                .settings
+                .secrets()
+                .into_iter()
+                .map(|(name, secret)| (name, hex(&Sha256::digest(secret.expose()))))
+                .collect(),
             certificate: STANDARD.encode(certificate.as_slice()),
             certificate_sha256: hex(&Sha256::digest(certificate.as_slice())),
             keys: device
@@ -231,6 +248,7 @@ impl Firmware {
                 })
                 .collect(),
             requests: self.audit.requests.clone(),
+            writes: self.audit.writes,
             request_total: self.audit.total,
             request_log: self.audit.log.iter().cloned().collect(),
             refusals: self.audit.refusals.iter().cloned().collect(),

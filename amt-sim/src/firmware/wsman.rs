@@ -21,7 +21,7 @@ impl Firmware {
         forced: Option<u32>,
     ) -> Result<Body, Fault> {
         let name = request.class();
-        let class = class::of(self.device.config.persona.version, name).ok_or_else(Fault::destination_unreachable)?;
+        let class = class::of(&self.device.config.persona, name).ok_or_else(Fault::destination_unreachable)?;
         let operation = request.operation();
         if let (Some(status), false) = (forced, matches!(operation, Operation::Invoke(_))) {
             return Err(Fault::status(status));

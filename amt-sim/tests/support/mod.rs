@@ -543,3 +543,45 @@ pub fn reference(class: &str, selector: &str, value: &str) -> String {
         uri(class)
     )
 }
+
+/// A machine in admin control mode with this password, on its plain port, with its clock set.
+pub fn managed(config: MachineConfig, password: &str) -> Client<Memory> {
+    let mut client = Client::new(Memory::new(config), Some("admin"));
+    let time = "AMT_TimeSynchronizationService";
+    let ta0 = client.invoke(time, "GetLowAccuracyTimeSynch", "").text("Ta0");
+    let arguments = format!("<h:Ta0>{ta0}</h:Ta0><h:Tm1>1800000000</h:Tm1><h:Tm2>1800000000</h:Tm2>");
+    assert_eq!(client.invoke(time, "SetHighAccuracyTimeSynch", &arguments).return_value(), 0);
+    let settings = "<h:HostName>pc1</h:HostName><h:PingResponseEnabled>true</h:PingResponseEnabled>\
+        <h:WsmanOnlyMode>false</h:WsmanOnlyMode>";
+    assert_eq!(client.put("AMT_GeneralSettings", None, settings).status, 200);
+    let realm = client.get("AMT_GeneralSettings").text("DigestRealm");
+    let digest = digest_password(&realm, password);
+    let arguments = format!("<h:Username>admin</h:Username><h:DigestPassword>{digest}</h:DigestPassword>");
+    assert_eq!(client.invoke("AMT_AuthorizationService", "SetAdminAclEntryEx", &arguments).return_value(), 0);
+    client.set_password(password);
+    assert_eq!(client.invoke("AMT_SetupAndConfigurationService", "CommitChanges", "").return_value(), 0);
+    client.line.port = Port::Plain;
+    client.line.closed = true;
+    client.line.wait(Duration::from_secs(60));
+    client.forget();
+    client
+}
+
+/// The properties of an instance as it was told, with one changed or added.
+pub fn with(instance: &Node, name: &str, value: &str) -> String {
+    let mut found = false;
+    let mut out = String::new();
+    for child in &instance.children {
+        let text = if child.name == name {
+            found = true;
+            value
+        } else {
+            child.text.as_str()
+        };
+        out += &format!("<h:{0}>{text}</h:{0}>", child.name);
+    }
+    if !found {
+        out += &format!("<h:{name}>{value}</h:{name}>");
+    }
+    out
+}

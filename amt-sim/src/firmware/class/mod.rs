@@ -10,6 +10,7 @@ mod general;
 mod host_based;
 mod identity;
 mod key_management;
+mod kvm;
 mod network;
 mod power;
 mod record;
@@ -22,8 +23,8 @@ pub(crate) use setup::is_strong;
 
 use super::device::Device;
 use super::soap::Fault;
+use crate::persona::Persona;
 use amt_core::Tick;
-use amt_core::version::FirmwareVersion;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
 
@@ -105,6 +106,7 @@ static CLASSES: &[&[Class]] = &[
     host_based::CLASSES,
     identity::CLASSES,
     key_management::CLASSES,
+    kvm::CLASSES,
     network::CLASSES,
     power::CLASSES,
     record::CLASSES,
@@ -114,14 +116,25 @@ static CLASSES: &[&[Class]] = &[
     tls_setting::CLASSES,
 ];
 
-/// The class, if firmware of this version has it.
-pub(super) fn of(version: FirmwareVersion, name: &str) -> Option<&'static Class> {
-    // Host-based setup and the records of who set a machine up came together.
-    let late = ["IPS_HostBasedSetupService", "IPS_ProvisioningRecordLog", "IPS_TLSProvisioningRecord"];
-    if late.contains(&name) && !version.capabilities().host_based_setup {
+/// The class, if this firmware has it.
+pub(super) fn of(persona: &Persona, name: &str) -> Option<&'static Class> {
+    if !is_there(persona, name) {
         return None;
     }
     CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name)
+}
+
+/// Whether a firmware of this kind has the class.
+fn is_there(persona: &Persona, name: &str) -> bool {
+    match name {
+        // Host-based setup and the records of who set a machine up came together.
+        "IPS_HostBasedSetupService" | "IPS_ProvisioningRecordLog" | "IPS_TLSProvisioningRecord" => {
+            persona.version.capabilities().host_based_setup
+        }
+        "CIM_KVMRedirectionSAP" | "IPS_KVMRedirectionSettingData" => persona.features.kvm,
+        "IPS_OptInService" => persona.version.major >= 6,
+        _ => true,
+    }
 }
 
 /// An instance with these texts.
@@ -172,6 +185,12 @@ impl<'a> Fields<'a> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let number = text.parse().ok().filter(|n| range.contains(n));
         number.map(Some).ok_or_else(Fault::invalid_values)
+    }
+
+    /// Refuses a property that this instance does not have.
+    fn known(&self, current: &Instance) -> Result<(), Fault> {
+        let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
+        self.only(&known)
     }
 
     /// Refuses a property that is not the class's.

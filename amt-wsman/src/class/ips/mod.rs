@@ -2,10 +2,14 @@
 
 mod admin_provisioning_record;
 mod host_based_setup_service;
+mod kvm_redirection_setting_data;
+mod opt_in_service;
 mod provisioning_record_log;
 mod tls_provisioning_record;
 
 pub use admin_provisioning_record::AdminProvisioningRecord;
 pub use host_based_setup_service::HostBasedSetupService;
+pub use kvm_redirection_setting_data::KvmRedirectionSettingData;
+pub use opt_in_service::OptInService;
 pub use provisioning_record_log::ProvisioningRecordLog;
 pub use tls_provisioning_record::TlsProvisioningRecord;
