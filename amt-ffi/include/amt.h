@@ -711,6 +711,31 @@
 #define AMT_UNPROVISION_PARTIAL 1
 
 /**
+ * Something failed that nobody else is told of.
+ */
+#define AMT_LOG_ERROR 1
+
+/**
+ * Something that an administrator should look at.
+ */
+#define AMT_LOG_WARN 2
+
+/**
+ * What happens seldom.
+ */
+#define AMT_LOG_INFO 3
+
+/**
+ * A line for each connection.
+ */
+#define AMT_LOG_DEBUG 4
+
+/**
+ * Everything, down to how many bytes were sent in which step.
+ */
+#define AMT_LOG_TRACE 5
+
+/**
  * Written by a program: 8 and 32 characters, nothing else.
  */
 #define AMT_PSK_STRICT 0
@@ -845,6 +870,17 @@ typedef struct amt_setupbin amt_setupbin;
  * Result of a call: 0, or one of the `AMT_E_` codes. A later library may return codes that this header does not list.
  */
 typedef uint32_t amt_status;
+
+/**
+ * Takes a line of the log: its level, one of `AMT_LOG_`; its target, the part of the library that says it, such as `amt::driver`; and the
+ * message, one line, the facts of it behind the text as `name=value`. Both are UTF-8, not NUL-terminated, and valid during the call only.
+ */
+typedef void (*amt_log_sink)(void *user_data,
+                             uint32_t level,
+                             const char *target,
+                             size_t target_len,
+                             const char *message,
+                             size_t message_len);
 
 #ifdef __cplusplus
 extern "C" {
@@ -2122,6 +2158,26 @@ amt_status amt_local_cancel(const amt_local *local,
  * `local` is null or a handle, not used again.
  */
 amt_status amt_local_free(amt_local *local);
+
+/**
+ * Sends lines of the library's log up to `level`, one of `AMT_LOG_`, to `sink`, in place of the sink before; null ends that, whatever `level`
+ * says. There is one sink for the process, and none at first: then nothing is logged anywhere.
+ *
+ * `sink` is called on the thread that does the work, inside the call that does it, or on a thread of a database; on several threads at a
+ * time. It has to return soon, must not unwind or jump out, and what it calls of this library is not logged. When this function
+ * returns, the sink before runs on no thread and will not be called again: `user_data`, which is handed through and never looked at, may then
+ * be freed. No line has a secret in it.
+ *
+ * Fails with `AMT_E_BUSY` inside the sink itself, and with `AMT_E_UNSUPPORTED` in a Rust program that has a subscriber of its own.
+ *
+ * # Safety
+ * `sink` is null or such a function, which may be called with `user_data` from any thread until another sink, or none, was set; `err` is null or
+ * writable.
+ */
+amt_status amt_log_set_sink(uint32_t level,
+                            amt_log_sink sink,
+                            void *user_data,
+                            amt_error **err);
 
 /**
  * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files

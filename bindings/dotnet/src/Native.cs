@@ -3,6 +3,11 @@ using System.Runtime.InteropServices;
 
 namespace Amt
 {
+    // A line of the log, lent for the time of the call.
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal delegate void LogSink(
+        IntPtr userData, uint level, IntPtr target, UIntPtr targetLen, IntPtr message, UIntPtr messageLen);
+
     // The functions of amt.h, by their names there. A test compares every one with the header: name, number and type of parameters.
     // Text and bytes go in as array and length; they come out as address and length, to be copied while the handle is held.
     // An error object comes out as an address, and becomes a handle only where there is one.
@@ -20,6 +25,9 @@ namespace Amt
         internal static extern uint amt_abi_version();
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_version_number();
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_log_set_sink(uint level, LogSink sink, IntPtr userData, out IntPtr err);
 
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_error_code(ErrorHandle error, out uint code);
