@@ -621,6 +621,12 @@
 #define AMT_EVENT_CERTIFY 101
 
 /**
+ * Have the bytes of `amt_event_sign_data` signed, then call `amt_provision_signed` or `amt_provision_sign_failed`. Comes only where
+ * `amt_job_add_chain` was called. A handshake may wait for it: answer within 20 seconds.
+ */
+#define AMT_EVENT_SIGN 102
+
+/**
  * The machine is what it was to become, and has proven it. The last event.
  */
 #define AMT_EVENT_DONE 200
@@ -1307,6 +1313,19 @@ amt_status amt_event_request_id(const amt_event *event,
                                 amt_error **err);
 
 /**
+ * What is to be signed on `AMT_EVENT_SIGN`: RSA, PKCS#1 v1.5, over the SHA-256 of these bytes. `certificate` becomes the number of the
+ * certificate, from 0, in the order of `amt_job_add_chain`. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `certificate`, `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_sign_data(const amt_event *event,
+                               size_t *certificate,
+                               const uint8_t **data,
+                               size_t *len,
+                               amt_error **err);
+
+/**
  * `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
  *
  * # Safety
@@ -1781,6 +1800,18 @@ amt_status amt_job_add_certificate(amt_job *job,
                                    amt_error **err);
 
 /**
+ * Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`: for `amt_local_activate` alone, and not together with
+ * `amt_job_add_certificate`. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
+ * `AMT_E_CERTIFICATE_PARSE` if it holds no chain.
+ *
+ * # Safety
+ * `job` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_add_chain(amt_job *job,
+                             const amt_certificate *certificate,
+                             amt_error **err);
+
+/**
  * The DNS suffix of the machine's network: chooses among certificates.
  *
  * # Safety
@@ -2115,7 +2146,8 @@ amt_status amt_local_job(amt_local *local,
  * 0 or a sum of `AMT_ACTIVATE_`. `local` and `job` are not kept.
  *
  * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes unless the job names a journal file: the record holds the password, and the
- * firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come.
+ * firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come. `AMT_EVENT_SIGN` comes where the job has chains of
+ * `amt_job_add_chain` in place of certificates with keys: what the firmware wants signed, and with TLS the handshake.
  *
  * # Safety
  * `local` and `job` are null or handles; `out` is null or writable; `err` is null or writable.
@@ -2196,7 +2228,7 @@ amt_status amt_provision_new(const amt_job *job,
  *
  * Call it until `AMT_EVENT_DONE`, or until it fails with what ended the attempt; the same end is told again by later calls.
  * All work is done inside these calls: a machine that is waiting is not waiting for ever, so call again without delay. After
- * `AMT_EVENT_PERSIST` and `AMT_EVENT_CERTIFY` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
+ * `AMT_EVENT_PERSIST`, `AMT_EVENT_CERTIFY` and `AMT_EVENT_SIGN` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
  * nothing is lost.
  *
  * # Safety
@@ -2262,6 +2294,28 @@ amt_status amt_provision_denied(amt_provision *provision,
                                 const char *reason,
                                 size_t reason_len,
                                 amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_SIGN` with the signature: RSA, PKCS#1 v1.5, over the SHA-256 of the data, as `openssl dgst -sha256 -sign` makes it.
+ *
+ * # Safety
+ * `provision` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_signed(amt_provision *provision,
+                                const uint8_t *data,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_SIGN`: there is no signature, for this reason. The attempt ends with `AMT_E_SIGNER`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_sign_failed(amt_provision *provision,
+                                     const char *reason,
+                                     size_t reason_len,
+                                     amt_error **err);
 
 /**
  * Ends the attempt with `AMT_E_CANCELLED`, also while another thread waits in `amt_provision_next`. What was made durable stays, and

@@ -113,6 +113,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_add_certificate(JobHandle job, CertificateHandle certificate, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_add_chain(JobHandle job, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_suffix(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_host_name(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
@@ -160,6 +162,11 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_denied(ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_signed(ProvisionHandle provision, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_sign_failed(
+            ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_cancel(ProvisionHandle provision, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_free(IntPtr provision);
@@ -181,6 +188,9 @@ namespace Amt
             EventHandle handle, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_request_id(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_sign_data(
+            EventHandle happened, out UIntPtr certificate, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_control_mode(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
