@@ -621,6 +621,12 @@
 #define AMT_EVENT_CERTIFY 101
 
 /**
+ * Have the bytes of `amt_event_sign_data` signed, then call `amt_provision_signed` or `amt_provision_sign_failed`. Comes only where
+ * `amt_job_add_chain` was called. A handshake may wait for it: answer within 20 seconds.
+ */
+#define AMT_EVENT_SIGN 102
+
+/**
  * The machine is what it was to become, and has proven it. The last event.
  */
 #define AMT_EVENT_DONE 200
@@ -709,6 +715,31 @@
  * Names, the administrator's login and the setup server's address stay. From admin control mode only.
  */
 #define AMT_UNPROVISION_PARTIAL 1
+
+/**
+ * Something failed that nobody else is told of.
+ */
+#define AMT_LOG_ERROR 1
+
+/**
+ * Something that an administrator should look at.
+ */
+#define AMT_LOG_WARN 2
+
+/**
+ * What happens seldom.
+ */
+#define AMT_LOG_INFO 3
+
+/**
+ * A line for each connection.
+ */
+#define AMT_LOG_DEBUG 4
+
+/**
+ * Everything, down to how many bytes were sent in which step.
+ */
+#define AMT_LOG_TRACE 5
 
 /**
  * Written by a program: 8 and 32 characters, nothing else.
@@ -845,6 +876,17 @@ typedef struct amt_setupbin amt_setupbin;
  * Result of a call: 0, or one of the `AMT_E_` codes. A later library may return codes that this header does not list.
  */
 typedef uint32_t amt_status;
+
+/**
+ * Takes a line of the log: its level, one of `AMT_LOG_`; its target, the part of the library that says it, such as `amt::driver`; and the
+ * message, one line, the facts of it behind the text as `name=value`. Both are UTF-8, not NUL-terminated, and valid during the call only.
+ */
+typedef void (*amt_log_sink)(void *user_data,
+                             uint32_t level,
+                             const char *target,
+                             size_t target_len,
+                             const char *message,
+                             size_t message_len);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1269,6 +1311,19 @@ amt_status amt_event_request_id(const amt_event *event,
                                 const char **data,
                                 size_t *len,
                                 amt_error **err);
+
+/**
+ * What is to be signed on `AMT_EVENT_SIGN`: RSA, PKCS#1 v1.5, over the SHA-256 of these bytes. `certificate` becomes the number of the
+ * certificate, from 0, in the order of `amt_job_add_chain`. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `certificate`, `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_sign_data(const amt_event *event,
+                               size_t *certificate,
+                               const uint8_t **data,
+                               size_t *len,
+                               amt_error **err);
 
 /**
  * `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
@@ -1745,6 +1800,18 @@ amt_status amt_job_add_certificate(amt_job *job,
                                    amt_error **err);
 
 /**
+ * Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`: for `amt_local_activate` alone, and not together with
+ * `amt_job_add_certificate`. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
+ * `AMT_E_CERTIFICATE_PARSE` if it holds no chain.
+ *
+ * # Safety
+ * `job` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_add_chain(amt_job *job,
+                             const amt_certificate *certificate,
+                             amt_error **err);
+
+/**
  * The DNS suffix of the machine's network: chooses among certificates.
  *
  * # Safety
@@ -2079,7 +2146,8 @@ amt_status amt_local_job(amt_local *local,
  * 0 or a sum of `AMT_ACTIVATE_`. `local` and `job` are not kept.
  *
  * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes unless the job names a journal file: the record holds the password, and the
- * firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come.
+ * firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come. `AMT_EVENT_SIGN` comes where the job has chains of
+ * `amt_job_add_chain` in place of certificates with keys: what the firmware wants signed, and with TLS the handshake.
  *
  * # Safety
  * `local` and `job` are null or handles; `out` is null or writable; `err` is null or writable.
@@ -2124,6 +2192,26 @@ amt_status amt_local_cancel(const amt_local *local,
 amt_status amt_local_free(amt_local *local);
 
 /**
+ * Sends lines of the library's log up to `level`, one of `AMT_LOG_`, to `sink`, in place of the sink before; null ends that, whatever `level`
+ * says. There is one sink for the process, and none at first: then nothing is logged anywhere.
+ *
+ * `sink` is called on the thread that does the work, inside the call that does it, or on a thread of a database; on several threads at a
+ * time. It has to return soon, must not unwind or jump out, and what it calls of this library is not logged. When this function
+ * returns, the sink before runs on no thread and will not be called again: `user_data`, which is handed through and never looked at, may then
+ * be freed. No line has a secret in it.
+ *
+ * Fails with `AMT_E_BUSY` inside the sink itself, and with `AMT_E_UNSUPPORTED` in a Rust program that has a subscriber of its own.
+ *
+ * # Safety
+ * `sink` is null or such a function, which may be called with `user_data` from any thread until another sink, or none, was set; `err` is null or
+ * writable.
+ */
+amt_status amt_log_set_sink(uint32_t level,
+                            amt_log_sink sink,
+                            void *user_data,
+                            amt_error **err);
+
+/**
  * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files
  * if the job names them; nothing is sent to the machine before `amt_provision_next`.
  *
@@ -2140,7 +2228,7 @@ amt_status amt_provision_new(const amt_job *job,
  *
  * Call it until `AMT_EVENT_DONE`, or until it fails with what ended the attempt; the same end is told again by later calls.
  * All work is done inside these calls: a machine that is waiting is not waiting for ever, so call again without delay. After
- * `AMT_EVENT_PERSIST` and `AMT_EVENT_CERTIFY` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
+ * `AMT_EVENT_PERSIST`, `AMT_EVENT_CERTIFY` and `AMT_EVENT_SIGN` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
  * nothing is lost.
  *
  * # Safety
@@ -2206,6 +2294,28 @@ amt_status amt_provision_denied(amt_provision *provision,
                                 const char *reason,
                                 size_t reason_len,
                                 amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_SIGN` with the signature: RSA, PKCS#1 v1.5, over the SHA-256 of the data, as `openssl dgst -sha256 -sign` makes it.
+ *
+ * # Safety
+ * `provision` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_signed(amt_provision *provision,
+                                const uint8_t *data,
+                                size_t len,
+                                amt_error **err);
+
+/**
+ * Answers `AMT_EVENT_SIGN`: there is no signature, for this reason. The attempt ends with `AMT_E_SIGNER`.
+ *
+ * # Safety
+ * `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_provision_sign_failed(amt_provision *provision,
+                                     const char *reason,
+                                     size_t reason_len,
+                                     amt_error **err);
 
 /**
  * Ends the attempt with `AMT_E_CANCELLED`, also while another thread waits in `amt_provision_next`. What was made durable stays, and

@@ -8,6 +8,7 @@ use crate::provision::End;
 use crate::status::amt_status;
 use amt::blocking::Turn;
 use amt_core::{ErrorCode, Failure, Secret};
+use amt_provision::machine::SignRequest;
 use amt_provision::{CertificateRequest, Event, Record};
 use std::ffi::c_char;
 
@@ -28,6 +29,7 @@ enum Detail {
     None,
     Record(Secret<Vec<u8>>),
     Request(Box<CertificateRequest>),
+    Sign(SignRequest),
     Outcome { control_mode: &'static str, tls_version: String, tls_suite: String, firmware: String },
 }
 
@@ -45,6 +47,9 @@ pub const AMT_EVENT_NOTE: u32 = 5;
 pub const AMT_EVENT_PERSIST: u32 = 100;
 /// Have a certificate issued for `amt_event_csr`, then call `amt_provision_issued`, `_pending` or `_denied`.
 pub const AMT_EVENT_CERTIFY: u32 = 101;
+/// Have the bytes of `amt_event_sign_data` signed, then call `amt_provision_signed` or `amt_provision_sign_failed`. Comes only where
+/// `amt_job_add_chain` was called. A handshake may wait for it: answer within 20 seconds.
+pub const AMT_EVENT_SIGN: u32 = 102;
 /// The machine is what it was to become, and has proven it. The last event.
 pub const AMT_EVENT_DONE: u32 = 200;
 
@@ -200,6 +205,36 @@ pub unsafe extern "C" fn amt_event_request_id(
     unsafe { text(event, data, len, err, |event| Ok(event.request()?.request_id.as_deref().unwrap_or_default())) }
 }
 
+/// What is to be signed on `AMT_EVENT_SIGN`: RSA, PKCS#1 v1.5, over the SHA-256 of these bytes. `certificate` becomes the number of the
+/// certificate, from 0, in the order of `amt_job_add_chain`. Valid until `event` is freed.
+///
+/// # Safety
+/// `event` is null or a handle; `certificate`, `data` and `len` are null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_event_sign_data(
+    event: *const amt_event,
+    certificate: *mut usize,
+    data: *mut *const u8,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let certificate = Out::new("certificate", certificate, 0)?;
+            let out = OutSlice::<u8>::new(data, len)?;
+            match &handle::lease(event)?.detail {
+                Detail::Sign(request) => {
+                    certificate.set(request.index);
+                    out.lend(&request.data);
+                    Ok(())
+                }
+                _ => Err(not_this_kind("data to be signed")),
+            }
+        })
+    }
+}
+
 /// `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
 ///
 /// # Safety
@@ -299,6 +334,7 @@ impl amt_event {
             }
             Turn::Persist(record) => persist(&record),
             Turn::Certify(request) => (AMT_EVENT_CERTIFY, request.common_name.clone(), Detail::Request(request)),
+            Turn::Sign(request) => (AMT_EVENT_SIGN, format!("by certificate {}", request.index), Detail::Sign(request)),
             Turn::Done(end) => done(end),
             other => (AMT_EVENT_NOTE, format!("{other:?}"), Detail::None),
         };

@@ -6,7 +6,7 @@ use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::status::amt_status;
-use ::amt_fleet::{Credential, DiaryEntry, Fact, FactKey, FactSource, Filter, Fleet, Machine, ReleaseOrder, Report};
+use ::amt_fleet::{Credential, DiaryEntry, Fact, Filter, Fleet, Machine, ReleaseOrder, Report};
 use amt::blocking::{Canceller, EventLoop};
 use amt_core::{ErrorCode, Failure};
 use serde_json::Value;
@@ -242,9 +242,8 @@ pub unsafe extern "C" fn amt_fleet_report(
         guard(err, || {
             let changed = Out::new("changed", changed, 0)?;
             let id = argument::uuid(uuid, uuid_len)?;
-            let source =
-                word(FactSource::ALL, FactSource::name, "source", argument::text("source", source, source_len)?)?;
-            let report = said(Report::new(id, source), argument::text("facts", facts, facts_len)?)?;
+            let source = argument::text("source", source, source_len)?;
+            let report = Report::said(id, source, &json("facts", argument::text("facts", facts, facts_len)?)?)?;
             let is_new = handle::lease(fleet)?.ask(|fleet| async move { fleet.report(report).await })?;
             changed.set(is_new.into());
             Ok(())
@@ -413,28 +412,7 @@ fn list(items: impl Iterator<Item = Value>) -> amt_document {
     amt_document::new(Value::Array(items.collect()))
 }
 
-/// Adds what a JSON object says to a report.
-fn said(report: Report, text: &str) -> Result<Report, Failure> {
-    let wrong = |why: String| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("facts: {why}"));
-    let facts: serde_json::Map<String, Value> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-    facts.into_iter().try_fold(report, |report, (key, said)| {
-        let values = match said {
-            Value::Array(values) => values,
-            value => vec![value],
-        };
-        let key = word(FactKey::ALL, FactKey::name, "key", &key)?;
-        values.into_iter().try_fold(report, |report, value| match value {
-            Value::String(value) => Ok(report.with(key, value)),
-            _ => Err(wrong(format!("{}: neither a text nor a list of texts", key.name()))),
-        })
-    })
-}
-
-/// One of a closed set of words.
-fn word<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, what: &str, given: &str) -> Result<T, Failure> {
-    all.iter().copied().find(|value| name(*value) == given).ok_or_else(|| {
-        let all: Vec<&str> = all.iter().map(|value| name(*value)).collect();
-        let message = format!("{what}: {given:?} is none of {}", all.join(", "));
-        Failure::new(ErrorCode::PARSE_TEXT, "call", message)
-    })
+/// A JSON document of the caller. What is wrong with it is told without repeating it.
+pub(crate) fn json(name: &str, text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("{name}: {error}")))
 }

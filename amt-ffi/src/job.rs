@@ -7,6 +7,8 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::hello::amt_hello;
 use crate::status::amt_status;
+use amt::certificate::Bundle;
+use amt::local::{NoSigner, RemoteChains};
 use amt::{Job, ProvisioningCertificate};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
@@ -28,6 +30,8 @@ impl Object for amt_job {
 #[derive(Clone)]
 pub(crate) struct Order {
     pub(crate) job: Job,
+    /// Provisioning certificates for whose keys the caller signs.
+    pub(crate) chains: Vec<Bundle>,
     /// Database and its key; absent: the caller stores.
     pub(crate) journal: Option<(PathBuf, PathBuf)>,
     /// Certificate and key of the local authority; absent: the caller has certificates issued.
@@ -36,7 +40,7 @@ pub(crate) struct Order {
 
 impl amt_job {
     pub(crate) fn new(job: Job) -> Self {
-        Self(Exclusive::new(Order { job, journal: None, authority: None }))
+        Self(Exclusive::new(Order { job, chains: Vec::new(), journal: None, authority: None }))
     }
 
     pub(crate) fn order(&self) -> Result<Order, Failure> {
@@ -123,6 +127,30 @@ pub unsafe extern "C" fn amt_job_add_certificate(
             let added = ProvisioningCertificate::try_from(handle::lease(certificate)?.bundle().clone())?;
             let all = order.job.certificates.iter().cloned().chain([added]).collect::<Vec<_>>();
             order.job.certificates = Arc::from(all);
+            Ok(())
+        })
+    }
+}
+
+/// Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`: for `amt_local_activate` alone, and not together with
+/// `amt_job_add_certificate`. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
+/// `AMT_E_CERTIFICATE_PARSE` if it holds no chain.
+///
+/// # Safety
+/// `job` and `certificate` are null or handles; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_job_add_chain(
+    job: *mut amt_job,
+    certificate: *const amt_certificate,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        change(job, err, |order| {
+            let bundle = handle::lease(certificate)?.bundle().clone();
+            // Refused here rather than when it is needed.
+            RemoteChains::new(std::slice::from_ref(&bundle), Arc::new(NoSigner))?;
+            order.chains.push(bundle);
             Ok(())
         })
     }

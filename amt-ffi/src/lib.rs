@@ -5,7 +5,7 @@
 //!   not, a failed call writes an error object there, to be freed with `amt_error_free`, and a successful one writes null.
 //! - Text and bytes go in as pointer and length, UTF-8 where they are text, never NUL-terminated; null is fine with length 0. They
 //!   come out as pointer and length into the handle asked, which never changes once made, and are valid until it is freed.
-//! - No structure crosses by value, no callback exists, enumerations are `uint32_t`.
+//! - No structure crosses by value, enumerations are `uint32_t`. There is no callback but the sink of the log ([`log`]).
 //! - A handle may move between threads. A function that takes it as `const` may run beside others; of those that change it one runs
 //!   at a time, and a second one returns `AMT_E_BUSY`.
 //! - A panic is caught, returns `AMT_E_PANIC` and poisons the handles of that call: they can still be freed.
@@ -35,6 +35,7 @@ pub mod hello;
 pub mod job;
 pub mod listener;
 pub mod local;
+pub mod log;
 pub mod provision;
 pub mod psk;
 pub mod record;

@@ -13,13 +13,14 @@ use ::amt_provision::remote::ControlMode;
 use ::amt_provision::{Plan, Record};
 use amt::Job;
 use amt::blocking::{self, Canceller, Provisioning};
-use amt::local::{ActivateJob, LocalAccess, Route, UnprovisionJob};
+use amt::local::{ActivateJob, LocalAccess, RemoteChains, Route, UnprovisionJob};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::json;
 use std::ffi::c_char;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The way to the firmware. One call at a time, except `amt_local_cancel`, which any thread may call at any time.
 pub struct amt_local {
@@ -213,7 +214,8 @@ pub const AMT_ACTIVATE_SECURE: u32 = 2;
 /// 0 or a sum of `AMT_ACTIVATE_`. `local` and `job` are not kept.
 ///
 /// Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes unless the job names a journal file: the record holds the password, and the
-/// firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come.
+/// firmware gets it only after `amt_provision_persisted`. `AMT_EVENT_CERTIFY` does not come. `AMT_EVENT_SIGN` comes where the job has chains of
+/// `amt_job_add_chain` in place of certificates with keys: what the firmware wants signed, and with TLS the handshake.
 ///
 /// # Safety
 /// `local` and `job` are null or handles; `out` is null or writable; `err` is null or writable.
@@ -240,9 +242,14 @@ pub unsafe extern "C" fn amt_local_activate(
             if options & !(AMT_ACTIVATE_ENABLE | AMT_ACTIVATE_SECURE) != 0 {
                 return Err(invalid(format!("options: {options} is no sum of AMT_ACTIVATE_*")));
             }
-            if mode == ControlMode::Admin && order.job.certificates.is_empty() {
+            let own = !order.job.certificates.is_empty();
+            if mode == ControlMode::Admin && !own && order.chains.is_empty() {
                 return Err(invalid("admin control mode needs a provisioning certificate".to_owned())
-                    .hint("add one to the job with amt_job_add_certificate"));
+                    .hint("add one to the job with amt_job_add_certificate or amt_job_add_chain"));
+            }
+            if own && !order.chains.is_empty() {
+                return Err(invalid("the job has certificates with keys and chains without".to_owned())
+                    .hint("use amt_job_add_certificate or amt_job_add_chain, not both"));
             }
             out.give(amt_provision::new(activation(reach, order, mode, options)?));
             Ok(())
@@ -335,12 +342,15 @@ impl Reach {
 }
 
 fn activation(reach: Reach, order: Order, mode: ControlMode, options: u32) -> Result<Attempt, Failure> {
-    let Order { job, journal, .. } = order;
+    let Order { job, chains, journal, .. } = order;
     let access = reach.access()?;
     let Job { id, record, plan, certificates, suffix, .. } = job;
     let provisioning = Provisioning::of(record, move |record, host| async move {
         let mut activate = ActivateJob::new(of_machine(record, id), plan, mode);
         activate.certificates = certificates;
+        if !chains.is_empty() {
+            activate.remote = Some(RemoteChains::new(&chains, Arc::new(host.clone()))?);
+        }
         activate.identity = reach.identity;
         activate.enable = options & AMT_ACTIVATE_ENABLE != 0;
         activate.secure = options & AMT_ACTIVATE_SECURE != 0;

@@ -57,7 +57,7 @@ pub unsafe extern "C" fn amt_provision_new(
 ///
 /// Call it until `AMT_EVENT_DONE`, or until it fails with what ended the attempt; the same end is told again by later calls.
 /// All work is done inside these calls: a machine that is waiting is not waiting for ever, so call again without delay. After
-/// `AMT_EVENT_PERSIST` and `AMT_EVENT_CERTIFY` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
+/// `AMT_EVENT_PERSIST`, `AMT_EVENT_CERTIFY` and `AMT_EVENT_SIGN` the answer has to be given first; without it the call fails with `AMT_E_INVALID_ARGUMENT`, and
 /// nothing is lost.
 ///
 /// # Safety
@@ -184,6 +184,53 @@ pub unsafe extern "C" fn amt_provision_denied(
     }
 }
 
+/// Longest signature: RSA of 16384 bits.
+const MAX_SIGNATURE: usize = 2048;
+
+/// Answers `AMT_EVENT_SIGN` with the signature: RSA, PKCS#1 v1.5, over the SHA-256 of the data, as `openssl dgst -sha256 -sign` makes it.
+///
+/// # Safety
+/// `provision` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_provision_signed(
+    provision: *mut amt_provision,
+    data: *const u8,
+    len: usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        answer(provision, err, |attempt| {
+            let signature = argument::bytes("data", data, len)?;
+            if !(1..=MAX_SIGNATURE).contains(&signature.len()) {
+                let text = format!("data: {len} bytes are no signature");
+                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text));
+            }
+            attempt.provisioning.signed(Ok(signature.to_vec()))
+        })
+    }
+}
+
+/// Answers `AMT_EVENT_SIGN`: there is no signature, for this reason. The attempt ends with `AMT_E_SIGNER`.
+///
+/// # Safety
+/// `provision` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_provision_sign_failed(
+    provision: *mut amt_provision,
+    reason: *const c_char,
+    reason_len: usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        answer(provision, err, |attempt| {
+            let reason = argument::text("reason", reason, reason_len)?;
+            attempt.provisioning.signed(Err(Failure::new(ErrorCode::SIGNER, "sign", reason)))
+        })
+    }
+}
+
 /// Ends the attempt with `AMT_E_CANCELLED`, also while another thread waits in `amt_provision_next`. What was made durable stays, and
 /// a later attempt goes on from there.
 ///
@@ -273,7 +320,14 @@ impl From<Unprovisioned> for End {
 impl Attempt {
     /// Over the network.
     fn remote(order: Order) -> Result<Self, Failure> {
-        let Order { mut job, journal, authority } = order;
+        let Order { mut job, chains, journal, authority } = order;
+        if !chains.is_empty() {
+            let text =
+                "over the network the key of a provisioning certificate has to be here: it signs inside the handshake";
+            return Err(Failure::new(ErrorCode::UNSUPPORTED, "call", text).hint(
+                "amt_job_add_certificate takes a certificate with its key; amt_job_add_chain is for amt_local_activate",
+            ));
+        }
         let id = job.id;
         let provisioning = Provisioning::of(job.record.take(), move |record, host| async move {
             job.record = record;

@@ -11,6 +11,18 @@ macro_rules! words {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// The value that somebody names.
+            ///
+            /// # Errors
+            /// `PARSE_TEXT` with every name that there is.
+            pub fn named(text: &str) -> Result<Self, amt_core::Failure> {
+                Self::ALL.iter().copied().find(|value| value.name() == text).ok_or_else(|| {
+                    let all: Vec<&str> = Self::ALL.iter().map(|value| value.name()).collect();
+                    let text = format!("{text:?} is none of {}", all.join(", "));
+                    amt_core::Failure::new(amt_core::ErrorCode::PARSE_TEXT, "call", text)
+                })
+            }
+
             /// The stable word, as in the database and in JSON.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }

@@ -55,3 +55,11 @@ pub(crate) fn socket(name: &str, given: &str) -> PyResult<std::net::SocketAddr> 
 pub(crate) fn wrong(why: impl Display) -> PyErr {
     raise(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", why.to_string()))
 }
+
+/// One of a closed set of words.
+pub(crate) fn word<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, what: &str, given: &str) -> PyResult<T> {
+    all.iter().copied().find(|value| name(*value) == given).ok_or_else(|| {
+        let all: Vec<&str> = all.iter().map(|value| name(*value)).collect();
+        wrong(format!("{what}: {given:?} is none of {}", all.join(", ")))
+    })
+}

@@ -4,12 +4,9 @@ use crate::convert::{from_python, id, list, seconds, to_python, wrong};
 use crate::exception::raise;
 use crate::wait::{broken, runtime, wait};
 use amt_core::Failure;
-use amt_fleet::{
-    DiaryEntry, Fact, FactKey, FactSource, Filter, Machine, Membership, ReleaseOrder, Report, TokenTerms, json,
-};
+use amt_fleet::{DiaryEntry, Fact, Filter, Machine, Membership, ReleaseOrder, Report, TokenTerms, json};
 use pyo3::prelude::*;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -171,17 +168,8 @@ impl Fleet {
         source: &str,
         facts: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let source = word(FactSource::ALL, FactSource::name, "source", source)?;
-        let said: BTreeMap<String, Said> = from_python(facts)?.map_err(|why| wrong(format!("facts: {why}")))?;
-        let mut report = Report::new(id(uuid)?, source);
-        for (key, said) in said {
-            let key = word(FactKey::ALL, FactKey::name, "key", &key)?;
-            let values = match said {
-                Said::One(value) => vec![value],
-                Said::Many(values) => values,
-            };
-            report = values.into_iter().fold(report, |report, value| report.with(key, value));
-        }
+        let facts = from_python(facts)?.map_err(|why| wrong(format!("facts: {why}")))?;
+        let report = Report::said(id(uuid)?, source, &facts).map_err(|failure| wrong(failure.message))?;
         let fleet = self.get()?;
         wait(py, async move { fleet.report(report).await })
     }
@@ -320,26 +308,10 @@ impl Drop for Fleet {
     }
 }
 
-/// The value of a fact, or several.
-#[derive(serde::Deserialize)]
-#[serde(untagged, expecting = "a text or a list of texts")]
-enum Said {
-    One(String),
-    Many(Vec<String>),
-}
-
 fn membership(m: &Membership) -> serde_json::Value {
     json!({ "uuid": m.id.to_string(), "collection": m.collection, "joined": m.joined })
 }
 
 fn filter(text: &str) -> PyResult<Filter> {
     Filter::parse(text).map_err(|error| raise(error.into()))
-}
-
-/// One of a closed set of words.
-pub(crate) fn word<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, what: &str, given: &str) -> PyResult<T> {
-    all.iter().copied().find(|value| name(*value) == given).ok_or_else(|| {
-        let all: Vec<&str> = all.iter().map(|value| name(*value)).collect();
-        wrong(format!("{what}: {given:?} is none of {}", all.join(", ")))
-    })
 }

@@ -1,8 +1,8 @@
 //! The firmware of the machine that this program runs on: `amtpy.LocalMachine`.
 
-use crate::convert::{to_python, wrong};
+use crate::convert::{to_python, word, wrong};
 use crate::exception::raise;
-use crate::fleet::word;
+
 use crate::provision::{Journal, Keeper, certificates, follow, journal_of, policy};
 use crate::wait::wait;
 use ::amt_provision::local::{Extent, Standing};

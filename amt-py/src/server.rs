@@ -1,8 +1,8 @@
 //! `SetupServer` and its events.
 
-use crate::convert::{seconds, socket, to_python, wrong};
+use crate::convert::{seconds, socket, to_python, word, wrong};
 use crate::exception::raise;
-use crate::fleet::{Fleet, word};
+use crate::fleet::Fleet;
 use crate::preflight::Finding;
 use crate::provision::certificates;
 use crate::resolver::Callback;

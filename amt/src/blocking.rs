@@ -12,8 +12,11 @@ pub use event_loop::EventLoop;
 pub use listener::Listener;
 pub use session::Session;
 
+use crate::local::Signer;
+use crate::mei::MeiFuture;
 use crate::{Host, Job, provision};
 use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::machine::SignRequest;
 use amt_provision::remote::Outcome;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
 use std::fmt;
@@ -53,6 +56,8 @@ pub enum Turn<T = Outcome> {
     Persist(Box<Record>),
     /// Have a certificate issued, then answer with [`Provisioning::certified`].
     Certify(Box<CertificateRequest>),
+    /// Have this signed, then answer with [`Provisioning::signed`]. Only a procedure whose signer is its [`Relay`] asks.
+    Sign(SignRequest),
     /// The machine is provisioned and has proven it.
     Done(T),
 }
@@ -124,7 +129,7 @@ impl<T: Clone> Provisioning<T> {
         {
             let message = format!("{} was not answered", question.name());
             return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message)
-                .hint("answer every Persist and Certify before the next turn"));
+                .hint("answer every Persist, Certify and Sign before the next turn"));
         }
         if let Some(message) = self.wait(timeout) {
             return Ok(Some(self.turn(message)));
@@ -166,6 +171,21 @@ impl<T: Clone> Provisioning<T> {
         }
     }
 
+    /// Answers [`Turn::Sign`]: an RSA signature, PKCS#1 v1.5, over the SHA-256 of what was asked, or why there is none.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if nothing was asked.
+    pub fn signed(&mut self, result: Result<Vec<u8>, Failure>) -> Result<(), Failure> {
+        match self.question.take() {
+            Some(Question::Sign(answer)) => {
+                // As above.
+                let _ = answer.send(result);
+                Ok(())
+            }
+            other => Err(self.not_asked(other, "nothing waits to be signed")),
+        }
+    }
+
     /// What ends this from another thread, also while a call is waiting.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
@@ -188,7 +208,7 @@ impl<T: Clone> Provisioning<T> {
         let step = runtime.block_on(async {
             tokio::select! {
                 biased;
-                message = messages.recv() => message.map(Step::Message),
+                Some(message) = messages.recv() => Some(Step::Message(message)),
                 end = attempt => Some(Step::End(end)),
                 () = canceller.cancelled() => Some(Step::End(Err(cancelled()))),
                 () = tokio::time::sleep(timeout) => None,
@@ -214,6 +234,10 @@ impl<T: Clone> Provisioning<T> {
                 self.question = Some(Question::Certify(answer));
                 Turn::Certify(request)
             }
+            Message::Sign(request, answer) => {
+                self.question = Some(Question::Sign(answer));
+                Turn::Sign(request)
+            }
         }
     }
 
@@ -227,6 +251,17 @@ impl<T: Clone> Provisioning<T> {
     fn not_asked(&mut self, question: Option<Question>, message: &str) -> Failure {
         self.question = question;
         Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message)
+    }
+}
+
+impl<T> Drop for Provisioning<T> {
+    fn drop(&mut self) {
+        // A handshake that waits for a signature does so on a thread, and the runtime waits for its threads: nobody will answer any more.
+        self.question = None;
+        self.messages.close();
+        while self.messages.try_recv().is_ok() {}
+        let _inside = self.runtime.enter();
+        self.attempt = None;
     }
 }
 
@@ -291,11 +326,13 @@ enum Message {
     Event(Event),
     Persist(Box<Record>, oneshot::Sender<Result<(), Failure>>),
     Certify(Box<CertificateRequest>, oneshot::Sender<CaAnswer>),
+    Sign(SignRequest, oneshot::Sender<Result<Vec<u8>, Failure>>),
 }
 
 enum Question {
     Persist(oneshot::Sender<Result<(), Failure>>),
     Certify(oneshot::Sender<CaAnswer>),
+    Sign(oneshot::Sender<Result<Vec<u8>, Failure>>),
 }
 
 impl Question {
@@ -303,12 +340,13 @@ impl Question {
         match self {
             Self::Persist(_) => "Persist",
             Self::Certify(_) => "Certify",
+            Self::Sign(_) => "Sign",
         }
     }
 }
 
-/// The host of the driver: passes everything on to whoever takes the turns.
-#[derive(Debug)]
+/// The host of the driver, and where it is asked for it the signer: passes everything on to whoever takes the turns.
+#[derive(Clone, Debug)]
 pub struct Relay(UnboundedSender<Message>);
 
 impl Host for Relay {
@@ -326,6 +364,14 @@ impl Host for Relay {
 
     fn event(&self, _: SystemId, event: &Event) {
         let _ = self.0.send(Message::Event(event.clone()));
+    }
+}
+
+impl Signer for Relay {
+    fn sign<'a>(&'a self, index: usize, data: &'a [u8]) -> MeiFuture<'a, Vec<u8>> {
+        let (sender, answer) = oneshot::channel();
+        let _ = self.0.send(Message::Sign(SignRequest { index, data: data.to_vec() }, sender));
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(cancelled())) })
     }
 }
 
@@ -390,5 +436,35 @@ mod tests {
         assert_eq!(provisioning.persisted(Ok(())).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
         let denied = CaAnswer::Denied { reason: "test".into() };
         assert_eq!(provisioning.certified(denied).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+        assert_eq!(provisioning.signed(Ok(vec![1])).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+    }
+
+    #[test]
+    fn a_signature_is_a_turn_also_for_a_thread_and_nobody_waits_for_one_after_the_end() {
+        let ask = |relay: Relay| async move {
+            let on_a_thread = move || futures_executor::block_on(relay.sign(3, b"nonce"));
+            tokio::task::spawn_blocking(on_a_thread).await.unwrap()
+        };
+        let asked = |provisioning: &mut Provisioning<Vec<u8>>| match provisioning.next(Duration::from_secs(20)) {
+            Ok(Some(Turn::Sign(request))) => assert_eq!((request.index, &*request.data), (3, &b"nonce"[..])),
+            other => panic!("{other:?}"),
+        };
+        let mut answered = Provisioning::of(None, move |_, relay| ask(relay)).unwrap();
+        asked(&mut answered);
+        assert_eq!(answered.next(MOMENT).unwrap_err().code, ErrorCode::INVALID_ARGUMENT);
+        answered.signed(Ok(vec![7])).unwrap();
+        assert!(matches!(answered.next(Duration::from_secs(20)), Ok(Some(Turn::Done(end))) if end == [7]));
+
+        let mut refused = Provisioning::of(None, move |_, relay| ask(relay)).unwrap();
+        asked(&mut refused);
+        refused.signed(Err(Failure::new(ErrorCode::SIGNER, "sign", "no"))).unwrap();
+        assert_eq!(refused.next(Duration::from_secs(20)).unwrap_err().code, ErrorCode::SIGNER);
+
+        let mut given_up = Provisioning::of(None, move |_, relay| ask(relay)).unwrap();
+        asked(&mut given_up);
+        given_up.canceller().cancel();
+        assert_eq!(given_up.next(MOMENT).unwrap_err().code, ErrorCode::CANCELLED);
+        // The thread waits still: dropping comes back all the same.
+        drop(given_up);
     }
 }

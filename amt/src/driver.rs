@@ -17,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, trace};
 
 /// Bytes taken from the connection at once.
 const READ_SIZE: usize = 16 * 1024;
@@ -81,8 +82,14 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                     .await?
             }
         };
-        if matches!(input, Input::Closed) {
-            connection = None;
+        match &input {
+            Input::Bytes(bytes) => trace!(%id, %step, bytes = bytes.len(), "receives"),
+            Input::Closed => {
+                trace!(%id, %step, "the connection ended");
+                connection = None;
+            }
+            Input::Timeout => trace!(%id, %step, "the time is over"),
+            _ => {}
         }
         machine.handle(now(), input)?;
         while let Some(output) = machine.poll() {
@@ -91,13 +98,20 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                     close(connection.take()).await;
                     inputs.push_back(match way.connect(port, tls.as_ref(), chains).await {
                         Ok((stream, outcome)) => {
+                            let tls =
+                                outcome.as_ref().map(|tls| format!("{} {} ({})", tls.version, tls.suite, tls.engine));
+                            debug!(%id, port, tls = tls.as_deref().unwrap_or("none"), "connected");
                             connection = Some(stream);
                             Input::Connected(outcome)
                         }
-                        Err(failure) => Input::ConnectFailed(failure),
+                        Err(failure) => {
+                            debug!(%id, port, %failure, "not connected");
+                            Input::ConnectFailed(failure)
+                        }
                     });
                 }
                 Output::Transmit(bytes) => {
+                    trace!(%id, %step, bytes = bytes.len(), "sends");
                     failpoint::pass("transmit-before", step.name());
                     if send(&mut connection, &bytes).await.is_err() {
                         connection = None;
@@ -106,6 +120,7 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                     failpoint::pass("transmit-after", step.name());
                 }
                 Output::Mei(request) => {
+                    trace!(%id, %step, client = ?request.client, bytes = request.message.len(), "asks the firmware");
                     failpoint::pass("transmit-before", step.name());
                     inputs.push_back(Input::Mei(way.ask(&request).await));
                     failpoint::pass("transmit-after", step.name());
@@ -120,6 +135,7 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                 Output::Event(event) => {
                     if let Event::Step(begun) = event {
                         step = begun;
+                        trace!(%id, %step, "begins");
                     }
                     host.event(id, &event);
                 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Compiles the assembly, its tests and the examples; runs the tests against `amt sim`, then checks the PowerShell module.
 pub(crate) fn check() -> Result<Count> {
     need("python3", "python3")?;
+    need("openssl", "openssl")?;
     let folder = target("dotnet");
     let assembly = assembly(&folder)?;
     // The name under which a release installs it, and by which the assembly asks for it.

@@ -18,6 +18,7 @@ const MESHCENTRAL_INTEGRITY: &str =
 pub(crate) fn c() -> Result<Count> {
     need("cc", "gcc")?;
     need("c++", "g++")?;
+    need("openssl", "openssl")?;
     let amt = build_amt(&[])?;
     let library = build_library()?;
     let linked = |source: &Path, folder: &str| {

@@ -51,6 +51,8 @@ static void inside_start(const char *address, const char *lms)
     CHECK(!"the machine does not come up");
 }
 
+static void sign_outside(amt_provision *attempt, const amt_event *event);
+
 static int says(amt_local *local, const char *part)
 {
     static char text[1 << 16];
@@ -83,6 +85,9 @@ static int to_the_end(amt_provision *attempt, const char *control_mode)
         CHECK(event != NULL);
         OK(amt_event_kind(event, &kind, &err));
         CHECK(kind != AMT_EVENT_CERTIFY);
+        if (kind == AMT_EVENT_SIGN) {
+            sign_outside(attempt, event);
+        }
         if (kind == AMT_EVENT_PERSIST) {
             OK(amt_event_record(event, &record, &len, &err));
             CHECK(len <= sizeof stored.data);
@@ -196,6 +201,129 @@ static void admin_control_mode_and_back(amt_local *local)
     CHECK(amt_job_free(job) == AMT_OK);
 }
 
+/* The provisioning certificate of the virtual machine without its key, which stays in a file for OpenSSL's program. */
+static amt_certificate *keyless(void)
+{
+    static const char BEGIN[] = "-----BEGIN PRIVATE KEY-----", END[] = "-----END PRIVATE KEY-----\n";
+    amt_error *err = NULL;
+    amt_certificate *certificate = NULL;
+    char path[128], *key, *after;
+    size_t len;
+    uint8_t *pem;
+
+    snprintf(path, sizeof path, "%s/provisioning.pem", certificates);
+    pem = check_read(path, &len);
+    pem[len] = '\0';
+    key = strstr((char *)pem, BEGIN);
+    CHECK(key != NULL);
+    after = strstr(key, END);
+    CHECK(after != NULL);
+    after += strlen(END);
+    memmove(key, after, strlen(after) + 1);
+    CHECK(strstr((char *)pem, BEGIN) == NULL);
+    OK(amt_certificate_parse_pem(pem, strlen((char *)pem), NULL, 0, NULL, 0, &certificate, &err));
+    free(pem);
+    return certificate;
+}
+
+/* `openssl dgst -sign`, whose process alone has the key. */
+static void sign_outside(amt_provision *attempt, const amt_event *event)
+{
+    amt_error *err = NULL;
+    char command[512], path[128];
+    const uint8_t *data;
+    uint8_t *signature;
+    size_t certificate, len;
+    FILE *file;
+
+    OK(amt_event_sign_data(event, &certificate, &data, &len, &err));
+    CHECK(certificate == 0 && len >= 40);
+    snprintf(path, sizeof path, "%s/nonce", folder);
+    file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(data, 1, len, file) == len && fclose(file) == 0);
+    snprintf(command, sizeof command, "openssl dgst -sha256 -sign %s/provisioning.pem -out %s/signature %s/nonce", certificates, folder, folder);
+    CHECK(system(command) == 0);
+    snprintf(path, sizeof path, "%s/signature", folder);
+    signature = check_read(path, &len);
+    FAILS(amt_provision_signed(attempt, signature, 0, &err), AMT_E_INVALID_ARGUMENT);
+    FAILS(amt_provision_signed(attempt, signature, 2049, &err), AMT_E_INVALID_ARGUMENT);
+    OK(amt_provision_signed(attempt, signature, len, &err));
+    FAILS(amt_provision_signed(attempt, signature, len, &err), AMT_E_INVALID_ARGUMENT);
+    free(signature);
+}
+
+/* Takes turns until something is to be signed, keeping records; the caller frees the event. */
+static amt_event *to_the_signature(amt_provision *attempt)
+{
+    amt_error *err = NULL;
+    for (;;) {
+        amt_event *event = NULL;
+        const uint8_t *data;
+        size_t certificate, len;
+        uint32_t kind;
+
+        OK(amt_provision_next(attempt, 60000, &event, &err));
+        CHECK(event != NULL);
+        OK(amt_event_kind(event, &kind, &err));
+        if (kind == AMT_EVENT_SIGN) {
+            return event;
+        }
+        CHECK(kind != AMT_EVENT_DONE);
+        FAILS(amt_event_sign_data(event, &certificate, &data, &len, &err), AMT_E_INVALID_ARGUMENT);
+        CHECK(amt_event_free(event) == AMT_OK);
+        if (kind == AMT_EVENT_PERSIST) {
+            OK(amt_provision_persisted(attempt, &err));
+        }
+    }
+}
+
+/* The key is held outside the library: without TLS it signs the firmware's nonce, with TLS the handshake too. */
+static void admin_control_mode_by_a_key_elsewhere(amt_local *local, uint32_t options)
+{
+    amt_error *err = NULL;
+    amt_provision *attempt = NULL;
+    amt_event *event = NULL, *none = NULL;
+    amt_certificate *chain = keyless();
+    amt_job *job = job_of(local);
+    amt_status status;
+
+    FAILS(amt_job_add_certificate(job, chain, &err), AMT_E_PFX_OPEN);
+    OK(amt_job_add_chain(job, chain, &err));
+    CHECK(amt_certificate_free(chain) == AMT_OK);
+    FAILS(amt_provision_new(job, &attempt, &err), AMT_E_UNSUPPORTED); /* over the network the key has to be here */
+
+    /* Freed while a signature is waited for, and refused one: nothing is changed. */
+    OK(amt_local_activate(local, job, AMT_MODE_ADMIN, options, &attempt, &err));
+    event = to_the_signature(attempt);
+    FAILS(amt_provision_next(attempt, 0, &none, &err), AMT_E_INVALID_ARGUMENT);
+    CHECK(amt_event_free(event) == AMT_OK);
+    CHECK(amt_provision_free(attempt) == AMT_OK);
+    OK(amt_local_activate(local, job, AMT_MODE_ADMIN, options, &attempt, &err));
+    FAILS(amt_provision_signed(attempt, (const uint8_t *)"x", 1, &err), AMT_E_INVALID_ARGUMENT);
+    event = to_the_signature(attempt);
+    CHECK(amt_event_free(event) == AMT_OK);
+    OK(amt_provision_sign_failed(attempt, "the module is locked", 20, &err));
+    do {
+        event = NULL;
+        status = amt_provision_next(attempt, 60000, &event, NULL);
+        CHECK(amt_event_free(event) == AMT_OK);
+    } while (status == AMT_OK);
+    CHECK(status == AMT_E_SIGNER);
+    CHECK(amt_provision_free(attempt) == AMT_OK);
+    CHECK(says(local, "\"standing\":\"unprovisioned\""));
+
+    OK(amt_local_activate(local, job, AMT_MODE_ADMIN, options, &attempt, &err));
+    event = to_the_signature(attempt);
+    sign_outside(attempt, event);
+    CHECK(amt_event_free(event) == AMT_OK);
+    CHECK(to_the_end(attempt, "admin") > 0);
+    CHECK(says(local, "\"standing\":\"admin\""));
+    OK(amt_job_set_record(job, stored.data, stored.len, &err));
+    OK(amt_local_unprovision(local, job, AMT_UNPROVISION_FULL, &attempt, &err));
+    to_the_end(attempt, "none");
+    CHECK(amt_job_free(job) == AMT_OK);
+}
+
 /* Asks again and again, until cancelled. */
 static void *ask_for_ever(void *local)
 {
@@ -305,6 +433,8 @@ int main(void)
     client_control_mode_and_back(local);
     OK(amt_local_set_route(local, AMT_ROUTE_LME, NULL, 0, &err));
     admin_control_mode_and_back(local);
+    admin_control_mode_by_a_key_elsewhere(local, 0);
+    admin_control_mode_by_a_key_elsewhere(local, AMT_ACTIVATE_SECURE);
     another_thread_is_told_busy_and_may_cancel(local);
     CHECK(amt_local_free(local) == AMT_OK);
     machine_stop();

@@ -7,6 +7,7 @@ use super::writer::Change;
 use super::{Fleet, failed, from_millis};
 use crate::fact::{Fact, FactKey, FactSource, Facts, MAX_VALUES};
 use amt_core::{ErrorCode, Failure, SystemId};
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
 
@@ -35,6 +36,28 @@ impl Report {
     pub fn with(mut self, key: FactKey, value: impl Into<String>) -> Self {
         self.facts.push((key, value.into()));
         self
+    }
+
+    /// What the source of this name says, as a JSON object: `{"fqdn": "pc1.example.com", "label": ["a", "b"]}`.
+    ///
+    /// # Errors
+    /// `PARSE_TEXT` naming what is no source, no key, or no value of one.
+    pub fn said(id: SystemId, source: &str, facts: &Value) -> Result<Self, Failure> {
+        let named = |what: &str, mut failure: Failure| {
+            failure.message.insert_str(0, &format!("{what}: "));
+            failure
+        };
+        let wrong = |why: &str| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("facts: {why}"));
+        let source = FactSource::named(source).map_err(|failure| named("source", failure))?;
+        let facts = facts.as_object().ok_or_else(|| wrong("not an object"))?;
+        facts.iter().try_fold(Self::new(id, source), |report, (key, said)| {
+            let key = FactKey::named(key).map_err(|failure| named("key", failure))?;
+            let values = said.as_array().map_or_else(|| std::slice::from_ref(said), Vec::as_slice);
+            values.iter().try_fold(report, |report, value| match value {
+                Value::String(value) => Ok(report.with(key, value)),
+                _ => Err(wrong(&format!("{key}: neither a text nor a list of texts"))),
+            })
+        })
     }
 
     /// The same with every value in its one form.
@@ -198,5 +221,31 @@ impl Fleet {
                 .await
                 .map_err(failed("read"))?;
         rows.iter().map(fact).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_source_says_is_read_and_what_it_cannot_say_is_named() {
+        let id = SystemId::from_wire([7; 16]);
+        let report = Report::said(id, "operator", &json!({ "fqdn": "pc1.example.com", "label": ["a", "b"] })).unwrap();
+        assert_eq!(report.source, FactSource::Operator);
+        let said: Vec<_> = report.facts.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        assert_eq!(said, [(FactKey::Fqdn, "pc1.example.com"), (FactKey::Label, "a"), (FactKey::Label, "b")]);
+        for (source, facts, want) in [
+            ("nobody", json!({}), "source: \"nobody\" is none of hello, dns,"),
+            ("list", json!({ "colour": "red" }), "key: \"colour\" is none of mac, fqdn,"),
+            ("list", json!({ "fqdn": 7 }), "facts: fqdn: neither a text nor a list of texts"),
+            ("list", json!({ "label": ["a", null] }), "facts: label: neither a text nor a list of texts"),
+            ("list", json!([]), "facts: not an object"),
+        ] {
+            let failure = Report::said(id, source, &facts).unwrap_err();
+            assert_eq!(failure.code, ErrorCode::PARSE_TEXT);
+            assert!(failure.message.starts_with(want), "{failure}");
+        }
     }
 }

@@ -86,6 +86,19 @@ namespace Amt
             Failure.Check(Native.amt_job_add_certificate(handle, certificate.Handle, out err), err);
         }
 
+        /// <summary>Adds a provisioning certificate for whose key the host signs, <see cref="ProvisioningHost.Sign"/>: for
+        /// <see cref="LocalMachine.Activate"/> alone, and not together with <see cref="AddCertificate"/>. A key that it may have is not
+        /// used.</summary>
+        public void AddChain(Certificate certificate)
+        {
+            if (certificate == null)
+            {
+                throw new ArgumentNullException("certificate");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_job_add_chain(handle, certificate.Handle, out err), err);
+        }
+
         /// <summary>The DNS suffix of the machine's network: chooses among certificates.</summary>
         public void SetSuffix(string suffix)
         {

@@ -3,6 +3,11 @@ using System.Runtime.InteropServices;
 
 namespace Amt
 {
+    // A line of the log, lent for the time of the call.
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    internal delegate void LogSink(
+        IntPtr userData, uint level, IntPtr target, UIntPtr targetLen, IntPtr message, UIntPtr messageLen);
+
     // The functions of amt.h, by their names there. A test compares every one with the header: name, number and type of parameters.
     // Text and bytes go in as array and length; they come out as address and length, to be copied while the handle is held.
     // An error object comes out as an address, and becomes a handle only where there is one.
@@ -20,6 +25,9 @@ namespace Amt
         internal static extern uint amt_abi_version();
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_version_number();
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_log_set_sink(uint level, LogSink sink, IntPtr userData, out IntPtr err);
 
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_error_code(ErrorHandle error, out uint code);
@@ -105,6 +113,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_add_certificate(JobHandle job, CertificateHandle certificate, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_add_chain(JobHandle job, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_suffix(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_host_name(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
@@ -152,6 +162,11 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_denied(ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_signed(ProvisionHandle provision, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_provision_sign_failed(
+            ProvisionHandle provision, byte[] reason, UIntPtr reasonLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_cancel(ProvisionHandle provision, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_provision_free(IntPtr provision);
@@ -173,6 +188,9 @@ namespace Amt
             EventHandle handle, UIntPtr index, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_request_id(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_sign_data(
+            EventHandle happened, out UIntPtr certificate, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_control_mode(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]

@@ -14,6 +14,10 @@ namespace Amt
         /// <summary>Has a certificate issued. Not called where the job names an authority's files.</summary>
         public Func<CertificateRequest, CertificateReply> Certify { get; set; }
 
+        /// <summary>Signs with the key of a certificate that <see cref="Job.AddChain"/> added, within 20 seconds: RSA, PKCS#1 v1.5, over the
+        /// SHA-256 of the data. Not called for other jobs.</summary>
+        public Func<SigningRequest, byte[]> Sign { get; set; }
+
         /// <summary>Is told every event, before it is answered. The event is freed when this returns.</summary>
         public Action<ProvisioningEvent> Progress { get; set; }
     }
@@ -113,6 +117,26 @@ namespace Amt
             Failure.Check(Native.amt_provision_denied(handle, bytes, bytes.Length(), out err), err);
         }
 
+        /// <summary>Answers <see cref="ProvisioningEventKind.Sign"/> with the signature.</summary>
+        public void Signed(byte[] signature)
+        {
+            if (signature == null)
+            {
+                throw new ArgumentNullException("signature");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_provision_signed(handle, signature, signature.Length(), out err), err);
+        }
+
+        /// <summary>Answers <see cref="ProvisioningEventKind.Sign"/>: there is no signature. The attempt ends with
+        /// <see cref="AmtCode.Signer"/>.</summary>
+        public void SignFailed(string reason)
+        {
+            byte[] bytes = Writing.Required(reason, "reason");
+            IntPtr err;
+            Failure.Check(Native.amt_provision_sign_failed(handle, bytes, bytes.Length(), out err), err);
+        }
+
         /// <summary>Ends the attempt with <see cref="AmtCode.Cancelled"/>, also while another thread waits in it.</summary>
         public void Cancel()
         {
@@ -145,6 +169,9 @@ namespace Amt
                             break;
                         case ProvisioningEventKind.Certify:
                             Certify(host, next);
+                            break;
+                        case ProvisioningEventKind.Sign:
+                            Sign(host, next);
                             break;
                         case ProvisioningEventKind.Done:
                             return next.GetOutcome();
@@ -225,6 +252,29 @@ namespace Amt
                 throw;
             }
             reply.Give(this);
+        }
+
+        private void Sign(ProvisioningHost host, ProvisioningEvent question)
+        {
+            byte[] signature;
+            try
+            {
+                if (host.Sign == null)
+                {
+                    throw new InvalidOperationException("the host signs nothing, and the job has a chain without its key");
+                }
+                signature = host.Sign(question.GetSigning());
+                if (signature == null || signature.Length == 0)
+                {
+                    throw new InvalidOperationException("the host answered without a signature");
+                }
+            }
+            catch (Exception error)
+            {
+                SignFailed(error.Message);
+                throw;
+            }
+            Signed(signature);
         }
     }
 }

@@ -28,6 +28,9 @@ namespace Amt
         /// <see cref="Provisioning.Denied"/>.</summary>
         Certify = 101,
 
+        /// <summary>Have something signed, then call <see cref="Provisioning.Signed"/> or <see cref="Provisioning.SignFailed"/>.</summary>
+        Sign = 102,
+
         /// <summary>The machine is provisioned and has proven it. The last event.</summary>
         Done = 200,
     }
@@ -75,6 +78,17 @@ namespace Amt
                 handle.Text(Native.amt_event_request_id));
         }
 
+        /// <summary>Of <see cref="ProvisioningEventKind.Sign"/>: what is to be signed.</summary>
+        public SigningRequest GetSigning()
+        {
+            UIntPtr certificate = UIntPtr.Zero;
+            byte[] data = handle.Bytes(delegate(EventHandle held, out IntPtr bytes, out UIntPtr len, out IntPtr err)
+            {
+                return Native.amt_event_sign_data(held, out certificate, out bytes, out len, out err);
+            });
+            return new SigningRequest(checked((int)certificate.ToUInt64()), data);
+        }
+
         /// <summary>Of <see cref="ProvisioningEventKind.Done"/>: what became of the machine.</summary>
         public Outcome GetOutcome()
         {
@@ -118,6 +132,22 @@ namespace Amt
 
         /// <summary>The authority's name of the pending request that is asked about; empty if it is a new one.</summary>
         public string RequestId { get; private set; }
+    }
+
+    /// <summary>What a provisioning certificate's key has to sign: RSA, PKCS#1 v1.5, over the SHA-256 of the data.</summary>
+    public sealed class SigningRequest
+    {
+        internal SigningRequest(int certificate, byte[] data)
+        {
+            Certificate = certificate;
+            Data = data;
+        }
+
+        /// <summary>The number of the certificate, from 0, in the order of <see cref="Job.AddChain"/>.</summary>
+        public int Certificate { get; private set; }
+
+        /// <summary>The bytes.</summary>
+        public byte[] Data { get; private set; }
     }
 
     /// <summary>What an authority answers.</summary>

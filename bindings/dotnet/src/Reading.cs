@@ -116,6 +116,11 @@ namespace Amt
             }
         }
 
+        internal static string Text(IntPtr data, UIntPtr len)
+        {
+            return Encoding.UTF8.GetString(Copy(data, len));
+        }
+
         internal static byte[] Copy(IntPtr data, UIntPtr len)
         {
             var bytes = new byte[checked((int)len.ToUInt64())];

@@ -141,6 +141,8 @@ namespace AmtTests
                 case "uint32_t *": return "out UInt32";
                 case "uint64_t *": return "out UInt64";
                 case "size_t": return "UIntPtr";
+                case "void *": return "IntPtr";
+                case "amt_log_sink": return "LogSink";
                 case "size_t *": return "out UIntPtr";
                 case "const uint8_t *":
                 case "const char *": return "Byte[]";
@@ -168,6 +170,7 @@ namespace AmtTests
             SameAs("AMT_PSK_", typeof(PskForm));
             SameAs("AMT_ROUTE_", typeof(LocalRoute));
             SameAs("AMT_MODE_", typeof(ControlMode));
+            SameAs("AMT_LOG_", typeof(LogLevel));
             SameAs("AMT_UNPROVISION_", typeof(UnprovisionExtent));
             Same(typeof(LocalMachine), "AMT_ACTIVATE_", "Enable", "Secure");
             Same(typeof(Certificate), "AMT_PREFLIGHT_", "NoSuffix", "Wireless");

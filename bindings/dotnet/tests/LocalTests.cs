@@ -38,6 +38,7 @@ namespace AmtTests
                     Program.Test("local: client control mode and back", delegate { Client(local); });
                     local.SetRoute(LocalRoute.Lme);
                     Program.Test("local: admin control mode and back", delegate { Admin(local, certificates); });
+                    Program.Test("local: a key that is elsewhere signs", delegate { Elsewhere(local, certificates); });
                     Program.Test("local: a second thread is told busy, and may cancel", delegate { BusyAndCancel(local); });
                 }
             }
@@ -195,6 +196,61 @@ namespace AmtTests
                 }
             }
             Stands(local, "unprovisioned");
+        }
+
+        // The key is in another process alone, that of OpenSSL's program.
+        private static void Elsewhere(LocalMachine local, string certificates)
+        {
+            string file = Path.Combine(certificates, "provisioning.pem"), pem = File.ReadAllText(file);
+            const string begin = "-----BEGIN PRIVATE KEY-----", end = "-----END PRIVATE KEY-----";
+            string keyless = pem.Remove(pem.IndexOf(begin), pem.IndexOf(end) + end.Length - pem.IndexOf(begin));
+            byte[] stored = null;
+            int signed = 0;
+            var host = new ProvisioningHost { Store = record => stored = (byte[])record.Clone() };
+            using (Job job = JobOf(local))
+            using (Certificate certificate = Certificate.FromPem(System.Text.Encoding.ASCII.GetBytes(keyless)))
+            {
+                Check.Fails(AmtCode.PfxOpen, delegate { job.AddCertificate(certificate); });
+                job.AddChain(certificate);
+                Check.Fails(AmtCode.Unsupported, delegate { job.Start(); });
+                using (Provisioning attempt = local.Activate(job, ControlMode.Admin))
+                {
+                    Check.Throws<InvalidOperationException>(delegate { attempt.Run(host); });
+                    Check.Fails(AmtCode.Signer, delegate { attempt.Run(host); });
+                }
+                Stands(local, "unprovisioned");
+                host.Sign = delegate(SigningRequest request)
+                {
+                    signed++;
+                    Check.Equal(0, request.Certificate, "which certificate");
+                    return Signature(certificates, file, request.Data);
+                };
+                using (Provisioning attempt = local.Activate(job, ControlMode.Admin))
+                {
+                    Check.Equal("admin", attempt.Run(host).ControlMode, "the mode");
+                }
+                Check.True(signed > 0, "something was signed");
+                Stands(local, "admin");
+                job.SetRecord(stored);
+                using (Provisioning attempt = local.Unprovision(job))
+                {
+                    attempt.Run(host);
+                }
+            }
+            Stands(local, "unprovisioned");
+        }
+
+        private static byte[] Signature(string folder, string key, byte[] data)
+        {
+            string input = Path.Combine(folder, "nonce"), output = Path.Combine(folder, "signature");
+            File.WriteAllBytes(input, data);
+            var start = new ProcessStartInfo("openssl", "dgst -sha256 -sign " + key + " -out " + output + " " + input) { UseShellExecute = false };
+            using (Process openssl = Process.Start(start))
+            {
+                openssl.WaitForExit();
+                Check.Equal(0, openssl.ExitCode, "OpenSSL's end");
+            }
+            return File.ReadAllBytes(output);
         }
 
         private static void BusyAndCancel(LocalMachine local)

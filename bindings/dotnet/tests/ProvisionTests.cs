@@ -28,6 +28,7 @@ namespace AmtTests
                     Program.Test("provision: a store that throws ends the attempt, and its error is told", delegate { StoreThrows(machine, folder); });
                     Program.Test("provision: the authority is asked, and its refusal ends the attempt", delegate { Denied(machine); });
                     Program.Test("provision: a task, the journal in a file", delegate { JournalFile(machine, folder); });
+                    Program.Test("provision: the log tells what happens, and no password", delegate { Logged(folder); });
                 }
             }
             finally
@@ -175,6 +176,40 @@ namespace AmtTests
                 Check.True(asked.CommonName.Length > 0 && asked.DnsNames.Contains("pc1.example.com"), "its names");
                 Check.Equal("", asked.RequestId, "it is a new one");
             }
+        }
+
+        private static void Logged(string folder)
+        {
+            const string password = "Log&Quiet-Passe7";
+            var lines = new List<LogLine>();
+            bool busy = false;
+            using (var machine = new VirtualMachine("127.74.0.2"))
+            {
+                Directory.CreateDirectory(Path.Combine(folder, "log"));
+                Log.Take(LogLevel.Trace, delegate(LogLine line)
+                {
+                    lock (lines)
+                    {
+                        lines.Add(line);
+                        busy |= Check.Throws<AmtException>(delegate { Log.Take(LogLevel.Error, null); }).Code == AmtCode.Busy;
+                    }
+                    throw new InvalidOperationException("dropped");
+                });
+                GC.Collect();
+                Provisioned(machine, Path.Combine(folder, "log"), password);
+                Log.Take(LogLevel.Trace, null);
+            }
+            int count = lines.Count;
+            Check.True(count > 50 && busy, "lines come, and none may replace the function: " + count);
+            Check.True(lines.Any(line => line.Target == "amt::driver" && line.Message.StartsWith("connected")), "a connection is told");
+            Check.True(lines.All(line => !line.ToString().Contains(password)), "no line has the password");
+            using (var nobody = new Device(System.Net.IPAddress.Parse("127.74.0.3"), "admin", Secrets.From(password)))
+            {
+                nobody.TrustAny();
+                Check.Throws<AmtException>(delegate { nobody.Get("AMT_GeneralSettings"); });
+            }
+            Check.Equal(count, lines.Count, "the number of lines after its end");
+            Check.Fails(AmtCode.InvalidArgument, delegate { Log.Take((LogLevel)9, delegate { }); });
         }
 
         private static void JournalFile(VirtualMachine machine, string folder)
