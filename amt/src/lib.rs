@@ -15,6 +15,7 @@ pub mod listener;
 pub mod local;
 pub mod managed;
 pub mod mei;
+pub mod operate;
 mod provision;
 mod rename;
 pub mod system;

@@ -3,6 +3,7 @@
 //! To add one: write `cmd/name.rs` with a `#[derive(clap::Args)] pub(crate) struct Name` (its doc comment is the help) and
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
+mod boot;
 mod capabilities;
 mod connect;
 mod demo;
@@ -15,6 +16,7 @@ mod intake;
 mod local;
 mod log;
 mod observe;
+mod power;
 mod preflight;
 mod psk;
 mod serve;
@@ -50,6 +52,7 @@ macro_rules! commands {
 
 commands! {
     activate::Activate,
+    boot::Boot,
     capabilities::Capabilities,
     demo::Demo,
     doctor::Doctor,
@@ -59,6 +62,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    power::Power,
     preflight::Preflight,
     psk::Psk,
     setupbin::Setupbin,
