@@ -24,7 +24,7 @@ pub mod usb;
 
 pub use chain::{ChainFault, RootHash};
 pub use fault::{Direction, Fault, FaultKind, FaultPlan, Place};
-pub use firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, MeiGone, MeiRefusal};
+pub use firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, MeiGone, MeiRefusal, SetUp};
 pub use mix::Variant;
 pub use net::{MAX_MACHINES, MachineInfo, MeiConnection, MeiDevice, MeiSlot, SimConfig, Simulator};
 pub use persona::Persona;

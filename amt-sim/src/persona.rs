@@ -105,7 +105,7 @@ section! {
 }
 section! {
     /// The computer's power and boot.
-    Power { boot_seconds: u64, tells_next_boot: bool, }
+    Power { boot_seconds: u64, tells_next_boot: bool, https_boot: bool, }
 }
 section! {
     /// `AMT_TLSSettingData`.

@@ -17,6 +17,7 @@ pub mod local;
 pub mod managed;
 pub mod mei;
 pub mod profile;
+pub mod operate;
 mod provision;
 mod rename;
 mod rotate;

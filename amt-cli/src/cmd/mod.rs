@@ -3,6 +3,7 @@
 //! To add one: write `cmd/name.rs` with a `#[derive(clap::Args)] pub(crate) struct Name` (its doc comment is the help) and
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
+mod boot;
 mod capabilities;
 mod configure;
 mod connect;
@@ -16,6 +17,7 @@ mod intake;
 mod local;
 mod log;
 mod observe;
+mod power;
 mod preflight;
 mod profile;
 mod psk;
@@ -53,6 +55,7 @@ macro_rules! commands {
 
 commands! {
     activate::Activate,
+    boot::Boot,
     capabilities::Capabilities,
     configure::Configure,
     demo::Demo,
@@ -63,6 +66,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    power::Power,
     preflight::Preflight,
     profile::Profile,
     psk::Psk,

@@ -48,6 +48,15 @@ impl Phase {
     }
 }
 
+/// How a machine was set up before it came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetUp {
+    /// By its own user: client control mode.
+    Client,
+    /// By an administrator: admin control mode.
+    Admin,
+}
+
 /// A password as firmware keeps it. The password itself is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredPassword {
@@ -297,6 +306,16 @@ impl Device {
         if let Some(password) = device.config.mebx_password.clone() {
             device.mebx = StoredPassword::of(&device.realm, password.expose(), false);
         }
+        if let Some(set_up) = device.config.set_up {
+            device.phase = Phase::Post;
+            device.control_mode = match set_up {
+                SetUp::Client => 1,
+                SetUp::Admin => 2,
+            };
+            device.staged.remote.enabled = true;
+            device.active = device.staged.clone();
+            (device.clock_offset, device.clock_set) = (0, true);
+        }
         device
     }
 
@@ -467,6 +486,7 @@ impl Device {
         config.admin_password = None;
         config.mebx_password = None;
         config.otp = None;
+        config.set_up = None;
         config.host_name.clear();
         config.domain_name.clear();
         config.silent = false;

@@ -20,6 +20,7 @@ mod truth;
 mod wsman;
 
 pub use device::Phase;
+pub use device::SetUp;
 pub use host::{MAX_BOOTS, TrueBoot};
 pub use io::{ClientAuth, ConnectionId, Ending, Input, Output, Port, TlsServing, TlsSession};
 pub use mei::{ChannelId, MeiGone, MeiHandle, MeiRefusal};
@@ -98,6 +99,8 @@ pub struct MachineConfig {
     pub lme: LmeDefects,
     /// A machine that waits for this pre-shared key: its hello is of type 2, and it judges no certificates.
     pub psk: Option<PskPair>,
+    /// A machine that is set up already, with TLS and the certificate it was made with; its clock is right.
+    pub set_up: Option<SetUp>,
 }
 
 impl MachineConfig {
@@ -128,6 +131,7 @@ impl MachineConfig {
             zero_touch: true,
             lme: LmeDefects::default(),
             psk: None,
+            set_up: None,
         }
     }
 }

@@ -59,7 +59,7 @@ pub struct MachineTruth {
     pub host_os_fqdn: String,
     /// Address of the wired port.
     pub mac: String,
-    /// `on` or `off`.
+    /// `on`, `asleep`, `hibernated`, `off`.
     pub power: String,
     /// Source that the next boot is set to, whether or not that counts.
     pub boot_order: Option<String>,
@@ -215,7 +215,7 @@ impl Firmware {
             domain_name: device.general.domain_name.clone(),
             host_os_fqdn: device.general.host_os_fqdn.clone(),
             mac: device.mac().map(|byte| format!("{byte:02x}")).join("-"),
-            power: if device.host.is_on() { "on" } else { "off" }.to_owned(),
+            power: device.host.power_name().to_owned(),
             boot_order: device.host.order.map(|source| source.name.to_owned()),
             boot_armed: device.host.next_single_use,
             boots: device.host.boots().cloned().collect(),

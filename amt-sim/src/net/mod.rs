@@ -10,7 +10,7 @@ mod tls;
 
 use crate::chain::{self, RootHash};
 use crate::fault::{Fault, FaultPlan};
-use crate::firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, SetupRecord};
+use crate::firmware::{Firmware, LmeDefects, MachineConfig, MachineTruth, SetUp, SetupRecord};
 use crate::mix::{self, Variant};
 use crate::persona::Persona;
 use crate::seed::Seeded;
@@ -71,6 +71,8 @@ pub struct SimConfig {
     pub admin_password: Option<Secret<String>>,
     /// Pairs of PID and PPS that machines wait for: the first for the first machine, and so on; one alone is shared by all.
     pub psk: Vec<PskPair>,
+    /// Machines that are set up already, with [`admin_password`](Self::admin_password).
+    pub set_up: Option<SetUp>,
     /// A USB stick with `setup.bin`, which goes from machine to machine before power-on ([`usb`](crate::usb)).
     pub usb: Option<PathBuf>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
@@ -109,6 +111,7 @@ impl SimConfig {
             faults: FaultPlan::none(),
             admin_password: None,
             psk: Vec::new(),
+            set_up: None,
             usb: None,
             host_os_fqdn: String::new(),
             earlier_setup: None,
@@ -237,6 +240,7 @@ impl Simulator {
                 zero_touch: true,
                 lme: config.lme,
                 psk: mix::pair_of(&config.psk, index),
+                set_up: config.set_up,
             };
             let variant = variants.next();
             if let Some((variant, nth)) = variant {

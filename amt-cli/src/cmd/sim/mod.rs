@@ -10,7 +10,7 @@ use crate::stop::StopSignal;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_sim::authority::{ProvisioningChain, Strength};
-use amt_sim::{Fault, FaultPlan, Persona, SimConfig, Simulator, Variant, chain, mix, ondie};
+use amt_sim::{Fault, FaultPlan, Persona, SetUp, SimConfig, Simulator, Variant, chain, mix, ondie};
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,11 @@ Examples:
 
   30 machines of every firmware from AMT 3.2 to 22, some with pre-shared keys:
     amt sim --machines 30 --persona mixed --psk-file pairs.csv --hello 127.0.0.1:9971 --certificate certs --suffix example.com
+
+  A machine that is set up already, to try commands on (amt power, boot, log, audit, inventory, discover):
+    echo 'P@ssw0rd' > password
+    amt sim --set-up admin --admin-password-file password
+    amt power status --host 127.1.0.1 --insecure-any --password-file password
 
 A fault is PLACE:DIRECTION:KIND[:TIMES]. Place: any, hello, handshake, \"request N\" or Class.Method. Direction, seen
 from the machine: in (lost before it acts) or out (after it acted). Kind: delay=MILLISECONDS, reset, truncate, stall,
@@ -140,6 +145,10 @@ struct Machines {
     /// File with an admin password that the machines have already; their hello says so
     #[arg(long, value_name = "FILE")]
     admin_password_file: Option<PathBuf>,
+
+    /// Machines that are set up already, in client or admin control mode, with the password of --admin-password-file and TLS
+    #[arg(long, value_name = "client|admin", requires = "admin_password_file", value_parser = set_up)]
+    set_up: Option<SetUp>,
 
     /// Something that goes wrong on every machine; may be given several times
     #[arg(long, value_name = "PLACE:in|out:KIND")]
@@ -231,11 +240,20 @@ impl Machines {
         if let Some(file) = &self.admin_password_file {
             config.admin_password = Some(input::password(Some(file), "")?);
         }
+        config.set_up = self.set_up;
         config.faults = match self.random_faults {
             Some(percent) => FaultPlan::random(self.seed, percent),
             None => FaultPlan::aimed(self.fault.iter().cloned()),
         };
         Ok(config)
+    }
+}
+
+fn set_up(text: &str) -> Result<SetUp, String> {
+    match text {
+        "client" => Ok(SetUp::Client),
+        "admin" => Ok(SetUp::Admin),
+        _ => Err("write client or admin".to_owned()),
     }
 }
 

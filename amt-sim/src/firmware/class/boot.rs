@@ -1,8 +1,9 @@
 //! What the computer boots from next: sources, order, role, options (`spec/wsman.md` §3.11).
 
 use super::{Call, Class, Fields, Instance, Output, SERVICE, argument, instance, number, service};
+use crate::firmware::class::uefi;
 use crate::firmware::device::{Device, Phase};
-use crate::firmware::host::{BootOptions, SOURCES, value};
+use crate::firmware::host::{BootOptions, BootSource, SOURCES, value};
 use crate::firmware::soap::{Fault, reference};
 use amt_core::Tick;
 use amt_core::status::PtStatus;
@@ -17,6 +18,12 @@ const CONFIG_ID: &str = "Intel(r) AMT: Boot Configuration 0";
 /// Roles of SetBootConfigRole.
 const NEXT_SINGLE_USE: u32 = 1;
 const NOT_NEXT: u32 = 32_768;
+
+/// Control mode of a machine that its own user set up.
+const CLIENT: u32 = 1;
+
+/// Parameters of UEFI: told back while they are set, else absent.
+const PARAMETERS: &str = "UefiBootParametersArray";
 
 /// What a Put must not hold, not even with the value it has.
 const READ_ONLY: &[&str] = &[
@@ -48,26 +55,29 @@ pub(super) fn refused(device: &Device) -> Option<Output> {
 
 fn list_settings(device: &Device, _: Tick) -> Vec<Instance> {
     let host = &device.host;
-    let BootOptions { flags, media_index, verbosity, ider_device } = &host.options;
+    let BootOptions { flags, media_index, verbosity, ider_device, secure_boot, parameters, .. } = &host.options;
     let mut all: Vec<(&str, String)> = flags.iter().map(|(name, on)| (*name, on.to_string())).collect();
     let fixed = [
         ("BootguardStatus", "127"),
         ("ElementName", "Intel(r) AMT Boot Configuration Settings"),
-        ("EnforceSecureBoot", "false"),
         ("InstanceID", "Intel(r) AMT:BootSettingData 0"),
         ("OwningEntity", "Intel(r) AMT"),
         ("RPEEnabled", "false"),
         ("RSEPassword", ""),
         ("SecureBootControlEnabled", "false"),
-        ("UEFIHTTPSBootEnabled", "false"),
         ("UEFILocalPBABootEnabled", "false"),
-        ("UefiBootNumberOfParams", "0"),
         ("WinREBootEnabled", "false"),
     ];
     all.extend(fixed.map(|(name, value)| (name, value.to_owned())));
     all.push(("BootMediaIndex", media_index.to_string()));
     all.push(("FirmwareVerbosity", verbosity.to_string()));
     all.push(("IDERBootDevice", ider_device.to_string()));
+    all.push(("EnforceSecureBoot", secure_boot.to_string()));
+    all.push(("UEFIHTTPSBootEnabled", https_boot(device).to_string()));
+    all.push(("UefiBootNumberOfParams", parameters.0.to_string()));
+    if parameters.0 > 0 {
+        all.push(("UefiBootParametersArray", parameters.1.clone()));
+    }
     all.push(("OptionsCleared", host.options_cleared.to_string()));
     all.extend(["2", "0"].map(|status| ("BIOSLastStatus", status.to_owned())));
     all.sort_by_key(|(name, _)| *name);
@@ -83,15 +93,13 @@ fn put_settings(device: &mut Device, call: &Call<'_>, current: &Instance) -> Res
         return Err(Fault::status(PtStatus::NOT_PERMITTED.0));
     }
     let fields = Fields(&call.input);
-    let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
+    let mut known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
+    known.extend(https_boot(device).then_some(PARAMETERS));
     fields.only(&known)?;
     if READ_ONLY.iter().any(|name| call.input.value(name).is_some()) {
         return Err(Fault::invalid_values());
     }
-    fields.unchanged(
-        current,
-        &["ElementName", "EnforceSecureBoot", "OwningEntity", "RSEPassword", "UefiBootNumberOfParams"],
-    )?;
+    fields.unchanged(current, &["ElementName", "OwningEntity", "RSEPassword"])?;
     let mut options = device.host.options.clone();
     for (name, on) in &mut options.flags {
         *on = if OPTIONAL.contains(name) { fields.bool(name)?.unwrap_or(false) } else { fields.need_bool(name)? };
@@ -100,6 +108,13 @@ fn put_settings(device: &mut Device, call: &Call<'_>, current: &Instance) -> Res
     options.media_index = need("BootMediaIndex", 65_535)?;
     options.verbosity = need("FirmwareVerbosity", 255)?;
     options.ider_device = need("IDERBootDevice", 1)?;
+    options.secure_boot = fields.bool("EnforceSecureBoot")?.unwrap_or(options.secure_boot);
+    let count = fields.number("UefiBootNumberOfParams", 0..=32)?.unwrap_or(0);
+    options.parameters = (count, fields.text(PARAMETERS).filter(|_| count > 0).unwrap_or_default().to_owned());
+    options.url = uefi::url(count, &options.parameters.1)?;
+    if !consents(device) && (options.url.is_some() || options.flags.values().any(|on| *on)) {
+        return Err(Fault::access_denied());
+    }
     if !options.fit(device.host.order) {
         return Err(Fault::invalid_values());
     }
@@ -108,13 +123,28 @@ fn put_settings(device: &mut Device, call: &Call<'_>, current: &Instance) -> Res
     Ok(())
 }
 
+/// The BIOS boots over HTTPS.
+fn https_boot(device: &Device) -> bool {
+    sources(device).any(|source| source.name == "https")
+}
+
+fn sources(device: &Device) -> impl Iterator<Item = BootSource> {
+    SOURCES.iter().copied().filter(|source| source.is_in(&device.config.persona))
+}
+
+/// Whether the next boot may be diverted. In client control mode the user at the machine has to consent to that, which nobody
+/// does here.
+fn consents(device: &Device) -> bool {
+    device.control_mode != CLIENT
+}
+
 fn list_config(_: &Device, _: Tick) -> Vec<Instance> {
     let properties = [("ElementName", "Intel(r) AMT: Boot Configuration"), ("InstanceID", CONFIG_ID)];
     vec![instance(CONFIG, &properties)]
 }
 
-fn list_sources(_: &Device, _: Tick) -> Vec<Instance> {
-    let source = |source: &crate::firmware::host::BootSource| {
+fn list_sources(device: &Device, _: Tick) -> Vec<Instance> {
+    let source = |source: BootSource| {
         let properties = [
             ("ElementName", "Intel(r) AMT: Boot Source"),
             ("FailThroughSupported", "2"),
@@ -123,7 +153,7 @@ fn list_sources(_: &Device, _: Tick) -> Vec<Instance> {
         ];
         instance(SOURCE, &properties)
     };
-    SOURCES.iter().map(source).collect()
+    sources(device).map(source).collect()
 }
 
 /// A new order replaces the one before; none clears it. One source is all that the BIOS is told.
@@ -137,13 +167,16 @@ fn change_order(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
             Value::Text(text) if text.is_empty() => continue,
             Value::Reference(source) => {
                 let id = source.selector("InstanceID").filter(|_| source.class() == Some(SOURCE));
-                wanted = SOURCES.iter().find(|source| Some(source.id) == id).copied();
+                wanted = sources(device).find(|source| Some(source.id) == id);
             }
             _ => return Err(Fault::invalid_values()),
         }
         if wanted.is_none() || at > 0 {
             return Ok(Output::value(value::INVALID_PARAMETER));
         }
+    }
+    if wanted.is_some() && !consents(device) {
+        return Ok(Output::value(32_768 + PtStatus::USER_CONSENT_REQUIRED.0));
     }
     if !device.host.options.fit(wanted) {
         return Ok(Output::value(value::INVALID_PARAMETER));
@@ -190,9 +223,9 @@ fn list_roles(device: &Device, _: Tick) -> Vec<Instance> {
     vec![role]
 }
 
-fn list_capabilities(_: &Device, _: Tick) -> Vec<Instance> {
+fn list_capabilities(device: &Device, _: Tick) -> Vec<Instance> {
     let able = ["BIOSPause", "BIOSSetup", "ForceCDorDVDBoot", "ForceHardDriveBoot", "ForcePXEBoot", "IDER", "SOL"];
-    let unable = ["AMTSecureBootControl", "ForceUEFIHTTPSBoot", "ForceWinREBoot", "SecureErase"];
+    let unable = ["AMTSecureBootControl", "ForceWinREBoot", "SecureErase"];
     let mut all = vec![
         ("ElementName", "Intel(r) AMT: Boot Capabilities"),
         ("InstanceID", "Intel(r) AMT:BootCapabilities 0"),
@@ -200,6 +233,7 @@ fn list_capabilities(_: &Device, _: Tick) -> Vec<Instance> {
     ];
     all.extend(able.map(|name| (name, "true")));
     all.extend(unable.map(|name| (name, "false")));
+    all.push(("ForceUEFIHTTPSBoot", if https_boot(device) { "true" } else { "false" }));
     all.sort_unstable();
     vec![instance("AMT_BootCapabilities", &all)]
 }

@@ -18,6 +18,7 @@ mod service;
 mod setup;
 mod time;
 mod tls_setting;
+mod uefi;
 
 pub(crate) use setup::is_strong;
 

@@ -23,6 +23,8 @@ class! {
         secure_erase: Option<bool> = "SecureErase",
         /// Erase the platform; since 16.
         platform_erase: Option<bool> = "PlatformErase",
+        /// Whether the BIOS has boots over HTTPS switched on. Read-only.
+        uefi_https_boot_enabled: Option<bool> = "UEFIHTTPSBootEnabled",
         /// Whether the BIOS has cleared the options. Read-only.
         options_cleared: Option<bool> = "OptionsCleared",
         /// What the BIOS said of the last boot: 0 success, 1 in progress, 2 not updated, 65535 failed. Read-only.
@@ -67,6 +69,11 @@ impl BootSettingData {
     /// Puts back `instance` with every option off, without what is read-only: the next boot does nothing but boot. A
     /// property that this firmware does not have is not added.
     pub fn put_plain(instance: &Instance) -> Request {
+        Request::put(&Self::plain(instance))
+    }
+
+    /// `instance` as [`put_plain`](Self::put_plain) puts it back, for options to be set in it.
+    pub fn plain(instance: &Instance) -> Instance {
         let mut plain = instance.clone();
         for name in Self::READ_ONLY {
             plain.remove(name);
@@ -81,7 +88,7 @@ impl BootSettingData {
                 plain.set(name, 0);
             }
         }
-        Request::put(&plain)
+        plain
     }
 }
 

@@ -15,6 +15,7 @@ mod time_synchronization_service;
 mod tls_credential_context;
 mod tls_protocol_endpoint_collection;
 mod tls_setting_data;
+mod uefi_boot_parameters;
 
 pub use authorization_service::AuthorizationService;
 pub use boot_capabilities::BootCapabilities;
@@ -31,3 +32,4 @@ pub use time_synchronization_service::TimeSynchronizationService;
 pub use tls_credential_context::TlsCredentialContext;
 pub use tls_protocol_endpoint_collection::TlsProtocolEndpointCollection;
 pub use tls_setting_data::TlsSettingData;
+pub use uefi_boot_parameters::{MAX_URL, UefiBootParameters};

@@ -21,4 +21,6 @@ impl BootSourceSetting {
     pub const HARD_DRIVE: &'static str = "Intel(r) AMT: Force Hard-drive Boot";
     /// `InstanceID` of the optical disc.
     pub const OPTICAL: &'static str = "Intel(r) AMT: Force CD/DVD Boot";
+    /// `InstanceID` of a server reached over HTTPS by UEFI, since 16.
+    pub const HTTPS: &'static str = "Intel(r) AMT: Force OCR UEFI HTTPS Boot";
 }

@@ -19,12 +19,18 @@ class! {
 impl PowerManagementService {
     /// On.
     pub const ON: u32 = 2;
+    /// Sleep, its memory powered (S3).
+    pub const SLEEP: u32 = 4;
     /// Off and on again.
     pub const CYCLE: u32 = 5;
+    /// Sleep, its memory on disk (S4).
+    pub const HIBERNATE: u32 = 7;
     /// Off, at once.
     pub const OFF: u32 = 8;
     /// Reset, at once.
     pub const RESET: u32 = 10;
+    /// Non-maskable interrupt: the operating system usually stops with a dump.
+    pub const NMI: u32 = 11;
     /// Off by the operating system; needs an agent there.
     pub const OFF_GRACEFUL: u32 = 12;
     /// Restart by the operating system; needs an agent there.

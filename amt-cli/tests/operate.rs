@@ -1,0 +1,124 @@
+//! The commands that operate a machine that is set up, against virtual ones.
+
+use amt_sim::firmware::MachineTruth;
+use amt_sim::{SetUp, SimConfig, Simulator};
+use serde_json::Value;
+use std::net::Ipv4Addr;
+use std::process::{Command, Output};
+use tokio::runtime::Runtime;
+
+const PASSWORD: &str = "P@ssw0rd-1";
+
+/// A machine that is set up, and the commands that reach it.
+struct Lab {
+    runtime: Runtime,
+    simulator: Option<Simulator>,
+    host: String,
+}
+
+impl Lab {
+    fn new(network: u8, change: impl FnOnce(&mut SimConfig)) -> Self {
+        let mut config = SimConfig::new(1);
+        config.base_address = Ipv4Addr::new(127, 67, network, 1);
+        config.set_up = Some(SetUp::Admin);
+        config.admin_password = Some(PASSWORD.into());
+        config.time_scale = 50.0;
+        change(&mut config);
+        let host = config.base_address.to_string();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let simulator = Some(runtime.block_on(Simulator::start(config)).unwrap());
+        Self { runtime, simulator, host }
+    }
+
+    fn truth(&self) -> MachineTruth {
+        self.simulator.as_ref().unwrap().truths().remove(0)
+    }
+
+    fn amt(&self, command: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_amt"))
+            .args(command)
+            .args(["--host", &self.host, "--insecure-any"])
+            .env("AMT_PASSWORD", PASSWORD)
+            .output()
+            .expect("amt runs")
+    }
+
+    /// What a command prints for people.
+    fn text(&self, command: &[&str]) -> String {
+        let output = self.amt(command);
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The one document of a command that succeeds.
+    fn json(&self, command: &[&str]) -> Value {
+        let output = self.amt(&[command, &["--json"]].concat());
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stderr.is_empty(), "{command:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The error of a command that fails.
+    fn error(&self, command: &[&str]) -> Value {
+        let output = self.amt(&[command, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.stdout.is_empty(), "{command:?}");
+        serde_json::from_slice::<Value>(&output.stderr).unwrap()["error"].clone()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            let _ = self.runtime.block_on(simulator.stop());
+        }
+    }
+}
+
+#[test]
+fn power_is_shown_and_changed() {
+    let lab = Lab::new(1, |_| {});
+    let status = lab.json(&["power", "status"]);
+    assert_eq!((&status["state"], &status["state_number"]), (&"on".into(), &2.into()));
+    assert!(status["available"].as_array().unwrap().contains(&"reset".into()), "{status}");
+    assert!(lab.text(&["power", "status"]).contains("available  reset, off, cycle, nmi"));
+    let change = lab.json(&["power", "off"]);
+    assert_eq!((&change["before"], &change["answer"]), (&"on".into(), &"accepted".into()));
+    assert_eq!(lab.truth().power, "off");
+    let error = lab.error(&["power", "soft-reset"]);
+    assert_eq!((&error["name"], &error["hint"]), (&"WRONG_STATE".into(), &"possible now: on".into()));
+    assert_eq!(lab.text(&["power", "on"]), "on: accepted (the computer was off)\n");
+    let wrong = lab.amt(&["power", "explode"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("soft-off"), "the possible ones are listed");
+}
+
+#[test]
+fn the_next_boot_is_set_shown_and_cleared() {
+    let lab = Lab::new(2, |_| {});
+    let set = lab.json(&["boot", "pxe", "--then", "none"]);
+    assert_eq!((&set["next"], &set["power"]), (&"pxe".into(), &Value::Null));
+    let shown = lab.json(&["boot", "show"]);
+    assert_eq!(shown["armed"], true);
+    assert!(lab.text(&["boot", "show"]).contains("possible   pxe, disk, cd, bios, https"));
+    assert_eq!(lab.json(&["boot", "clear"])["cleared"], true);
+    assert!(!lab.truth().boot_armed);
+    let text = lab.text(&["boot", "https", "--url", "https://boot.example.com/i.efi", "--sol"]);
+    assert!(text.starts_with("next boot: https, once\nreset: accepted"), "{text}");
+    while lab.truth().boot_total == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let boot = lab.truth().boots.remove(0);
+    assert_eq!((boot.url.as_deref(), boot.sol), (Some("https://boot.example.com/i.efi"), true));
+    for wrong in [&["boot", "https"][..], &["boot", "pxe", "--url", "https://a/b"], &["boot", "show", "--sol"]] {
+        assert_eq!(lab.amt(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_machine_in_client_control_mode_is_not_diverted() {
+    let lab = Lab::new(3, |config| config.set_up = Some(SetUp::Client));
+    let error = lab.error(&["boot", "pxe"]);
+    assert_eq!((&error["name"], &error["device"]["value"]), (&"RETURN_VALUE".into(), &34_849.into()));
+    assert!(error["hint"].as_str().unwrap().contains("amt upgrade"), "{error}");
+}

@@ -1,0 +1,27 @@
+//! Operating a machine that is set up: its power, its next boot, its logs, what it is made of (`spec/wsman.md` §3.1, §3.11, §3.12).
+//!
+//! Every function works on a [`Device`](crate::Device), makes its calls one after the other, and says in its errors what the
+//! firmware said. A call that changes what the computer does is made once: when its reply is lost, the machine is asked how it
+//! stands.
+
+mod boot;
+mod power;
+
+pub use boot::{BootPlan, BootState, NextBoot, Then, boot_next, boot_state, clear_boot};
+pub use power::{PowerAction, PowerChange, PowerState, PowerStatus, change_power, power_status};
+
+use amt_core::{ErrorCode, Failure};
+
+/// Whether the request may have been carried out although no answer came.
+fn is_lost(failure: &Failure) -> bool {
+    matches!(
+        failure.code,
+        ErrorCode::REPLY_TRUNCATED
+            | ErrorCode::REPLY_TIMEOUT
+            | ErrorCode::CONNECTION_CLOSED
+            | ErrorCode::CONNECTION_RESET
+            | ErrorCode::HTTP_MALFORMED
+            | ErrorCode::XML_MALFORMED
+            | ErrorCode::SOAP_UNEXPECTED
+    )
+}
