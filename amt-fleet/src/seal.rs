@@ -8,6 +8,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use amt_core::{ErrorCode, Failure, Secret};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// Length of the key.
@@ -154,7 +155,9 @@ fn create_key(path: &Path) -> std::io::Result<()> {
 pub(crate) fn write_new_private_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
     // Written beside and linked into place: a process killed half-way leaves no half key behind.
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".new-{}", std::process::id()));
+    // Of this process and this call: threads may make the same file in the same moment.
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    name.push(format!(".new-{}-{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed)));
     let beside = path.with_file_name(name);
     if path.try_exists()? {
         return Err(ErrorKind::AlreadyExists.into());

@@ -59,8 +59,7 @@ impl Fleet {
     /// # Errors
     /// `STORE`.
     pub async fn applied(&self, id: SystemId) -> Result<Option<AppliedProfile>, Failure> {
-        let sql =
-            "SELECT a.profile, a.revision, a.changed_at FROM applied a JOIN machines m ON m.id = a.machine WHERE uuid = ?1";
+        let sql = "SELECT a.profile, a.revision, a.changed_at FROM applied a JOIN machines m ON m.id = a.machine WHERE uuid = ?1";
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await.map_err(failed("read"))?;
         let Some(row) = row else { return Ok(None) };
         let (profile, revision) = (optional(&row, "profile")?, optional(&row, "revision")?);

@@ -116,10 +116,13 @@ impl Fleet {
             failure
         };
         let mut connection = SqliteConnection::connect_with(&writing).await.map_err(failed("open")).map_err(context)?;
-        migrator().run(&mut connection).await.map_err(|error| {
+        // One program at a time: several may open the same new file in the same moment.
+        let mut all = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("open")).map_err(context)?;
+        migrator().run_direct(None, &mut *all, false).await.map_err(|error| {
             Failure::new(ErrorCode::STORE, "open", format!("{}: {error}", path.display()))
                 .hint("the file is no fleet database, or was made by a newer version")
         })?;
+        all.commit().await.map_err(failed("open")).map_err(context)?;
         let (writer, task) = Writer::start(connection, seal.clone());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
         writer.submit(change::CheckSeal).await?;

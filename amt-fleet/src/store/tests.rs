@@ -134,6 +134,21 @@ async fn a_key_is_made_for_a_new_database_only() {
     assert!(!key_file.exists(), "a new key beside an old database would hide what is wrong");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_may_open_the_same_new_file_in_the_same_moment() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, key_file) = (folder.path().join("fleet.db"), folder.path().join("seal.key"));
+        let open = || {
+            let (path, key_file) = (path.clone(), key_file.clone());
+            tokio::spawn(async move { Fleet::open_with_key_file(path, key_file).await.map(drop) })
+        };
+        for opened in (0..8).map(|_| open()).collect::<Vec<_>>() {
+            opened.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
