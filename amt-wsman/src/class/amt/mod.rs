@@ -16,7 +16,7 @@ mod tls_credential_context;
 mod tls_protocol_endpoint_collection;
 mod tls_setting_data;
 
-pub use authorization_service::AuthorizationService;
+pub use authorization_service::{AclEntry, AclPrincipal, AuthorizationService};
 pub use boot_capabilities::BootCapabilities;
 pub use boot_setting_data::BootSettingData;
 pub use ethernet_port_settings::EthernetPortSettings;
