@@ -554,6 +554,13 @@ impl Device {
         [0x02, 0x00, 0x5e, digest[0], digest[1], digest[2]]
     }
 
+    /// Address of the wireless port, where there is one.
+    pub(crate) fn wireless_mac(&self) -> [u8; 6] {
+        let mut mac = self.mac();
+        mac[2] = 0x5f;
+        mac
+    }
+
     /// Hashes that the hello lists.
     pub(crate) fn roots(&self) -> &[RootHash] {
         &self.config.roots

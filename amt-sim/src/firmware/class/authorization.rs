@@ -69,8 +69,11 @@ fn admin_status(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
     Ok(Output::ok().with("IsDefault", device.admin.is_factory))
 }
 
+/// Who, where from, and what for.
+type Described = (Principal, u32, Vec<u32>);
+
 /// The entry that AddUserAclEntryEx and UpdateUserAclEntryEx describe, or the status to refuse it with.
-fn described(call: &Call<'_>) -> Result<Result<(Principal, u32, Vec<u32>), PtStatus>, Fault> {
+fn described(call: &Call<'_>) -> Result<Result<Described, PtStatus>, Fault> {
     let access = number(call, "AccessPermission")?;
     let given = |name| call.input.text(name).filter(|text| !text.is_empty());
     let who = match (given("DigestUsername"), given("KerberosUserSid")) {
