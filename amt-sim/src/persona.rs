@@ -122,7 +122,7 @@ section! {
 
 section! {
     /// What the machine has and can.
-    Features { kvm: bool, }
+    Features { kvm: bool, wifi: bool, mobile: bool, }
 }
 section! {
     /// The machine's own operating system.

@@ -129,6 +129,7 @@ fn typed_classes_read_recorded_instances() {
         (cim::BootSourceSetting::NAME, typed::<cim::BootSourceSetting>(&corpus)),
         (ips::HostBasedSetupService::NAME, typed::<ips::HostBasedSetupService>(&corpus)),
         (amt::RedirectionService::NAME, typed::<amt::RedirectionService>(&corpus)),
+        (ips::Ipv6PortSettings::NAME, typed::<ips::Ipv6PortSettings>(&corpus)),
         (cim::KvmRedirectionSap::NAME, typed::<cim::KvmRedirectionSap>(&corpus)),
     ] {
         assert!(count > 0, "no recorded instance of {class}");

@@ -73,15 +73,44 @@ impl StoredPassword {
     }
 }
 
-/// A further digest user.
+/// Who an entry of the access control list is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Principal {
+    /// Logs in by digest.
+    Digest { name: String, ha1: [u8; 16] },
+    /// A user or group of a domain: its binary SID.
+    Kerberos(Vec<u8>),
+    /// Of the firmware's own, without a login over the network.
+    System(&'static str),
+}
+
+/// A further user.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) handle: u32,
-    pub(crate) name: String,
-    pub(crate) ha1: [u8; 16],
+    pub(crate) who: Principal,
+    /// 0 from the machine's own system, 1 from the network, 2 from both.
     pub(crate) access: u32,
     pub(crate) realms: Vec<u32>,
     pub(crate) enabled: bool,
+}
+
+impl User {
+    pub(crate) fn is_digest(&self, user: &str) -> bool {
+        matches!(&self.who, Principal::Digest { name, .. } if name == user)
+    }
+
+    /// Entries of the firmware's own, which can be switched off and not removed.
+    fn system() -> Vec<Self> {
+        let entry = |handle, name, realm| Self {
+            handle,
+            who: Principal::System(name),
+            access: 0,
+            realms: vec![realm],
+            enabled: true,
+        };
+        vec![entry(1, "$$OsAdmin", 24), entry(2, "$$uns", 16)]
+    }
 }
 
 /// A key pair in the machine.
@@ -243,8 +272,8 @@ impl Device {
             admin: StoredPassword::of(&realm, &factory, true),
             mebx: StoredPassword::of(&realm, &factory, true),
             realm,
-            users: Vec::new(),
-            next_user: 1,
+            users: User::system(),
+            next_user: 3,
             keys: Vec::new(),
             keys_made: base + 1,
             key_ready,
@@ -363,8 +392,12 @@ impl Device {
             return None;
         }
         if user != "admin" {
-            let found = self.users.iter().find(|u| u.name == user && u.enabled && u.access != 0);
-            return found.filter(|_| self.phase == Phase::Post).map(|u| u.ha1);
+            let from = if local { 0 } else { 1 };
+            let found = self.users.iter().filter(|_| self.phase == Phase::Post);
+            return found.filter(|u| u.enabled && (u.access == 2 || u.access == from)).find_map(|u| match &u.who {
+                Principal::Digest { name, ha1 } if name == user => Some(*ha1),
+                _ => None,
+            });
         }
         if self.phase == Phase::Post {
             return Some(self.admin.ha1);
@@ -539,6 +572,13 @@ impl Device {
         hash.update(self.config.seed.to_le_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         [0x02, 0x00, 0x5e, digest[0], digest[1], digest[2]]
+    }
+
+    /// Address of the wireless port, where there is one.
+    pub(crate) fn wireless_mac(&self) -> [u8; 6] {
+        let mut mac = self.mac();
+        mac[2] = 0x5f;
+        mac
     }
 
     /// Hashes that the hello lists.

@@ -13,6 +13,7 @@ mod host;
 mod io;
 mod local;
 mod mei;
+mod realm;
 mod record;
 mod settings;
 mod soap;

@@ -2,22 +2,66 @@
 
 use crate::persona::Persona;
 use amt_core::{Secret, Tick};
+use std::net::Ipv6Addr;
 
 /// All of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) kvm: Kvm,
     pub(crate) opt_in: OptIn,
+    pub(crate) wifi: Wifi,
+    pub(crate) ipv6: Ipv6,
+    /// Which of the power packages is active.
+    pub(crate) power_package: usize,
 }
 
 impl Settings {
     pub(crate) fn new(_persona: &Persona) -> Self {
-        Self { kvm: Kvm::default(), opt_in: OptIn::default() }
+        Self {
+            kvm: Kvm::default(),
+            opt_in: OptIn::default(),
+            wifi: Wifi::default(),
+            ipv6: Ipv6::default(),
+            power_package: 1,
+        }
     }
 
     /// The secrets that were set, by what they are for.
     pub(crate) fn secrets(&self) -> Vec<(String, &Secret<String>)> {
         self.kvm.rfb_password.iter().map(|password| ("rfb".to_owned(), password)).collect()
+    }
+}
+
+/// The wireless port.
+#[derive(Clone, Debug)]
+pub(crate) struct Wifi {
+    pub(crate) link_policy: Vec<u32>,
+    pub(crate) link_preference: u32,
+    pub(crate) protection_level: u32,
+}
+
+impl Default for Wifi {
+    fn default() -> Self {
+        Self { link_policy: vec![14, 16], link_preference: 2, protection_level: 1 }
+    }
+}
+
+/// `IPS_IPv6PortSettings` of the wired port.
+#[derive(Clone, Debug)]
+pub(crate) struct Ipv6 {
+    pub(crate) address: Ipv6Addr,
+    pub(crate) router: Ipv6Addr,
+    pub(crate) primary_dns: Ipv6Addr,
+    pub(crate) secondary_dns: Ipv6Addr,
+    pub(crate) interface_type: u32,
+    pub(crate) interface: String,
+}
+
+impl Default for Ipv6 {
+    fn default() -> Self {
+        let none = Ipv6Addr::UNSPECIFIED;
+        let interface = "0".repeat(16);
+        Self { address: none, router: none, primary_dns: none, secondary_dns: none, interface_type: 0, interface }
     }
 }
 

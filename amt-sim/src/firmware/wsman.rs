@@ -28,7 +28,7 @@ impl Firmware {
         }
         let lifetime = Duration::from_secs(self.device.config.persona.wsman.enumeration_seconds);
         self.enumerations.expire(now, lifetime);
-        if !self.device.permits(&caller, name, &operation) {
+        if !self.device.permits(&caller, name, &operation) || !self.device.covers(&caller, name, &operation) {
             return Err(Fault::access_denied());
         }
         let mut call = Call { now, caller, selectors: &request.selectors, input: Instance::new("") };

@@ -208,8 +208,9 @@ fn set_role(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
 }
 
 fn list_roles(device: &Device, _: Tick) -> Vec<Instance> {
+    let mut roles = super::power_scheme::roles(device);
     if !device.config.persona.power.tells_next_boot {
-        return Vec::new();
+        return roles;
     }
     // 2: not next; 3: next for a single use.
     let next: u32 = if device.host.next_single_use { 3 } else { 2 };
@@ -220,7 +221,8 @@ fn list_roles(device: &Device, _: Tick) -> Vec<Instance> {
     role.push("IsNext", next);
     role.push("ManagedElement", reference("CIM_ComputerSystem", &system));
     role.push("SettingData", reference(CONFIG, &[("InstanceID", CONFIG_ID)]));
-    vec![role]
+    roles.insert(0, role);
+    roles
 }
 
 fn list_capabilities(device: &Device, _: Tick) -> Vec<Instance> {

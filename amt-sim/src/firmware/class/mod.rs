@@ -13,6 +13,7 @@ mod key_management;
 mod kvm;
 mod network;
 mod power;
+mod power_scheme;
 mod record;
 mod service;
 mod setup;
@@ -110,6 +111,7 @@ static CLASSES: &[&[Class]] = &[
     kvm::CLASSES,
     network::CLASSES,
     power::CLASSES,
+    power_scheme::CLASSES,
     record::CLASSES,
     service::CLASSES,
     setup::CLASSES,
@@ -133,7 +135,7 @@ fn is_there(persona: &Persona, name: &str) -> bool {
             persona.version.capabilities().host_based_setup
         }
         "CIM_KVMRedirectionSAP" | "IPS_KVMRedirectionSettingData" => persona.features.kvm,
-        "IPS_OptInService" => persona.version.major >= 6,
+        "IPS_IPv6PortSettings" | "IPS_OptInService" => persona.version.major >= 6,
         _ => true,
     }
 }

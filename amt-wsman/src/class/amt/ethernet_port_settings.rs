@@ -50,6 +50,19 @@ impl EthernetPortSettings {
     /// `InstanceID` of the wireless port.
     pub const WIRELESS: &'static str = "Intel(r) AMT Ethernet Port Settings 1";
 
+    /// `LinkPreference`: the device has the wireless link.
+    pub const FIRMWARE: u32 = 1;
+    /// `LinkPreference`: the machine's own system has it.
+    pub const HOST: u32 = 2;
+
+    /// Gives the wireless link to the device for some seconds, or back.
+    pub fn set_link_preference(preference: u32, seconds: u32) -> Request {
+        Request::invoke(Self::NAME, "SetLinkPreference")
+            .selector("InstanceID", Self::WIRELESS)
+            .arg("LinkPreference", preference)
+            .arg("Timeout", seconds)
+    }
+
     /// Reads one port.
     pub fn get_one(instance_id: &str) -> Request {
         Request::get(Self::NAME).selector("InstanceID", instance_id)

@@ -1,6 +1,7 @@
 //! `CIM_ElementSettingData` (`spec/wsman.md` §3.11).
 
 use super::super::Class;
+use super::super::amt::SystemPowerScheme;
 use super::BootConfigSetting;
 use crate::class::class;
 use crate::soap::Reference;
@@ -21,12 +22,20 @@ class! {
 }
 
 impl ElementSettingData {
+    /// `IsCurrent`: in use.
+    pub const CURRENT: u32 = 1;
     /// `IsNext`: counts at every boot from the next one on.
     pub const NEXT: u32 = 1;
     /// `IsNext`: does not count.
     pub const NOT_NEXT: u32 = 2;
     /// `IsNext`: counts at the next boot; then it becomes [`NOT_NEXT`](Self::NOT_NEXT).
     pub const NEXT_SINGLE_USE: u32 = 3;
+
+    /// Keys of the active power package out of all settings.
+    pub fn active_power_scheme(all: &[Self]) -> Option<&Reference> {
+        let scheme = |one: &&Self| one.setting_data.class() == Some(SystemPowerScheme::NAME);
+        all.iter().filter(scheme).find(|one| one.is_current == Some(Self::CURRENT)).map(|one| &one.setting_data)
+    }
 
     /// `IsNext` of the boot configuration out of all settings; none if the firmware does not tell.
     pub fn boot_is_next(all: &[Self]) -> Option<u32> {

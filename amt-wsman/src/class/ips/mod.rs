@@ -2,6 +2,7 @@
 
 mod admin_provisioning_record;
 mod host_based_setup_service;
+mod ipv6_port_settings;
 mod kvm_redirection_setting_data;
 mod opt_in_service;
 mod provisioning_record_log;
@@ -9,6 +10,7 @@ mod tls_provisioning_record;
 
 pub use admin_provisioning_record::AdminProvisioningRecord;
 pub use host_based_setup_service::HostBasedSetupService;
+pub use ipv6_port_settings::Ipv6PortSettings;
 pub use kvm_redirection_setting_data::KvmRedirectionSettingData;
 pub use opt_in_service::OptInService;
 pub use provisioning_record_log::ProvisioningRecordLog;
