@@ -4,14 +4,11 @@ use super::{Run, refused};
 use crate::profile::desired::binary_sid;
 use crate::profile::{Realm, User};
 use crate::step::Step;
-use amt_core::{Failure, Secret};
-use amt_wsman::digest::credential_md5;
-use amt_wsman::instance::Instance;
-use amt_wsman::op::Request;
+use amt_core::Failure;
+use amt_wsman::class::amt::{AclEntry, AclPrincipal, AuthorizationService};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-const CLASS: &str = "AMT_AuthorizationService";
 /// Handles asked for at most: far more than any firmware keeps.
 const MAX_HANDLES: usize = 256;
 
@@ -38,7 +35,7 @@ impl Run {
             let listed: Vec<String> = users.iter().map(key).collect();
             for entry in entries.iter().filter(|entry| !entry.key.starts_with("$$") && !listed.contains(&entry.key)) {
                 if self.change("access.remove_others", &entry.key, "") {
-                    let request = Request::invoke(CLASS, "RemoveUserAclEntry").arg("Handle", entry.handle);
+                    let request = AuthorizationService::remove_user_acl_entry(entry.handle);
                     self.write(&request).await.map_err(|error| refused("access.remove_others", error))?;
                     self.record.forget(&secret_name(&entry.key));
                 }
@@ -72,22 +69,18 @@ impl Run {
         if !write {
             return Ok(());
         }
-        let request = match entry {
-            None => Request::invoke(CLASS, "AddUserAclEntryEx"),
-            Some(entry) => Request::invoke(CLASS, "UpdateUserAclEntryEx").arg("Handle", entry.handle),
-        };
-        let mut request = match &user.name {
-            Some(name) => {
-                let password = self.desired.secret(&secret)?;
-                let digest = Secret::new(STANDARD.encode(credential_md5(name, &self.realm, password).expose()));
-                request.arg("DigestUsername", name.as_str()).secret_arg("DigestPassword", &digest)
+        let principal = match (&user.name, user.sid.as_ref().and_then(|sid| binary_sid(sid))) {
+            (None, Some(sid)) => AclPrincipal::Kerberos { sid },
+            (name, _) => {
+                let name = name.clone().unwrap_or_default();
+                AclPrincipal::Digest { name, password: self.desired.secret(&secret)?.clone() }
             }
-            None => request.arg("KerberosUserSid", key),
         };
-        request = request.arg("AccessPermission", user.from.number());
-        for realm in &realms {
-            request = request.arg("Realms", *realm);
-        }
+        let wanted = AclEntry { principal, access: user.from.number(), realms };
+        let request = match entry {
+            None => AuthorizationService::add_user_acl_entry(&wanted, &self.realm),
+            Some(entry) => AuthorizationService::update_user_acl_entry(entry.handle, &wanted, &self.realm),
+        };
         self.write(&request).await.map_err(|error| refused(at, error))?;
         if user.name.is_some() {
             let password = self.desired.secret(&secret)?.clone();
@@ -103,15 +96,14 @@ impl Run {
 
     /// All users of the machine.
     async fn entries(&mut self) -> Result<Vec<Entry>, Failure> {
+        let bad = |error: amt_wsman::Error| error.failure(Step::Configure.name());
         let mut handles: Vec<u32> = Vec::new();
         loop {
             let start = u32::try_from(handles.len() + 1).unwrap_or(u32::MAX);
-            let request = Request::invoke(CLASS, "EnumerateUserAclEntries").arg("StartIndex", start);
+            let request = AuthorizationService::enumerate_user_acl_entries(start);
             let reply = self.session.call(Step::Configure, &request).await?;
-            let output = reply.output().map_err(|error| error.failure(Step::Configure.name()))?;
-            let page: Vec<u32> = output.texts("Handles").into_iter().filter_map(|text| text.parse().ok()).collect();
-            let total = output.u32("TotalCount").and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
-            let end = page.is_empty();
+            let (total, page) = AuthorizationService::handles(&reply).map_err(bad)?;
+            let (end, total) = (page.is_empty(), usize::try_from(total).unwrap_or(usize::MAX));
             handles.extend(page);
             if end || handles.len() >= total.min(MAX_HANDLES) {
                 break;
@@ -119,25 +111,21 @@ impl Run {
         }
         let mut entries = Vec::with_capacity(handles.len());
         for handle in handles {
-            let request = Request::invoke(CLASS, "GetUserAclEntryEx").arg("Handle", handle);
-            let reply = self.session.call(Step::Configure, &request).await?;
-            let output = reply.output().map_err(|error| error.failure(Step::Configure.name()))?;
-            entries.push(entry(handle, output));
+            let reply = self.session.call(Step::Configure, &AuthorizationService::get_user_acl_entry(handle)).await?;
+            entries.push(entry(handle, AuthorizationService::user(&reply).map_err(bad)?));
         }
         Ok(entries)
     }
 }
 
-fn entry(handle: u32, output: &Instance) -> Entry {
-    let key = output.text("DigestUsername").filter(|name| !name.is_empty()).or(output.text("KerberosUserSid"));
-    let mut realms: Vec<u32> = output.texts("Realms").into_iter().filter_map(|text| text.parse().ok()).collect();
+fn entry(handle: u32, user: AclEntry) -> Entry {
+    let AclEntry { principal, access: from, mut realms } = user;
+    let key = match principal {
+        AclPrincipal::Digest { name, .. } => name,
+        AclPrincipal::Kerberos { sid } => STANDARD.encode(sid),
+    };
     realms.sort_unstable();
-    Entry {
-        handle,
-        key: key.unwrap_or_default().to_owned(),
-        from: output.u32("AccessPermission").unwrap_or_default(),
-        realms,
-    }
+    Entry { handle, key, from, realms }
 }
 
 /// What tells users apart on the machine.

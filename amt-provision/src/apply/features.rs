@@ -3,7 +3,12 @@
 use super::property::{Group, Property, one};
 use super::{Run, refused};
 use crate::profile::{ConsentFor, PowerPackage};
+use crate::session::all;
+use crate::step::Step;
 use amt_core::Failure;
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::SystemPowerScheme;
+use amt_wsman::class::cim::ElementSettingData;
 use amt_wsman::op::Request;
 
 const REDIRECTION: &str = "AMT_RedirectionService";
@@ -140,10 +145,55 @@ impl Run {
         Ok(())
     }
 
-    /// The machine's list of packages says which GUID means what.
+    /// The machine's list of packages says which identifier it has under which name.
     pub(super) async fn power(&mut self) -> Result<(), Failure> {
-        let Some(_wanted) = self.profile().power.as_ref().and_then(|power| power.package) else { return Ok(()) };
-        let _: PowerPackage = _wanted;
+        let field = "power.package";
+        let Some(wanted) = self.profile().power.as_ref().and_then(|power| power.package) else { return Ok(()) };
+        let packages = all(&mut self.session, Step::Configure, SystemPowerScheme::NAME).await?;
+        let packages: Vec<SystemPowerScheme> = packages
+            .iter()
+            .map(SystemPowerScheme::from_instance)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.failure(Step::Configure.name()))?;
+        let means =
+            |package: &&SystemPowerScheme| package.guid().is_some_and(|guid| wanted.identifiers().contains(&guid));
+        let Some(package) = packages.iter().find(means) else {
+            self.lacks(field, "the machine has no power package of this meaning");
+            return Ok(());
+        };
+        let settings = all(&mut self.session, Step::Configure, ElementSettingData::NAME).await?;
+        let settings: Vec<ElementSettingData> =
+            settings.iter().filter_map(|setting| ElementSettingData::from_instance(setting).ok()).collect();
+        let active =
+            ElementSettingData::active_power_scheme(&settings).and_then(|active| active.selector("InstanceID"));
+        if active == Some(package.instance_id.as_str()) {
+            return Ok(());
+        }
+        let name = |id: &str| {
+            let package = packages.iter().find(|package| package.instance_id == id);
+            package.and_then(|package| package.description.clone()).unwrap_or_else(|| id.to_owned())
+        };
+        let (from, to) = (active.map(name).unwrap_or_default(), name(&package.instance_id));
+        if self.change(field, from, to) {
+            let request = SystemPowerScheme::set_power_scheme(&package.instance_id);
+            self.write(&request).await.map_err(|error| refused(field, error))?;
+        }
         Ok(())
+    }
+}
+
+impl PowerPackage {
+    /// Identifiers of the packages with this meaning, of desktops and of notebooks (`spec/setupbin.md` §2.3).
+    const fn identifiers(self) -> [[u8; 16]; 2] {
+        match self {
+            Self::S0 => [
+                0x944F_8312_FB10_4FDC_968E_1E23_2B0C_9065_u128.to_be_bytes(),
+                0x7639_9711_0B56_5043_8870_9812_F391_B560_u128.to_be_bytes(),
+            ],
+            Self::S0WakeInSx => [
+                0x7322_7346_23DC_432F_A98A_13D3_7982_D855_u128.to_be_bytes(),
+                0x3080_0DEE_09C0_7843_AF28_7868_A2DB_BE3A_u128.to_be_bytes(),
+            ],
+        }
     }
 }

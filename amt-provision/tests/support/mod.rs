@@ -247,7 +247,13 @@ impl World {
 
     /// A machine of ours that is set up, and some time later.
     pub fn provisioned(change: impl FnOnce(&mut MachineConfig)) -> Self {
+        Self::provisioned_as(|_| {}, change)
+    }
+
+    /// The same by a server that was changed first.
+    pub fn provisioned_as(prepare: impl FnOnce(&mut Server), change: impl FnOnce(&mut MachineConfig)) -> Self {
         let mut world = Self::with(change);
+        prepare(&mut world.server);
         world.attempt(None).result.expect("no crash").expect("it is set up");
         world.wait(Duration::from_secs(60));
         world

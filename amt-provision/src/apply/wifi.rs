@@ -1,0 +1,297 @@
+//! `wifi`: the wireless port and its networks (`spec/wsman.md` §3.6).
+
+use super::property::{Group, Property, one};
+use super::{Pass, Run, refused};
+use crate::profile::{Encryption, Ieee8021x, Protocol, WifiMode, WifiProfile, WifiSecurity};
+use crate::session::all;
+use crate::step::Step;
+use amt_core::Failure;
+use amt_wsman::instance::{Instance, Value};
+use amt_wsman::names;
+use amt_wsman::op::Request;
+use amt_wsman::soap::Reference;
+
+const PORT: &str = "CIM_WiFiPort";
+const SERVICE: &str = "AMT_WiFiPortConfigurationService";
+const SETTINGS: &str = "CIM_WiFiEndpointSettings";
+/// What begins the key of a network that an administrator made.
+const PREFIX: &str = "Intel(r) AMT:WiFi Endpoint Settings ";
+
+static SHARING: Group = Group {
+    class: SERVICE,
+    selector: None,
+    omit: |_| &[],
+    commits: false,
+    properties: &[
+        Property {
+            field: "wifi.sync_host_profiles",
+            name: "localProfileSynchronizationEnabled",
+            // 3: without restriction, as other consoles set it.
+            want: |p| one(p.wifi.as_ref()?.sync_host_profiles.map(|on| if on { 3 } else { 0 })),
+        },
+        Property {
+            field: "wifi.share_with_uefi",
+            name: "UEFIWiFiProfileShareEnabled",
+            want: |p| one(p.wifi.as_ref()?.share_with_uefi),
+        },
+    ],
+};
+
+impl Run {
+    pub(super) async fn wifi(&mut self) -> Result<(), Failure> {
+        let Some(wifi) = self.profile().wifi.clone() else { return Ok(()) };
+        let Some(port) = self.read(&Request::get(PORT)).await? else {
+            if wifi.mode != Some(WifiMode::Off) {
+                self.lacks("wifi", "the machine has no wireless interface for AMT");
+            }
+            return Ok(());
+        };
+        self.group(&SHARING).await?;
+        if let Some(networks) = &wifi.profiles {
+            self.networks(networks, wifi.remove_others == Some(true)).await?;
+        }
+        // On behind the networks: it joins one at once.
+        self.wifi_mode(&port, wifi.mode).await
+    }
+
+    async fn wifi_mode(&mut self, port: &Instance, wanted: Option<WifiMode>) -> Result<(), Failure> {
+        let has = port.u32("EnabledState");
+        let Some(wanted) = wanted.filter(|wanted| Some(wanted.number()) != has) else { return Ok(()) };
+        let word = |number: Option<u32>| match number {
+            Some(3) => "off".to_owned(),
+            Some(32_768) => "s0".to_owned(),
+            Some(32_769) => "s0-sx".to_owned(),
+            other => other.map(|number| number.to_string()).unwrap_or_default(),
+        };
+        if self.change("wifi.mode", word(has), word(Some(wanted.number()))) {
+            let request = Request::invoke(PORT, "RequestStateChange").arg("RequestedState", wanted.number());
+            self.write(&request).await.map_err(|error| refused("wifi.mode", error))?;
+        }
+        Ok(())
+    }
+
+    /// What differs is removed first and then made anew: priorities are unique at every moment.
+    async fn networks(&mut self, networks: &[WifiProfile], remove_others: bool) -> Result<(), Failure> {
+        let installed = all(&mut self.session, Step::Configure, SETTINGS).await?;
+        let mut missing = Vec::new();
+        for (index, network) in networks.iter().enumerate() {
+            let at = format!("wifi.profiles[{index}]");
+            let has = installed.iter().find(|has| id(has).is_some_and(|id| is_named(id, &network.name)));
+            let Some(has) = has else {
+                if self.change(&at, "", describe(network)) {
+                    missing.push((at, network));
+                }
+                continue;
+            };
+            let (old, new) = (describe_installed(has), describe(network));
+            let secret = self.network_secret_differs(&at, network)?;
+            let write = match (old == new, secret) {
+                (false, _) => self.change(&at, old, new),
+                (true, Some(field)) => self.change(field, "(not known)", "(secret)"),
+                (true, None) => false,
+            };
+            if write {
+                self.remove_network(&at, id(has).unwrap_or_default()).await?;
+                missing.push((at, network));
+            }
+        }
+        if remove_others {
+            for has in &installed {
+                // Those of the machine's user have priority 0 or no key.
+                let Some(id) = id(has).filter(|_| has.u32("Priority").is_some_and(|priority| priority > 0)) else {
+                    continue;
+                };
+                let listed = networks.iter().any(|network| is_named(id, &network.name));
+                if !listed && self.change("wifi.remove_others", describe_installed(has), "") {
+                    self.remove_network("wifi.remove_others", id).await?;
+                }
+            }
+        }
+        for (at, network) in missing {
+            self.add_network(&at, network).await?;
+        }
+        Ok(())
+    }
+
+    /// The field of the secret that is not the one written last.
+    fn network_secret_differs(&self, at: &str, network: &WifiProfile) -> Result<Option<String>, Failure> {
+        if self.mode == Pass::Verify {
+            return Ok(None);
+        }
+        let Some(field) = secret_field(at, network) else { return Ok(None) };
+        let same = self.record.has(&remembered(network), self.desired.secret(&field)?);
+        Ok((!same).then_some(field))
+    }
+
+    async fn remove_network(&mut self, field: &str, id: &str) -> Result<(), Failure> {
+        match self.write(&Request::delete(SETTINGS).selector("InstanceID", id)).await {
+            // Absent: an earlier answer was lost.
+            Err(error) if !error.is_fault("DestinationUnreachable") => Err(refused(field, error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn add_network(&mut self, at: &str, network: &WifiProfile) -> Result<(), Failure> {
+        let endpoint = Reference::to("CIM_WiFiEndpoint").with("Name", "WiFi Endpoint 0");
+        let mut settings = Members::of(SETTINGS);
+        settings.text("ElementName", &network.name);
+        settings.text("InstanceID", &format!("{PREFIX}{}", network.name));
+        settings.text("AuthenticationMethod", &network.security.number().to_string());
+        settings.text("EncryptionMethod", &encryption(network).to_string());
+        settings.text("SSID", &network.ssid);
+        settings.text("Priority", &network.priority.to_string());
+        if network.passphrase.is_some() {
+            settings.text("PSKPassPhrase", self.desired.secret(&format!("{at}.passphrase"))?.expose());
+        }
+        let mut request = Request::invoke(SERVICE, "AddWiFiSettings")
+            .arg("WiFiEndpoint", endpoint)
+            .arg("WiFiEndpointSettingsInput", settings.value());
+        if let Some(login) = &network.ieee8021x {
+            request = request.arg("IEEE8021xSettingsInput", self.login(at, &network.name, login)?);
+        }
+        self.write(&request).await.map_err(|error| refused(at, error))?;
+        if let Some(field) = secret_field(at, network) {
+            let secret = self.desired.secret(&field)?.clone();
+            self.record.written(&remembered(network), &secret);
+            self.keep().await?;
+        }
+        Ok(())
+    }
+
+    fn login(&self, at: &str, name: &str, login: &Ieee8021x) -> Result<Value, Failure> {
+        let mut settings = Members::of("CIM_IEEE8021xSettings");
+        settings.text("ElementName", name);
+        settings.text("InstanceID", &format!("Intel(r) AMT:8021X Settings {name}"));
+        settings.text("AuthenticationProtocol", &login.protocol.map_or(0, Protocol::number).to_string());
+        for (property, value) in [
+            ("Username", &login.user),
+            ("Domain", &login.domain),
+            ("RoamingIdentity", &login.roaming_identity),
+            ("ServerCertificateName", &login.server_name),
+        ] {
+            if let Some(value) = value {
+                settings.text(property, value);
+            }
+        }
+        if login.password.is_some() {
+            settings.text("Password", self.desired.secret(&format!("{at}.ieee8021x.password"))?.expose());
+        }
+        Ok(settings.value())
+    }
+}
+
+/// An object argument whose members are in the namespace of its own class.
+struct Members {
+    namespace: String,
+    members: Vec<(String, Value)>,
+}
+
+impl Members {
+    fn of(class: &str) -> Self {
+        Self { namespace: names::class_uri(class), members: Vec::new() }
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.members.push((format!("{{{}}}{name}", self.namespace), Value::from(value)));
+    }
+
+    fn value(self) -> Value {
+        Value::Object(self.members)
+    }
+}
+
+impl WifiMode {
+    /// `RequestedState` and `EnabledState`.
+    const fn number(self) -> u32 {
+        match self {
+            Self::Off => 3,
+            Self::S0 => 32_768,
+            Self::S0Sx => 32_769,
+        }
+    }
+}
+
+impl WifiSecurity {
+    /// `AuthenticationMethod`.
+    const fn number(self) -> u32 {
+        match self {
+            Self::WpaPsk => 4,
+            Self::WpaIeee8021x => 5,
+            Self::Wpa2Psk => 6,
+            Self::Wpa2Ieee8021x => 7,
+            Self::Wpa3Sae => 32_768,
+        }
+    }
+}
+
+impl Protocol {
+    /// `AuthenticationProtocol` of the newer classes.
+    pub(super) const fn number(self) -> u32 {
+        match self {
+            Self::Tls => 0,
+            Self::TtlsMschapv2 => 1,
+            Self::PeapMschapv2 => 2,
+            Self::PeapGtc => 3,
+            Self::FastMschapv2 => 4,
+            Self::FastGtc => 5,
+            Self::FastTls => 10,
+        }
+    }
+}
+
+/// `EncryptionMethod`.
+fn encryption(network: &WifiProfile) -> u32 {
+    match network.encryption {
+        Some(Encryption::Tkip) => 3,
+        Some(Encryption::Ccmp) | None => 4,
+    }
+}
+
+fn id(instance: &Instance) -> Option<&str> {
+    instance.text("InstanceID").filter(|id| !id.is_empty())
+}
+
+fn is_named(id: &str, name: &str) -> bool {
+    id.strip_prefix(PREFIX).unwrap_or(id).eq_ignore_ascii_case(name)
+}
+
+fn secret_field(at: &str, network: &WifiProfile) -> Option<String> {
+    let login = network.ieee8021x.as_ref().and_then(|login| login.password.as_ref());
+    match (&network.passphrase, login) {
+        (Some(_), _) => Some(format!("{at}.passphrase")),
+        (None, Some(_)) => Some(format!("{at}.ieee8021x.password")),
+        (None, None) => None,
+    }
+}
+
+/// Under which name the record keeps the digest of a network's secret: the place in the list may change.
+fn remembered(network: &WifiProfile) -> String {
+    format!("wifi.network {}", network.name.to_lowercase())
+}
+
+fn describe(network: &WifiProfile) -> String {
+    words(&network.ssid, network.priority, network.security.number(), encryption(network))
+}
+
+fn describe_installed(has: &Instance) -> String {
+    let number = |name| has.u32(name).unwrap_or_default();
+    let (priority, security) = (number("Priority"), number("AuthenticationMethod"));
+    words(has.text("SSID").unwrap_or_default(), priority, security, number("EncryptionMethod"))
+}
+
+fn words(ssid: &str, priority: u32, security: u32, encryption: u32) -> String {
+    let security = match security {
+        4 => "wpa-psk",
+        5 => "wpa-ieee8021x",
+        6 => "wpa2-psk",
+        7 => "wpa2-ieee8021x",
+        32_768 => "wpa3-sae",
+        _ => "other",
+    };
+    let encryption = match encryption {
+        3 => "tkip",
+        4 => "ccmp",
+        _ => "other",
+    };
+    format!("{ssid:?}, priority {priority}, {security}, {encryption}")
+}
