@@ -35,6 +35,7 @@ pub struct Persona {
     pub http: Http,
     pub wsman: Wsman,
     pub local: Local,
+    pub wireless: Wireless,
 }
 
 macro_rules! section {
@@ -117,6 +118,11 @@ section! {
 section! {
     /// Limits of the WS-Man server.
     Wsman { enumerations: usize, enumeration_seconds: u64, }
+}
+
+section! {
+    /// The wireless interface.
+    Wireless { interface: bool, wpa3: bool, tkip: bool, }
 }
 
 section! {

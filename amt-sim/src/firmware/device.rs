@@ -4,6 +4,7 @@ use super::MachineConfig;
 use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
+use super::wireless::Wireless;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
 use crate::keys::{DeviceKey, KeySize};
@@ -191,6 +192,7 @@ pub(crate) struct Device {
     pub(crate) active: TlsState,
     pub(crate) general: General,
     pub(crate) wired: Wired,
+    pub(crate) wireless: Wireless,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -267,6 +269,7 @@ impl Device {
                 primary_dns: None,
                 secondary_dns: None,
             },
+            wireless: Wireless::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,
@@ -394,9 +397,9 @@ impl Device {
         self.keys.iter().find(|k| k.handle == handle)
     }
 
-    /// Whether TLS, staged or running, uses this certificate.
+    /// Whether TLS, staged or running, or a profile uses this certificate.
     pub(crate) fn certificate_in_use(&self, handle: u32) -> bool {
-        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle)
+        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle) || self.wireless.uses(handle)
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.
@@ -515,6 +518,13 @@ impl Device {
         hash.update(self.config.seed.to_le_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         [0x02, 0x00, 0x5e, digest[0], digest[1], digest[2]]
+    }
+
+    /// Address of the wireless port, where there is one.
+    pub(crate) fn wireless_mac(&self) -> [u8; 6] {
+        let mut address = self.mac();
+        address[2] ^= 1;
+        address
     }
 
     /// Hashes that the hello lists.

@@ -21,7 +21,7 @@ impl Firmware {
         forced: Option<u32>,
     ) -> Result<Body, Fault> {
         let name = request.class();
-        let class = class::of(self.device.config.persona.version, name).ok_or_else(Fault::destination_unreachable)?;
+        let class = class::of(&self.device.config.persona, name).ok_or_else(Fault::destination_unreachable)?;
         let operation = request.operation();
         if let (Some(status), false) = (forced, matches!(operation, Operation::Invoke(_))) {
             return Err(Fault::status(status));
@@ -31,7 +31,8 @@ impl Firmware {
         if !self.device.permits(&caller, name, &operation) {
             return Err(Fault::access_denied());
         }
-        let mut call = Call { now, caller, selectors: &request.selectors, input: Instance::new("") };
+        let mut call =
+            Call { now, caller, selectors: &request.selectors, input: Instance::new(""), body: request.body.as_ref() };
         match operation {
             Operation::Get => Ok(Body::Instance(self.selected(now, class, &request.selectors)?)),
             Operation::Put => {

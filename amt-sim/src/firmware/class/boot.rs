@@ -190,7 +190,7 @@ fn list_roles(device: &Device, _: Tick) -> Vec<Instance> {
     vec![role]
 }
 
-fn list_capabilities(_: &Device, _: Tick) -> Vec<Instance> {
+fn list_capabilities(device: &Device, _: Tick) -> Vec<Instance> {
     let able = ["BIOSPause", "BIOSSetup", "ForceCDorDVDBoot", "ForceHardDriveBoot", "ForcePXEBoot", "IDER", "SOL"];
     let unable = ["AMTSecureBootControl", "ForceUEFIHTTPSBoot", "ForceWinREBoot", "SecureErase"];
     let mut all = vec![
@@ -200,6 +200,10 @@ fn list_capabilities(_: &Device, _: Tick) -> Vec<Instance> {
     ];
     all.extend(able.map(|name| (name, "true")));
     all.extend(unable.map(|name| (name, "false")));
+    if device.config.persona.version.major >= 16 {
+        let shares = if super::wireless::shares_with_uefi(device) { "true" } else { "false" };
+        all.push(("UEFIWiFiCoExistenceAndProfileShare", shares));
+    }
     all.sort_unstable();
     vec![instance("AMT_BootCapabilities", &all)]
 }

@@ -6,6 +6,7 @@ mod authorization;
 mod boot;
 mod certificate;
 mod credential_context;
+mod eap;
 mod general;
 mod host_based;
 mod identity;
@@ -13,19 +14,22 @@ mod key_management;
 mod network;
 mod power;
 mod record;
+mod refusal;
 mod service;
 mod setup;
 mod time;
 mod tls_setting;
+mod wireless;
 
 pub(crate) use setup::is_strong;
 
 use super::device::Device;
 use super::soap::Fault;
+use crate::persona::Persona;
 use amt_core::Tick;
-use amt_core::version::FirmwareVersion;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
+use amt_wsman::xml::Node;
 
 /// Who calls, and from where.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,8 @@ pub(super) struct Call<'a> {
     pub(super) selectors: &'a [Selector],
     /// Arguments, or the representation of Put and Create.
     pub(super) input: Instance,
+    /// The same as it came: settings inside an argument are in a namespace of their own.
+    pub(super) body: Option<&'a Node>,
 }
 
 /// What a method returns.
@@ -78,6 +84,8 @@ type Method = fn(&mut Device, &Call<'_>) -> Result<Output, Fault>;
 /// One class of the firmware.
 pub(super) struct Class {
     pub(super) name: &'static str,
+    /// Whether a machine of this kind has it.
+    pub(super) present: fn(&Persona) -> bool,
     /// Properties that may select an instance.
     pub(super) keys: &'static [&'static str],
     pub(super) list: List,
@@ -90,7 +98,7 @@ pub(super) struct Class {
 impl Class {
     /// A class that can be read.
     const fn read(name: &'static str, keys: &'static [&'static str], list: List) -> Self {
-        Self { name, keys, list, put: None, create: None, delete: None, methods: &[] }
+        Self { name, present: |_| true, keys, list, put: None, create: None, delete: None, methods: &[] }
     }
 }
 
@@ -112,16 +120,17 @@ static CLASSES: &[&[Class]] = &[
     setup::CLASSES,
     time::CLASSES,
     tls_setting::CLASSES,
+    wireless::CLASSES,
 ];
 
-/// The class, if firmware of this version has it.
-pub(super) fn of(version: FirmwareVersion, name: &str) -> Option<&'static Class> {
+/// The class, if firmware of this kind has it.
+pub(super) fn of(persona: &Persona, name: &str) -> Option<&'static Class> {
     // Host-based setup and the records of who set a machine up came together.
     let late = ["IPS_HostBasedSetupService", "IPS_ProvisioningRecordLog", "IPS_TLSProvisioningRecord"];
-    if late.contains(&name) && !version.capabilities().host_based_setup {
+    if late.contains(&name) && !persona.version.capabilities().host_based_setup {
         return None;
     }
-    CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name)
+    CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name && (class.present)(persona))
 }
 
 /// An instance with these texts.

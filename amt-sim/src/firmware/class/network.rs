@@ -43,7 +43,14 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
     first.push("SharedDynamicIP", true);
     first.push("SharedMAC", true);
     first.push("SharedStaticIp", wired.shared_static);
-    let second = instance(
+    vec![first, wireless(device)]
+}
+
+/// The wireless port; where there is none, one with an address of zeroes is listed all the same.
+fn wireless(device: &Device) -> Instance {
+    let there = device.config.persona.wireless.interface;
+    let address = if there { device.wireless_mac() } else { [0; 6] };
+    let mut port = instance(
         CLASS,
         &[
             ("ConsoleTcpMaxRetransmissions", "5"),
@@ -52,23 +59,44 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
             ("InstanceID", WIRELESS),
             ("LinkControl", "2"),
             ("LinkIsUp", "false"),
-            ("LinkPreference", "2"),
-            ("MACAddress", "00-00-00-00-00-00"),
-            ("PhysicalConnectionType", "3"),
-            ("SharedMAC", "true"),
-            ("WLANLinkProtectionLevel", "1"),
         ],
     );
-    vec![first, second]
+    for policy in &device.wireless.link_policy {
+        port.push("LinkPolicy", *policy);
+    }
+    port.push("LinkPreference", "2");
+    port.push("MACAddress", address.map(|byte| format!("{byte:02x}")).join("-"));
+    port.push("PhysicalConnectionType", "3");
+    port.push("SharedMAC", true);
+    port.push("WLANLinkProtectionLevel", "1");
+    port
+}
+
+fn link_policy(call: &Call<'_>) -> Result<Vec<u32>, Fault> {
+    let policies: Option<Vec<u32>> = call.input.texts("LinkPolicy").iter().map(|t| t.parse().ok()).collect();
+    policies.filter(|list| list.iter().all(|p| matches!(p, 1 | 14 | 16 | 224))).ok_or_else(Fault::invalid_values)
+}
+
+/// Of the wireless port only the link policy can be set: its address comes by DHCP.
+fn put_wireless(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
+    let fields = Fields(&call.input);
+    let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
+    if !device.config.persona.wireless.interface {
+        fields.only(&known)?;
+        return fields.unchanged(current, &known);
+    }
+    fields.only(&[known.as_slice(), &["LinkPolicy"]].concat())?;
+    let fixed: Vec<&str> = known.into_iter().filter(|name| *name != "LinkPolicy").collect();
+    fields.unchanged(current, &fixed)?;
+    device.wireless.link_policy = link_policy(call)?;
+    Ok(())
 }
 
 fn put(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
     let fields = Fields(&call.input);
     let dhcp = fields.need_bool("DHCPEnabled")?;
     if current.text("InstanceID") == Some(WIRELESS) {
-        let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
-        fields.only(&known)?;
-        return fields.unchanged(current, &known);
+        return put_wireless(device, call, current);
     }
     fields.only(&[
         "DHCPEnabled",
@@ -114,11 +142,8 @@ fn put(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), F
     if !fits {
         return Err(Fault::invalid_values());
     }
+    let policies = link_policy(call)?;
     device.wired = wired;
-    let policies: Option<Vec<u32>> = call.input.texts("LinkPolicy").iter().map(|t| t.parse().ok()).collect();
-    match policies {
-        Some(list) if list.iter().all(|p| matches!(p, 1 | 14 | 16 | 224)) => device.link_policy = list,
-        _ => return Err(Fault::invalid_values()),
-    }
+    device.link_policy = policies;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod time_synchronization_service;
 mod tls_credential_context;
 mod tls_protocol_endpoint_collection;
 mod tls_setting_data;
+mod wifi_port_configuration_service;
 
 pub use authorization_service::AuthorizationService;
 pub use boot_capabilities::BootCapabilities;
@@ -29,3 +30,4 @@ pub use time_synchronization_service::TimeSynchronizationService;
 pub use tls_credential_context::TlsCredentialContext;
 pub use tls_protocol_endpoint_collection::TlsProtocolEndpointCollection;
 pub use tls_setting_data::TlsSettingData;
+pub use wifi_port_configuration_service::WifiPortConfigurationService;
