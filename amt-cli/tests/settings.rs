@@ -104,7 +104,8 @@ async fn settings_follow_a_setup_and_stay_true() {
     let rotated = fleet(folder, &["run", "rotate", "--where", "verified", "--wait", "--timeout", "90s"]).await;
     assert_eq!(rotated["machines"][0]["message"], "it has another password", "{rotated:#}");
     let exported = fleet(folder, &["export-credentials", "-o", "-"]).await;
-    let password = exported["machines"][0]["credentials"][0]["password"].as_str().unwrap_or_else(|| panic!("{exported:#}"));
+    let password =
+        exported["machines"][0]["credentials"][0]["password"].as_str().unwrap_or_else(|| panic!("{exported:#}"));
     std::fs::write(folder.join("admin.txt"), password).unwrap();
     let reach = ["--host", "127.91.8.1", "--insecure-any", "--password-file", "admin.txt"];
     let configure = |more: &[&'static str]| [&["configure", "office.toml"], more, &reach].concat();

@@ -36,6 +36,7 @@ pub struct Persona {
     pub wsman: Wsman,
     pub local: Local,
     pub features: Features,
+    pub wireless: Wireless,
 }
 
 macro_rules! section {
@@ -122,8 +123,14 @@ section! {
 
 section! {
     /// What the machine has and can.
-    Features { kvm: bool, wifi: bool, mobile: bool, }
+    Features { kvm: bool, mobile: bool, }
 }
+
+section! {
+    /// The wireless interface.
+    Wireless { interface: bool, wpa3: bool, tkip: bool, }
+}
+
 section! {
     /// The machine's own operating system.
     Local {

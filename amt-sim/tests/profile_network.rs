@@ -72,10 +72,10 @@ fn the_wired_port_has_three_modes_and_nothing_between() {
 
 #[test]
 fn the_wireless_port_is_there_with_wifi() {
-    let mut without = client("");
+    let mut without = client("[wireless]\ninterface = false");
     assert_eq!(without.get_one(PORT, ("InstanceID", WIRELESS)).text("MACAddress"), "00-00-00-00-00-00");
     assert_eq!(put(&mut without, WIRELESS, &[("DHCPEnabled", "true"), ("LinkPolicy", "14")]).fault(), INVALID);
-    let mut client = client("wifi = true");
+    let mut client = client("");
     let read = client.get_one(PORT, ("InstanceID", WIRELESS));
     assert_ne!(read.text("MACAddress"), "00-00-00-00-00-00");
     let whole = with(&read.element(), "WLANLinkProtectionLevel", "2");

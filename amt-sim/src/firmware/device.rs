@@ -5,6 +5,7 @@ use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
 use super::settings::Settings;
+use super::wireless::Wireless;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
 use crate::keys::{DeviceKey, KeySize};
@@ -230,6 +231,7 @@ pub(crate) struct Device {
     pub(crate) active: TlsState,
     pub(crate) general: General,
     pub(crate) wired: Wired,
+    pub(crate) wireless: Wireless,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -308,6 +310,7 @@ impl Device {
                 primary_dns: None,
                 secondary_dns: None,
             },
+            wireless: Wireless::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,
@@ -450,9 +453,9 @@ impl Device {
         self.keys.iter().find(|k| k.handle == handle)
     }
 
-    /// Whether TLS, staged or running, uses this certificate.
+    /// Whether TLS, staged or running, or a profile uses this certificate.
     pub(crate) fn certificate_in_use(&self, handle: u32) -> bool {
-        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle)
+        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle) || self.wireless.uses(handle)
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.

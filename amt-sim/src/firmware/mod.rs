@@ -8,6 +8,7 @@
 mod class;
 mod connection;
 mod device;
+mod eap;
 mod enumeration;
 mod host;
 mod io;
@@ -18,6 +19,7 @@ mod record;
 mod settings;
 mod soap;
 mod truth;
+mod wireless;
 mod wsman;
 
 pub use device::Phase;
@@ -78,6 +80,8 @@ pub struct MachineConfig {
     pub host_os_fqdn: String,
     /// Whether an agent in the operating system carries out graceful power changes.
     pub host_agent: bool,
+    /// Wireless networks that the operating system knows and shares, where the firmware is told to take them over.
+    pub host_wifi: Vec<String>,
     /// Record of another owner's setup.
     pub earlier_setup: Option<SetupRecord>,
     /// Host name that was typed in, or came by USB stick.
@@ -121,6 +125,7 @@ impl MachineConfig {
             mebx_password: None,
             host_os_fqdn: String::new(),
             host_agent: true,
+            host_wifi: Vec::new(),
             earlier_setup: None,
             host_name: String::new(),
             domain_name: String::new(),

@@ -167,7 +167,7 @@ pub struct TrueCertificate {
     pub trusted_root: bool,
     /// Handle of its key.
     pub key: Option<u32>,
-    /// Whether TLS uses it, now or after the next commit.
+    /// Whether TLS uses it, now or after the next commit, or a profile.
     pub in_use: bool,
     /// Whether it is the one that is served now.
     #[serde(default)]

@@ -31,7 +31,8 @@ impl Firmware {
         if !self.device.permits(&caller, name, &operation) || !self.device.covers(&caller, name, &operation) {
             return Err(Fault::access_denied());
         }
-        let mut call = Call { now, caller, selectors: &request.selectors, input: Instance::new("") };
+        let mut call =
+            Call { now, caller, selectors: &request.selectors, input: Instance::new(""), body: request.body.as_ref() };
         match operation {
             Operation::Get => Ok(Body::Instance(self.selected(now, class, &request.selectors)?)),
             Operation::Put => {

@@ -229,6 +229,7 @@ impl Simulator {
                 mebx_password: None,
                 host_os_fqdn: config.host_os_fqdn.clone(),
                 host_agent: true,
+                host_wifi: Vec::new(),
                 earlier_setup: config.earlier_setup.clone(),
                 host_name: String::new(),
                 domain_name: String::new(),

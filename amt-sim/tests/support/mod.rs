@@ -6,6 +6,7 @@
 pub mod chains;
 #[cfg(feature = "legacy-tls")]
 pub mod old;
+pub mod store;
 
 use amt_core::{SystemId, Tick};
 use amt_sim::firmware::{Input, MachineConfig, Output, Port};
@@ -495,6 +496,17 @@ impl<L: Line> Client<L> {
     pub fn put(&mut self, class: &str, selector: Option<(&str, &str)>, properties: &str) -> Answer {
         let body = format!("<h:{class} xmlns:h=\"{}\">{properties}</h:{class}>", uri(class));
         self.send(&format!("{TRANSFER}/Put"), class, selector, &body)
+    }
+
+    /// Reads an instance without references in it and puts it back whole, one property changed.
+    pub fn put_back(&mut self, class: &str, selector: Option<(&str, &str)>, change: (&str, &str)) -> Answer {
+        let current = selector.map(|selector| self.get_one(class, selector)).unwrap_or_else(|| self.get(class));
+        let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+        let property = |name: &str, text: &str| format!("<h:{name}>{}</h:{name}>", escaped(text));
+        let current = current.element();
+        let kept = current.children.iter().filter(|node| node.name != change.0);
+        let properties: String = kept.map(|node| property(&node.name, &node.text)).collect();
+        self.put(class, selector, &format!("{properties}{}", property(change.0, change.1)))
     }
 
     pub fn create(&mut self, class: &str, properties: &str) -> Answer {

@@ -236,6 +236,10 @@ fn list_capabilities(device: &Device, _: Tick) -> Vec<Instance> {
     all.extend(able.map(|name| (name, "true")));
     all.extend(unable.map(|name| (name, "false")));
     all.push(("ForceUEFIHTTPSBoot", if https_boot(device) { "true" } else { "false" }));
+    if device.config.persona.version.major >= 16 {
+        let shares = if super::wireless::shares_with_uefi(device) { "true" } else { "false" };
+        all.push(("UEFIWiFiCoExistenceAndProfileShare", shares));
+    }
     all.sort_unstable();
     vec![instance("AMT_BootCapabilities", &all)]
 }

@@ -207,7 +207,7 @@ mod tests {
             let current = (class.list)(&device, Tick(0)).remove(0);
             let mut input = current.clone();
             input.set(name, value);
-            let call = Call { now: Tick(0), caller: Caller::default(), selectors: &[], input };
+            let call = Call { now: Tick(0), caller: Caller::default(), selectors: &[], input, body: None };
             class.put.unwrap()(&mut device, &call, &current)
         };
         let refused = Err(Fault::status(PtStatus::NOT_PERMITTED.0));

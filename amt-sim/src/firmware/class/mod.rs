@@ -6,6 +6,7 @@ mod authorization;
 mod boot;
 mod certificate;
 mod credential_context;
+mod eap;
 mod general;
 mod host_based;
 mod identity;
@@ -15,11 +16,13 @@ mod network;
 mod power;
 mod power_scheme;
 mod record;
+mod refusal;
 mod service;
 mod setup;
 mod time;
 mod tls_setting;
 mod uefi;
+mod wireless;
 
 pub(crate) use setup::is_strong;
 
@@ -29,6 +32,7 @@ use crate::persona::Persona;
 use amt_core::Tick;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
+use amt_wsman::xml::Node;
 
 /// Who calls, and from where.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +53,8 @@ pub(super) struct Call<'a> {
     pub(super) selectors: &'a [Selector],
     /// Arguments, or the representation of Put and Create.
     pub(super) input: Instance,
+    /// The same as it came: settings inside an argument are in a namespace of their own.
+    pub(super) body: Option<&'a Node>,
 }
 
 /// What a method returns.
@@ -81,6 +87,8 @@ type Method = fn(&mut Device, &Call<'_>) -> Result<Output, Fault>;
 /// One class of the firmware.
 pub(super) struct Class {
     pub(super) name: &'static str,
+    /// Whether a machine of this kind has it.
+    pub(super) present: fn(&Persona) -> bool,
     /// Properties that may select an instance.
     pub(super) keys: &'static [&'static str],
     pub(super) list: List,
@@ -93,7 +101,7 @@ pub(super) struct Class {
 impl Class {
     /// A class that can be read.
     const fn read(name: &'static str, keys: &'static [&'static str], list: List) -> Self {
-        Self { name, keys, list, put: None, create: None, delete: None, methods: &[] }
+        Self { name, present: |_| true, keys, list, put: None, create: None, delete: None, methods: &[] }
     }
 }
 
@@ -117,6 +125,7 @@ static CLASSES: &[&[Class]] = &[
     setup::CLASSES,
     time::CLASSES,
     tls_setting::CLASSES,
+    wireless::CLASSES,
 ];
 
 /// The class, if this firmware has it.
@@ -124,7 +133,7 @@ pub(super) fn of(persona: &Persona, name: &str) -> Option<&'static Class> {
     if !is_there(persona, name) {
         return None;
     }
-    CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name)
+    CLASSES.iter().flat_map(|group| group.iter()).find(|class| class.name == name && (class.present)(persona))
 }
 
 /// Whether a firmware of this kind has the class.

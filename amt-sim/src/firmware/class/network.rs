@@ -64,7 +64,7 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
 /// The second port; a machine without a wireless one has it too, with an address of zeroes.
 fn wireless(device: &Device) -> Instance {
     let wifi = &device.settings.wifi;
-    let there = device.config.persona.features.wifi;
+    let there = device.config.persona.wireless.interface;
     let mac = if there { device.wireless_mac() } else { [0; 6] };
     let mac = mac.map(|byte| format!("{byte:02x}")).join("-");
     let mut second = instance(
@@ -95,7 +95,7 @@ fn wireless(device: &Device) -> Instance {
 fn put_wireless(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
     let fields = Fields(&call.input);
     let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
-    if !device.config.persona.features.wifi {
+    if !device.config.persona.wireless.interface {
         fields.only(&known)?;
         return fields.unchanged(current, &known);
     }
@@ -126,7 +126,7 @@ fn link_policy(call: &Call<'_>) -> Result<Option<Vec<u32>>, Fault> {
 fn set_link_preference(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
     let (preference, _) = (number(call, "LinkPreference")?, number(call, "Timeout")?);
     let wireless = |s: &Selector| matches!(&s.value, SelectorValue::Text(text) if text == WIRELESS);
-    if !device.config.persona.features.wifi || !call.selectors.iter().any(wireless) {
+    if !device.config.persona.wireless.interface || !call.selectors.iter().any(wireless) {
         return Ok(Output::value(PtStatus::UNSUPPORTED.0));
     }
     if !matches!(preference, 1 | 2) {

@@ -17,6 +17,7 @@ mod tls_credential_context;
 mod tls_protocol_endpoint_collection;
 mod tls_setting_data;
 mod uefi_boot_parameters;
+mod wifi_port_configuration_service;
 
 pub use authorization_service::{AclEntry, AclPrincipal, AuthorizationService};
 pub use boot_capabilities::BootCapabilities;
@@ -35,3 +36,4 @@ pub use tls_credential_context::TlsCredentialContext;
 pub use tls_protocol_endpoint_collection::TlsProtocolEndpointCollection;
 pub use tls_setting_data::TlsSettingData;
 pub use uefi_boot_parameters::{MAX_URL, UefiBootParameters};
+pub use wifi_port_configuration_service::WifiPortConfigurationService;
