@@ -3,12 +3,14 @@
 //! To add one: write `cmd/name.rs` with a `#[derive(clap::Args)] pub(crate) struct Name` (its doc comment is the help) and
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
+mod audit;
 mod boot;
 mod capabilities;
 mod connect;
 mod demo;
 mod doctor;
 mod enroll;
+mod events;
 mod explain;
 mod fleet;
 mod hello;
@@ -52,6 +54,7 @@ macro_rules! commands {
 
 commands! {
     activate::Activate,
+    audit::Audit,
     boot::Boot,
     capabilities::Capabilities,
     demo::Demo,
@@ -62,6 +65,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    events::Log,
     power::Power,
     preflight::Preflight,
     psk::Psk,

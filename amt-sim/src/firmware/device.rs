@@ -3,6 +3,7 @@
 use super::MachineConfig;
 use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
+use super::logs::Logs;
 use super::record::SetupRecord;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
@@ -220,6 +221,7 @@ pub(crate) struct Device {
     pub(crate) link_policy: Vec<u32>,
     pub(crate) redirection: (u32, bool),
     pub(crate) host: Host,
+    pub(crate) logs: Logs,
 }
 
 impl Device {
@@ -293,6 +295,7 @@ impl Device {
             link_policy: vec![1, 14],
             redirection: (32_768, false),
             host: Host::new(config.host_agent),
+            logs: Logs::default(),
             choices,
             config,
         };
@@ -495,7 +498,7 @@ impl Device {
         let (enabled, random) = (self.local.enabled, self.local.random);
         let choices = self.choices.clone();
         let ondie = std::mem::take(&mut self.ondie);
-        let commits = self.commits;
+        let (commits, logs) = (self.commits, self.logs.clone());
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
         let made = self.keys_made;
@@ -509,7 +512,7 @@ impl Device {
         self.factory_certificate = factory_certificate;
         self.keys_made = made;
         self.commits = commits;
-        self.host = host;
+        (self.host, self.logs) = (host, logs);
         (self.local.enabled, self.local.random) = (enabled, random);
         // Neither comes again: a signature for one setup is of no use for the next, nor is a password that was told before it.
         self.ondie = ondie;

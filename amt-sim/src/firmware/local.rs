@@ -70,6 +70,12 @@ impl Device {
     /// What the caller may do. The system account sets the machine up, and then only reads.
     pub(super) fn permits(&self, caller: &Caller, class: &str, operation: &Operation) -> bool {
         let reads = matches!(operation, Operation::Get | Operation::Enumerate | Operation::Pull | Operation::Release);
+        // Realms: audit log, administration.
+        let user = self.users.iter().find(|user| user.name == caller.user);
+        if class == "AMT_AuditLog" && user.is_some_and(|user| !user.realms.iter().any(|realm| matches!(realm, 3 | 20)))
+        {
+            return false;
+        }
         if !caller.local || !caller.user.eq_ignore_ascii_case(SYSTEM_ACCOUNT) {
             return true;
         }

@@ -2,6 +2,7 @@
 //!
 //! A class is what [`Class`] says: how its instances read, which properties select one, and what may be done to them.
 
+mod audit_log;
 mod authorization;
 mod boot;
 mod certificate;
@@ -10,6 +11,7 @@ mod general;
 mod host_based;
 mod identity;
 mod key_management;
+mod message_log;
 mod network;
 mod power;
 mod record;
@@ -27,6 +29,7 @@ use amt_core::Tick;
 use amt_core::version::FirmwareVersion;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
+use std::net::IpAddr;
 
 /// Who calls, and from where.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,8 @@ pub(super) struct Caller {
     pub(super) local: bool,
     /// Who logged in; empty where no login is asked for.
     pub(super) user: String,
+    /// Its address; none for the machine's own system.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// A call as a class sees it.
@@ -98,6 +103,7 @@ impl Class {
 const SERVICE: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName", "SystemName"];
 
 static CLASSES: &[&[Class]] = &[
+    audit_log::CLASSES,
     authorization::CLASSES,
     boot::CLASSES,
     certificate::CLASSES,
@@ -106,6 +112,7 @@ static CLASSES: &[&[Class]] = &[
     host_based::CLASSES,
     identity::CLASSES,
     key_management::CLASSES,
+    message_log::CLASSES,
     network::CLASSES,
     power::CLASSES,
     record::CLASSES,
