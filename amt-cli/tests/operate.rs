@@ -122,3 +122,40 @@ fn a_machine_in_client_control_mode_is_not_diverted() {
     assert_eq!((&error["name"], &error["device"]["value"]), (&"RETURN_VALUE".into(), &34_849.into()));
     assert!(error["hint"].as_str().unwrap().contains("amt upgrade"), "{error}");
 }
+
+#[test]
+fn events_are_listed_frozen_and_cleared() {
+    let lab = Lab::new(4, |_| {});
+    let stranger = Command::new(env!("CARGO_BIN_EXE_amt"))
+        .args(["power", "status", "--host", &lab.host, "--insecure-any"])
+        .env("AMT_PASSWORD", "Wr0ng-Pass!")
+        .output()
+        .unwrap();
+    assert_eq!(stranger.status.code(), Some(1));
+    let text = lab.text(&["log", "events"]);
+    assert!(text.contains("Z  warning          1 failed login\n1 of at most 390 events\n"), "{text}");
+    let log = lab.json(&["log", "events"]);
+    let record = &log["records"][0];
+    assert_eq!((&record["sensor"], &record["sensor_number"]), (&"security violation".into(), &6.into()));
+    assert_eq!(record["data"], "aa01000000000000");
+    assert_eq!(lab.json(&["log", "events", "--freeze"])["frozen"], true);
+    assert_eq!(lab.error(&["log", "events", "--clear"])["device"]["name"], "EVENTLOG_FROZEN");
+    lab.text(&["log", "events", "--thaw"]);
+    assert_eq!(lab.text(&["log", "events", "--clear"]), "the event log is cleared\n");
+    assert_eq!(lab.text(&["log", "events"]), "the event log is empty\n");
+    assert_eq!(lab.amt(&["log", "events", "--clear", "--freeze"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_audit_log_is_listed() {
+    let lab = Lab::new(5, |_| {});
+    lab.text(&["power", "cycle"]);
+    lab.text(&["log", "events", "--freeze"]);
+    let text = lab.text(&["audit"]);
+    assert!(text.contains("remote control: power cycle  by admin from 127.0.0.1\n"), "{text}");
+    let log = lab.json(&["audit"]);
+    assert_eq!((&log["total"], &log["unreadable"]), (&2.into(), &0.into()));
+    let record = &log["records"][1];
+    assert_eq!((&record["event"], &record["application_number"]), (&"event log frozen".into(), &24.into()));
+    assert_eq!((&record["user"], &record["user_bytes"]), (&"admin".into(), &"61646d696e".into()));
+}

@@ -134,6 +134,16 @@ impl<'a> Reader<'a> {
     pub fn u32_le(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         Ok(u32::from_le_bytes(self.array(field)?))
     }
+
+    /// Takes a big-endian `u16`.
+    pub fn u16_be(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        Ok(u16::from_be_bytes(self.array(field)?))
+    }
+
+    /// Takes a big-endian `u32`.
+    pub fn u32_be(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        Ok(u32::from_be_bytes(self.array(field)?))
+    }
 }
 
 #[cfg(test)]

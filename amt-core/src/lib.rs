@@ -7,8 +7,10 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)
 )]
 
+pub mod audit_log;
 pub mod code;
 pub mod codec;
+pub mod event_log;
 pub mod failure;
 pub mod finding;
 pub mod hello;

@@ -3,6 +3,7 @@
 //! Times are RFC 3339, UTC, with milliseconds. Nothing secret is in any of them, but in a [`setupbin`] where it is asked for.
 
 mod capabilities;
+pub mod operate;
 pub mod setupbin;
 mod survey;
 

@@ -92,6 +92,22 @@ required = "kvm"
 [time]
 [tls]
 remote = "server"
+[wifi]
+mode = "s0"
+sync_host_profiles = true
+remove_others = true
+[[wifi.profiles]]
+name = "office"
+ssid = "Office net"
+priority = 1
+security = "wpa2-psk"
+passphrase = { env = "tr0ub4dor & <three>" }
+[[wifi.profiles]]
+name = "guest"
+ssid = "Guests"
+priority = 2
+security = "wpa2-ieee8021x"
+ieee8021x = { protocol = "peap-mschapv2", user = "amt", password = { env = "R4dius!pw" }, server_name = "radius.example.com" }
 [access]
 remove_others = true
 [[access.users]]
@@ -156,6 +172,12 @@ const SINGLE: &[(&str, &str, &str, u32)] = &[
     ("from = \"network\"", "from = \"any\"", "access.users[0]", 1),
     ("[\"redirection\", \"remote-control\"]", "[\"redirection\"]", "access.users[0]", 1),
     ("H3lpdesk!pw", "0ther!Pw4", "access.users[0].password", 1),
+    ("mode = \"s0\"", "mode = \"s0-sx\"", "wifi.mode", 1),
+    ("sync_host_profiles = true", "sync_host_profiles = false", "wifi.sync_host_profiles", 1),
+    ("Office net", "Office net 2", "wifi.profiles[0]", 2),
+    ("tr0ub4dor", "tr0ub4dour", "wifi.profiles[0].passphrase", 2),
+    ("priority = 2", "priority = 3", "wifi.profiles[1]", 2),
+    ("R4dius!pw", "R4dius!pw2", "wifi.profiles[1].ieee8021x.password", 2),
     ("S-1-5-21-1-2-3-500", "S-1-5-21-1-2-3-501", "access.users[1]", 2),
 ];
 

@@ -38,6 +38,12 @@ pub enum Verdict {
     },
 }
 
+/// User of an `Authorization` header, whether or not the login is right.
+pub(crate) fn user(authorization: &str) -> Option<String> {
+    let fields = authorization.strip_prefix("Digest ").and_then(parse)?;
+    fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("username")).map(|(_, user)| user.to_string())
+}
+
 const fn challenge(stale: bool, reason: &'static str) -> Verdict {
     Verdict::Challenge { stale, reason }
 }

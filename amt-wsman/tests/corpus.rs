@@ -4,6 +4,7 @@
 use amt_wsman::class::{Class, amt, cim, decode, decode_all, ips};
 use amt_wsman::decode::{Json, describe};
 use amt_wsman::instance::Instance;
+use amt_wsman::op::Reply;
 use amt_wsman::soap::{Envelope, Kind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,8 @@ fn typed_classes_read_recorded_instances() {
         (amt::TlsCredentialContext::NAME, typed::<amt::TlsCredentialContext>(&corpus)),
         (amt::TlsProtocolEndpointCollection::NAME, typed::<amt::TlsProtocolEndpointCollection>(&corpus)),
         (amt::EthernetPortSettings::NAME, typed::<amt::EthernetPortSettings>(&corpus)),
+        (amt::MessageLog::NAME, typed::<amt::MessageLog>(&corpus)),
+        (amt::AuditLog::NAME, typed::<amt::AuditLog>(&corpus)),
         (cim::ComputerSystemPackage::NAME, typed::<cim::ComputerSystemPackage>(&corpus)),
         (cim::Chassis::NAME, typed::<cim::Chassis>(&corpus)),
         (cim::AssociatedPowerManagementService::NAME, typed::<cim::AssociatedPowerManagementService>(&corpus)),
@@ -145,4 +148,21 @@ fn recorded_instances_survive_being_put_back() {
             assert_eq!(&Instance::from_node(&body[0]), item, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn recorded_audit_records_decode() {
+    let mut records = 0;
+    for (path, bytes) in corpus().iter().filter(|(path, _)| path.ends_with("amt/auditlog/readrecords.xml")) {
+        let reply = Reply::decode(&amt::AuditLog::read_records(1), &Envelope::decode(bytes).unwrap()).unwrap();
+        let page = amt::AuditLog::page(&reply).unwrap();
+        assert_eq!(page.total, 2, "{}", path.display());
+        for record in &page.records {
+            let bytes = record.as_deref().unwrap();
+            let record = amt_core::audit_log::AuditRecord::decode(bytes).unwrap();
+            assert_eq!((record.event_name(), &record.encode()[..]), (Some("firmware updated"), bytes));
+            records += 1;
+        }
+    }
+    println!("{records} recorded audit records");
 }

@@ -1,14 +1,19 @@
 //! Operating machines that are set up, over real sockets and TLS.
 
 use amt::operate::{
-    BootPlan, NextBoot, PowerAction, PowerState, Then, boot_next, boot_state, change_power, clear_boot, power_status,
+    BootPlan, NextBoot, PowerAction, PowerState, Then, audit_log, boot_next, boot_state, change_power, clear_boot,
+    clear_event_log, event_log, freeze_event_log, power_status,
 };
 use amt::{Device, Transport};
+use amt_core::event_log::SensorType;
 use amt_core::tls::PeerIdentity;
 use amt_core::{DeviceStatus, ErrorCode, SystemId};
 use amt_sim::firmware::{MachineTruth, TrueBoot};
 use amt_sim::{Fault, SetUp, SimConfig, Simulator};
+use amt_wsman::class::amt::AuthorizationService;
 use amt_wsman::client::Credentials;
+use amt_wsman::op::Request;
+use base64::Engine;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -35,8 +40,12 @@ impl Lab {
     }
 
     fn device(&self) -> Device {
-        Device::new(self.address, Transport::Tls(PeerIdentity::Any), Credentials::new("admin", PASSWORD.to_owned()))
-            .unwrap()
+        self.device_of("admin", PASSWORD)
+    }
+
+    fn device_of(&self, user: &str, password: &str) -> Device {
+        let credentials = Credentials::new(user, password.to_owned());
+        Device::new(self.address, Transport::Tls(PeerIdentity::Any), credentials).unwrap()
     }
 
     fn truth(&self) -> MachineTruth {
@@ -209,4 +218,89 @@ async fn boots_over_https_are_for_firmware_and_a_bios_that_have_them() {
         assert_eq!(failure.code, ErrorCode::INVALID_ARGUMENT);
         lab.simulator.stop().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn events_are_read_over_many_pages_and_a_frozen_log_takes_none() {
+    let lab = Lab::new(9, |config| {
+        config.persona =
+            amt_sim::Persona::parse("based_on = \"amt-16.0\"\n[login]\nfailures_before_lock = 1000\n").unwrap().into();
+    })
+    .await;
+    let mut device = lab.device();
+    let log = event_log(&mut device).await.unwrap();
+    assert_eq!((log.records.len(), log.frozen, log.capacity), (0, Some(false), Some(390)));
+    for _ in 0..3 {
+        let failure =
+            lab.device_of("admin", "Wr0ng-Pass!").call(&AuthorizationService::get_admin_acl_entry()).await.unwrap_err();
+        assert_eq!(failure.code, ErrorCode::WRONG_OR_LOCKED);
+        let stranger = lab.device_of("nobody", "Wr0ng-Pass!").call(&AuthorizationService::get_admin_acl_entry()).await;
+        assert!(stranger.is_err());
+    }
+    let log = event_log(&mut device).await.unwrap();
+    assert_eq!(log.records.len(), 6);
+    assert!(log.records.iter().all(|record| record.sensor_type == SensorType::SECURITY_VIOLATION));
+    assert_eq!(log.records[0].text(), "6 failed logins");
+    assert_eq!(log.records[5].text(), "1 failed login");
+
+    // Two records a boot, more than an answer holds, up to the log's capacity.
+    for number in 1..=200 {
+        change_power(&mut device, PowerAction::Reset).await.unwrap();
+        lab.boot(number).await;
+        if number == 70 {
+            let log = event_log(&mut device).await.unwrap();
+            assert_eq!((log.records.len(), log.unreadable), (146, 0));
+            assert!(log.records.windows(2).all(|pair| pair[0].time >= pair[1].time), "the newest first");
+        }
+    }
+    let log = event_log(&mut device).await.unwrap();
+    assert_eq!(log.records.len(), 390, "the oldest have given way");
+    assert_eq!(log.records[0].text(), "start: boot of the operating system");
+
+    freeze_event_log(&mut device, true).await.unwrap();
+    let failure = clear_event_log(&mut device).await.unwrap_err();
+    assert!(failure.hint.contains("--thaw"), "{failure}");
+    change_power(&mut device, PowerAction::Reset).await.unwrap();
+    lab.boot(201).await;
+    let frozen = event_log(&mut device).await.unwrap();
+    assert_eq!((frozen.records == log.records, frozen.frozen), (true, Some(true)));
+    freeze_event_log(&mut device, false).await.unwrap();
+    clear_event_log(&mut device).await.unwrap();
+    assert!(event_log(&mut device).await.unwrap().records.is_empty());
+    lab.simulator.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_log_says_who_did_what_and_not_everybody_may_read_it() {
+    let lab = Lab::new(10, |_| {}).await;
+    let mut device = lab.device();
+    assert!(audit_log(&mut device).await.unwrap().records.is_empty());
+    let realm = lab.truth().realm;
+    for (name, realms) in [("reader", &["20"][..]), ("guest", &["12"])] {
+        let ha1 = amt_sim::digest::ha1(name, &realm, PASSWORD);
+        let mut request = Request::invoke("AMT_AuthorizationService", "AddUserAclEntryEx")
+            .arg("DigestUsername", name)
+            .arg("DigestPassword", base64::engine::general_purpose::STANDARD.encode(ha1))
+            .arg("AccessPermission", 2);
+        for realm in realms {
+            request = request.arg("Realms", *realm);
+        }
+        device.call(&request).await.unwrap();
+    }
+    for _ in 0..12 {
+        change_power(&mut device, PowerAction::Reset).await.unwrap();
+    }
+    let _ =
+        lab.device_of("no\u{e9}", "Wr0ng-Pass!").call(&AuthorizationService::get_admin_acl_entry()).await.unwrap_err();
+    let log = audit_log(&mut lab.device_of("reader", PASSWORD)).await.unwrap();
+    assert_eq!((log.records.len(), log.total, log.unreadable), (15, 15, 0));
+    let names: Vec<_> = log.records.iter().map(|record| record.event_name().unwrap()).collect();
+    assert_eq!((names[0], names[2], names[14]), ("user added", "reset", "access with invalid credentials"));
+    assert_eq!(log.records[0].initiator.name().as_deref(), Some("admin"));
+    assert_eq!(log.records[0].address_text().as_deref(), Some("127.0.0.1"));
+    assert_eq!(log.records[14].initiator.name().as_deref(), Some(r"no\xc3\xa9"), "bytes beyond ASCII stay");
+    let failure = audit_log(&mut lab.device_of("guest", PASSWORD)).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::SOAP_FAULT);
+    assert!(failure.hint.contains("realm 20"), "{failure}");
+    lab.simulator.stop().await.unwrap();
 }

@@ -1,10 +1,11 @@
 //! `amt boot`: what one machine boots next.
 
 use super::connect::Connect;
-use super::power::{change_json, change_text};
+use super::power::change_text;
 use super::{Error, Verdict, block_on};
 use crate::output::Output;
 use amt::operate::{BootPlan, NextBoot, PowerAction, Then, boot_next, boot_state, clear_boot};
+use amt_fleet::json::operate as documents;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
@@ -77,7 +78,7 @@ impl Boot {
             "next": plan.next.name(),
             "url": self.url,
             "sol": plan.sol,
-            "power": change.as_ref().map(change_json),
+            "power": change.as_ref().map(documents::power_change),
         });
         out.show(&document, |w| {
             writeln!(w, "next boot: {}, once", plan.next.name())?;
@@ -98,13 +99,7 @@ fn clear(connect: Connect, out: &mut Output) -> Result<Verdict, Error> {
 
 fn show(connect: Connect, out: &mut Output) -> Result<Verdict, Error> {
     let state = block_on(async { Ok(boot_state(&mut connect.device().await?).await?) })?;
-    let document = json!({
-        "armed": state.armed,
-        "options": state.options,
-        "options_cleared": state.options_cleared,
-        "possible": state.possible,
-    });
-    out.show(&document, |w| {
+    out.show(&documents::boot_state(&state), |w| {
         let armed = match state.armed {
             Some(true) => "set to something; the firmware does not tell the source",
             Some(false) => "as the BIOS is set up",

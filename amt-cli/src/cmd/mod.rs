@@ -3,6 +3,7 @@
 //! To add one: write `cmd/name.rs` with a `#[derive(clap::Args)] pub(crate) struct Name` (its doc comment is the help) and
 //! `fn run(self, out: &mut Output) -> Result<Verdict, Error>`, then name it once under `mod` and once in `commands!`.
 
+mod audit;
 mod boot;
 mod capabilities;
 mod configure;
@@ -10,6 +11,7 @@ mod connect;
 mod demo;
 mod doctor;
 mod enroll;
+mod events;
 mod explain;
 mod fleet;
 mod hello;
@@ -55,6 +57,7 @@ macro_rules! commands {
 
 commands! {
     activate::Activate,
+    audit::Audit,
     boot::Boot,
     capabilities::Capabilities,
     configure::Configure,
@@ -66,6 +69,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    events::Log,
     power::Power,
     preflight::Preflight,
     profile::Profile,

@@ -4,8 +4,8 @@ use super::connect::Connect;
 use super::{Error, Verdict, block_on};
 use crate::output::Output;
 use amt::operate::{PowerAction, PowerChange, PowerStatus, change_power, power_status};
+use amt_fleet::json::operate as documents;
 use clap::builder::PossibleValuesParser;
-use serde_json::{Value, json};
 
 const STATUS: &str = "status";
 
@@ -44,37 +44,23 @@ impl Power {
         }
         let action: PowerAction = self.action.parse()?;
         let change = block_on(async { Ok(change_power(&mut self.connect.device().await?, action).await?) })?;
-        out.show(&change_json(&change), |w| writeln!(w, "{}", change_text(&change)))?;
+        out.show(&documents::power_change(&change), |w| writeln!(w, "{}", change_text(&change)))?;
         Ok(Verdict::Done)
     }
 }
 
 fn show_status(status: &PowerStatus, out: &mut Output) -> Result<Verdict, Error> {
-    let names: Option<Vec<&str>> =
-        status.available.as_ref().map(|actions| actions.iter().map(|action| action.name()).collect());
-    let document = json!({
-        "state": status.state.name(),
-        "state_number": status.state.0,
-        "available": names,
-        "other_states": status.other,
-    });
-    out.show(&document, |w| {
+    out.show(&documents::power_status(status), |w| {
         writeln!(w, "state      {}", status.state)?;
-        match &names {
-            Some(names) => writeln!(w, "available  {}", names.join(", ")),
+        match &status.available {
+            Some(actions) => {
+                let names: Vec<&str> = actions.iter().map(|action| action.name()).collect();
+                writeln!(w, "available  {}", names.join(", "))
+            }
             None => writeln!(w, "available  the firmware does not tell"),
         }
     })?;
     Ok(Verdict::Done)
-}
-
-/// The change as JSON: `answer` is `accepted`, or `lost` where only the state afterwards tells.
-pub(super) fn change_json(change: &PowerChange) -> Value {
-    json!({
-        "action": change.action.name(),
-        "before": change.before.name(),
-        "answer": if change.seen_only { "lost" } else { "accepted" },
-    })
 }
 
 /// The change for people.

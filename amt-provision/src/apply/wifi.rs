@@ -2,23 +2,20 @@
 
 use super::property::{Group, Property, one};
 use super::{Pass, Run, refused};
-use crate::profile::{Encryption, Ieee8021x, Protocol, WifiMode, WifiProfile, WifiSecurity};
+use crate::profile::{Encryption, Ieee8021x, Protocol, ServerName, WifiMode, WifiProfile, WifiSecurity};
 use crate::session::all;
 use crate::step::Step;
-use amt_core::Failure;
-use amt_wsman::instance::{Instance, Value};
-use amt_wsman::names;
+use amt_core::{Failure, Secret};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::WifiPortConfigurationService;
+use amt_wsman::class::cim::{self, WifiEndpointSettings, WifiPort};
+use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
-use amt_wsman::soap::Reference;
 
-const PORT: &str = "CIM_WiFiPort";
-const SERVICE: &str = "AMT_WiFiPortConfigurationService";
-const SETTINGS: &str = "CIM_WiFiEndpointSettings";
-/// What begins the key of a network that an administrator made.
-const PREFIX: &str = "Intel(r) AMT:WiFi Endpoint Settings ";
+const SETTINGS: &str = WifiEndpointSettings::NAME;
 
 static SHARING: Group = Group {
-    class: SERVICE,
+    class: WifiPortConfigurationService::NAME,
     selector: None,
     omit: |_| &[],
     commits: false,
@@ -40,7 +37,7 @@ static SHARING: Group = Group {
 impl Run {
     pub(super) async fn wifi(&mut self) -> Result<(), Failure> {
         let Some(wifi) = self.profile().wifi.clone() else { return Ok(()) };
-        let Some(port) = self.read(&Request::get(PORT)).await? else {
+        let Some(port) = self.read(&WifiPort::get()).await? else {
             if wifi.mode != Some(WifiMode::Off) {
                 self.lacks("wifi", "the machine has no wireless interface for AMT");
             }
@@ -58,13 +55,13 @@ impl Run {
         let has = port.u32("EnabledState");
         let Some(wanted) = wanted.filter(|wanted| Some(wanted.number()) != has) else { return Ok(()) };
         let word = |number: Option<u32>| match number {
-            Some(3) => "off".to_owned(),
-            Some(32_768) => "s0".to_owned(),
-            Some(32_769) => "s0-sx".to_owned(),
+            Some(WifiPort::OFF) => "off".to_owned(),
+            Some(WifiPort::ON_IN_S0) => "s0".to_owned(),
+            Some(WifiPort::ON_IN_SX) => "s0-sx".to_owned(),
             other => other.map(|number| number.to_string()).unwrap_or_default(),
         };
         if self.change("wifi.mode", word(has), word(Some(wanted.number()))) {
-            let request = Request::invoke(PORT, "RequestStateChange").arg("RequestedState", wanted.number());
+            let request = WifiPort::request_state_change(wanted.number());
             self.write(&request).await.map_err(|error| refused("wifi.mode", error))?;
         }
         Ok(())
@@ -132,81 +129,58 @@ impl Run {
     }
 
     async fn add_network(&mut self, at: &str, network: &WifiProfile) -> Result<(), Failure> {
-        let endpoint = Reference::to("CIM_WiFiEndpoint").with("Name", "WiFi Endpoint 0");
-        let mut settings = Members::of(SETTINGS);
-        settings.text("ElementName", &network.name);
-        settings.text("InstanceID", &format!("{PREFIX}{}", network.name));
-        settings.text("AuthenticationMethod", &network.security.number().to_string());
-        settings.text("EncryptionMethod", &encryption(network).to_string());
-        settings.text("SSID", &network.ssid);
-        settings.text("Priority", &network.priority.to_string());
-        if network.passphrase.is_some() {
-            settings.text("PSKPassPhrase", self.desired.secret(&format!("{at}.passphrase"))?.expose());
+        let WifiProfile { name, ssid, priority, security, .. } = network;
+        let passphrase = self.named_secret(&format!("{at}.passphrase"), network.passphrase.is_some())?;
+        let mut written = cim::WifiProfile::new(name, ssid, security.number(), encryption(network), *priority);
+        if let Some(passphrase) = &passphrase {
+            written = written.passphrase(passphrase);
         }
-        let mut request = Request::invoke(SERVICE, "AddWiFiSettings")
-            .arg("WiFiEndpoint", endpoint)
-            .arg("WiFiEndpointSettingsInput", settings.value());
-        if let Some(login) = &network.ieee8021x {
-            request = request.arg("IEEE8021xSettingsInput", self.login(at, &network.name, login)?);
-        }
+        let login = network.ieee8021x.as_ref();
+        let has_password = login.is_some_and(|login| login.password.is_some());
+        let password = self.named_secret(&format!("{at}.ieee8021x.password"), has_password)?;
+        let login = login.map(|login| written_login(name, login, password.as_ref()));
+        let request = WifiPortConfigurationService::add_wifi_settings(&written, login.as_ref(), None, None);
         self.write(&request).await.map_err(|error| refused(at, error))?;
-        if let Some(field) = secret_field(at, network) {
-            let secret = self.desired.secret(&field)?.clone();
+        if let Some(secret) = passphrase.or(password) {
             self.record.written(&remembered(network), &secret);
             self.keep().await?;
         }
         Ok(())
     }
 
-    fn login(&self, at: &str, name: &str, login: &Ieee8021x) -> Result<Value, Failure> {
-        let mut settings = Members::of("CIM_IEEE8021xSettings");
-        settings.text("ElementName", name);
-        settings.text("InstanceID", &format!("Intel(r) AMT:8021X Settings {name}"));
-        settings.text("AuthenticationProtocol", &login.protocol.map_or(0, Protocol::number).to_string());
-        for (property, value) in [
-            ("Username", &login.user),
-            ("Domain", &login.domain),
-            ("RoamingIdentity", &login.roaming_identity),
-            ("ServerCertificateName", &login.server_name),
-        ] {
-            if let Some(value) = value {
-                settings.text(property, value);
-            }
-        }
-        if login.password.is_some() {
-            settings.text("Password", self.desired.secret(&format!("{at}.ieee8021x.password"))?.expose());
-        }
-        Ok(settings.value())
+    fn named_secret(&self, field: &str, wanted: bool) -> Result<Option<Secret<String>>, Failure> {
+        if wanted { self.desired.secret(field).cloned().map(Some) } else { Ok(None) }
     }
 }
 
-/// An object argument whose members are in the namespace of its own class.
-struct Members {
-    namespace: String,
-    members: Vec<(String, Value)>,
-}
-
-impl Members {
-    fn of(class: &str) -> Self {
-        Self { namespace: names::class_uri(class), members: Vec::new() }
+fn written_login<'a>(name: &'a str, login: &'a Ieee8021x, password: Option<&'a Secret<String>>) -> cim::Ieee8021x<'a> {
+    let mut written = cim::Ieee8021x::new(name, login.protocol.map_or(0, Protocol::number));
+    if let Some(user) = &login.user {
+        written = written.username(user);
     }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.members.push((format!("{{{}}}{name}", self.namespace), Value::from(value)));
+    if let Some(password) = password {
+        written = written.password(password);
     }
-
-    fn value(self) -> Value {
-        Value::Object(self.members)
+    if let Some(domain) = &login.domain {
+        written = written.domain(domain);
     }
+    if let Some(identity) = &login.roaming_identity {
+        written = written.roaming_identity(identity);
+    }
+    if let Some(server) = &login.server_name {
+        // 2 the whole name, 3 its end.
+        written = written.server_name(server, if login.server_name_match == Some(ServerName::Suffix) { 3 } else { 2 });
+    }
+    written
 }
 
 impl WifiMode {
     /// `RequestedState` and `EnabledState`.
     const fn number(self) -> u32 {
         match self {
-            Self::Off => 3,
-            Self::S0 => 32_768,
-            Self::S0Sx => 32_769,
+            Self::Off => WifiPort::OFF,
+            Self::S0 => WifiPort::ON_IN_S0,
+            Self::S0Sx => WifiPort::ON_IN_SX,
         }
     }
 }
@@ -215,11 +189,11 @@ impl WifiSecurity {
     /// `AuthenticationMethod`.
     const fn number(self) -> u32 {
         match self {
-            Self::WpaPsk => 4,
-            Self::WpaIeee8021x => 5,
-            Self::Wpa2Psk => 6,
-            Self::Wpa2Ieee8021x => 7,
-            Self::Wpa3Sae => 32_768,
+            Self::WpaPsk => WifiEndpointSettings::WPA_PSK,
+            Self::WpaIeee8021x => WifiEndpointSettings::WPA_8021X,
+            Self::Wpa2Psk => WifiEndpointSettings::WPA2_PSK,
+            Self::Wpa2Ieee8021x => WifiEndpointSettings::WPA2_8021X,
+            Self::Wpa3Sae => WifiEndpointSettings::WPA3_SAE,
         }
     }
 }
@@ -242,8 +216,8 @@ impl Protocol {
 /// `EncryptionMethod`.
 fn encryption(network: &WifiProfile) -> u32 {
     match network.encryption {
-        Some(Encryption::Tkip) => 3,
-        Some(Encryption::Ccmp) | None => 4,
+        Some(Encryption::Tkip) => WifiEndpointSettings::TKIP,
+        Some(Encryption::Ccmp) | None => WifiEndpointSettings::CCMP,
     }
 }
 
@@ -252,7 +226,7 @@ fn id(instance: &Instance) -> Option<&str> {
 }
 
 fn is_named(id: &str, name: &str) -> bool {
-    id.strip_prefix(PREFIX).unwrap_or(id).eq_ignore_ascii_case(name)
+    id.strip_prefix(WifiEndpointSettings::ID_PREFIX).unwrap_or(id).eq_ignore_ascii_case(name)
 }
 
 fn secret_field(at: &str, network: &WifiProfile) -> Option<String> {

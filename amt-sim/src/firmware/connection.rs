@@ -168,10 +168,16 @@ impl Firmware {
             Verdict::Accepted(user) => {
                 connection.user.clone_from(&user);
                 connection.logged_in = Some((epoch, user));
+                self.device.log_login();
                 Ok(())
             }
             Verdict::Challenge { stale, reason } => {
                 connection.logged_in = None;
+                let peer = connection.peer;
+                if matches!(reason, "wrong password" | "locked") {
+                    let user = crate::digest::user(authorization).unwrap_or_default();
+                    self.device.log_failed_login(now, &user, peer);
+                }
                 self.refuse(now, if label.is_empty() { "login" } else { label }, format!("401: {reason}"));
                 Err(self.ask_for_login(stale))
             }
@@ -209,6 +215,7 @@ impl Firmware {
             secure: connection.port == Port::Secure,
             local: connection.local,
             user: connection.user.clone(),
+            peer: connection.peer,
         });
         let mut response = match soap {
             Err(()) => {

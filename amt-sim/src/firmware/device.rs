@@ -3,6 +3,7 @@
 use super::MachineConfig;
 use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
+use super::logs::Logs;
 use super::record::SetupRecord;
 use super::settings::Settings;
 use super::wireless::Wireless;
@@ -254,6 +255,7 @@ pub(crate) struct Device {
     pub(crate) host: Host,
     /// What a configuration profile sets.
     pub(crate) settings: Settings,
+    pub(crate) logs: Logs,
 }
 
 impl Device {
@@ -329,6 +331,7 @@ impl Device {
             redirection: (32_768, false),
             host: Host::new(config.host_agent),
             settings: Settings::new(&config.persona),
+            logs: Logs::default(),
             choices,
             config,
         };
@@ -535,7 +538,7 @@ impl Device {
         let (enabled, random) = (self.local.enabled, self.local.random);
         let choices = self.choices.clone();
         let ondie = std::mem::take(&mut self.ondie);
-        let commits = self.commits;
+        let (commits, logs) = (self.commits, self.logs.clone());
         let clock = (self.clock_offset, self.clock_set);
         let factory_certificate = self.factory_certificate.clone();
         let made = self.keys_made;
@@ -549,7 +552,7 @@ impl Device {
         self.factory_certificate = factory_certificate;
         self.keys_made = made;
         self.commits = commits;
-        self.host = host;
+        (self.host, self.logs) = (host, logs);
         (self.local.enabled, self.local.random) = (enabled, random);
         // Neither comes again: a signature for one setup is of no use for the next, nor is a password that was told before it.
         self.ondie = ondie;

@@ -274,10 +274,10 @@ impl Host {
         self.boots_at = None;
     }
 
-    /// The BIOS takes up the boot settings, if it is time: a source that counts for one boot is used up by it.
-    pub(crate) fn boot(&mut self, now: Tick) {
+    /// The BIOS takes up the boot settings, if it is time: a source that counts for one boot is used up by it. Whether it was.
+    pub(crate) fn boot(&mut self, now: Tick) -> bool {
         if self.boots_at.take_if(|at| *at <= now).is_none() {
-            return;
+            return false;
         }
         let source = self.order.filter(|_| self.next_single_use);
         if self.next_single_use {
@@ -295,6 +295,7 @@ impl Host {
         let source = source.map_or(by_itself, |source| source.name).to_owned();
         let sol = options.is_on("UseSOL");
         self.boots.push_back(TrueBoot { sequence: self.boot_total, at: now.0, source, url, sol });
+        true
     }
 
     /// Boot settings belong to the setup: they go with it. What the computer did stays done.

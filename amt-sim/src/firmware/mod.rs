@@ -13,6 +13,7 @@ mod enumeration;
 mod host;
 mod io;
 mod local;
+mod logs;
 mod mei;
 mod realm;
 mod record;
@@ -408,7 +409,9 @@ impl Firmware {
     }
 
     fn run_timers(&mut self, now: Tick) {
-        self.device.host.boot(now);
+        if self.device.host.boot(now) {
+            self.device.log_boot(now);
+        }
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now
         {
@@ -553,6 +556,7 @@ impl Firmware {
             }
             if self.device.phase == Phase::Pre {
                 self.device.phase = Phase::In;
+                self.device.log_provisioning(now, peer);
             }
             if self.device.phase == Phase::In {
                 self.device.accepted = chain;

@@ -12,6 +12,7 @@ const REMOTE_CONTROL: u32 = 5;
 const ENDPOINT_ACCESS: u32 = 18;
 const NETWORK_TIME: u32 = 12;
 const GENERAL_INFO: u32 = 13;
+const EVENT_LOG: u32 = 19;
 const AUDIT_LOG: u32 = 20;
 const USER_ACCESS: u32 = 21;
 
@@ -32,6 +33,7 @@ fn needed(class: &str) -> (u32, u32) {
         "CIM_BIOSElement" | "CIM_Chassis" | "CIM_ComputerSystemPackage" => (HARDWARE_ASSET, HARDWARE_ASSET),
         "AMT_TimeSynchronizationService" => (NETWORK_TIME, NETWORK_TIME),
         "AMT_AuthorizationService" => (USER_ACCESS, USER_ACCESS),
+        "AMT_MessageLog" => (EVENT_LOG, ADMINISTRATION),
         "AMT_AuditLog" | "AMT_AuditPolicyRule" => (AUDIT_LOG, AUDIT_LOG),
         "AMT_8021XProfile" | "IPS_IEEE8021xSettings" => (ENDPOINT_ACCESS, ADMINISTRATION),
         "AMT_EthernetPortSettings"
@@ -52,7 +54,9 @@ impl Device {
     pub(super) fn covers(&self, caller: &Caller, class: &str, operation: &Operation) -> bool {
         let Some(user) = self.users.iter().find(|user| user.is_digest(&caller.user)) else { return true };
         let reads = match operation {
-            Operation::Invoke(method) => method.starts_with("Get") || method.starts_with("Enumerate"),
+            Operation::Invoke(method) => {
+                ["Get", "Enumerate", "PositionTo", "Read"].iter().any(|verb| method.starts_with(verb))
+            }
             Operation::Get | Operation::Enumerate | Operation::Pull | Operation::Release => true,
             _ => false,
         };

@@ -47,18 +47,25 @@ impl Firmware {
                     }
                 }
                 let put = class.put.ok_or_else(Fault::action_not_supported)?;
+                let before = self.device.phase;
                 put(&mut self.device, &call, &current)?;
+                self.device.log_call(&call, name, "Put", before);
                 Ok(Body::Instance(self.selected(now, class, &request.selectors)?))
             }
             Operation::Create => {
                 let create = class.create.ok_or_else(Fault::action_not_supported)?;
                 call.input = representation(request, name)?;
-                Ok(Body::Created(create(&mut self.device, &call)?))
+                let before = self.device.phase;
+                let created = create(&mut self.device, &call)?;
+                self.device.log_call(&call, name, "Create", before);
+                Ok(Body::Created(created))
             }
             Operation::Delete => {
                 let delete = class.delete.ok_or_else(Fault::action_not_supported)?;
                 let current = self.selected(now, class, &request.selectors)?;
+                let before = self.device.phase;
                 delete(&mut self.device, &call, &current)?;
+                self.device.log_call(&call, name, "Delete", before);
                 Ok(Body::Empty)
             }
             Operation::Enumerate => {
@@ -93,10 +100,14 @@ impl Firmware {
                     self.selected(now, class, &request.selectors)?;
                 }
                 call.input = input(request, name, &method)?;
+                let before = self.device.phase;
                 let output = match forced {
                     Some(status) => class::Output::value(status),
                     None => invoke(&mut self.device, &call)?,
                 };
+                if output.value == 0 {
+                    self.device.log_call(&call, name, &method, before);
+                }
                 Ok(Body::Output { class: name.to_owned(), method, fields: output.fields, value: output.value })
             }
             Operation::Unknown => Err(Fault::action_not_supported()),

@@ -26,6 +26,8 @@ impl ReturnValue {
             ("IPS_HostBasedSetupService", "Setup") => Some(SETUP),
             ("IPS_HostBasedSetupService", "AddNextCertInChain") => Some(ADD_NEXT_CERT_IN_CHAIN),
             ("IPS_HostBasedSetupService", "AdminSetup" | "UpgradeClientToAdmin") => Some(ADMIN_SETUP),
+            ("AMT_MessageLog", "GetRecords") => Some(GET_RECORDS),
+            ("AMT_MessageLog", "PositionToFirstRecord") => Some(POSITION_TO_FIRST_RECORD),
             // A method of CIM's even where Intel's classes have it.
             (_, "RequestStateChange") => Some(CIM),
             _ if class.starts_with("CIM_") => Some(CIM),
@@ -72,6 +74,10 @@ static CIM: Names = &[
     (4099, "BUSY"),
 ];
 
+static GET_RECORDS: Names = &[(0, "SUCCESS"), (1, "NOT_SUPPORTED"), (2, "INVALID_RECORD_POINTED"), (3, "NO_RECORD")];
+
+static POSITION_TO_FIRST_RECORD: Names = &[(0, "SUCCESS"), (1, "NOT_SUPPORTED"), (2, "NO_RECORD")];
+
 static SETUP: Names = &[
     (0, "SUCCESS"),
     (1, "INTERNAL_ERROR"),
@@ -116,6 +122,8 @@ mod tests {
         assert_eq!(name("CIM_PowerManagementService", "RequestPowerStateChange", 5), "INVALID_PARAMETER");
         assert_eq!(name("AMT_RedirectionService", "RequestStateChange", 4097), "INVALID_STATE_TRANSITION");
         assert_eq!(name("CIM_BootService", "SetBootConfigRole", 32_768 + 16), "NOT_PERMITTED");
+        assert_eq!(name("AMT_MessageLog", "GetRecords", 3), "NO_RECORD");
+        assert_eq!(name("AMT_MessageLog", "ClearLog", 2059), "EVENTLOG_FROZEN");
         assert_eq!(name("CIM_X", "Y", 9), "UNKNOWN");
         assert_eq!(name("AMT_X", "Y", 99_999), "UNKNOWN");
     }

@@ -4,10 +4,14 @@
 //! firmware said. A call that changes what the computer does is made once: when its reply is lost, the machine is asked how it
 //! stands.
 
+mod audit_log;
 mod boot;
+mod event_log;
 mod power;
 
+pub use audit_log::{AuditLog, MAX_AUDITS, audit_log};
 pub use boot::{BootPlan, BootState, NextBoot, Then, boot_next, boot_state, clear_boot};
+pub use event_log::{EventLog, MAX_EVENTS, clear_event_log, event_log, freeze_event_log};
 pub use power::{PowerAction, PowerChange, PowerState, PowerStatus, change_power, power_status};
 
 use amt_core::{ErrorCode, Failure};

@@ -2,6 +2,7 @@
 //!
 //! A class is what [`Class`] says: how its instances read, which properties select one, and what may be done to them.
 
+mod audit_log;
 mod authorization;
 mod boot;
 mod certificate;
@@ -12,6 +13,7 @@ mod host_based;
 mod identity;
 mod key_management;
 mod kvm;
+mod message_log;
 mod network;
 mod power;
 mod power_scheme;
@@ -33,6 +35,7 @@ use amt_core::Tick;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::soap::{Reference, Selector};
 use amt_wsman::xml::Node;
+use std::net::IpAddr;
 
 /// Who calls, and from where.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +46,8 @@ pub(super) struct Caller {
     pub(super) local: bool,
     /// Who logged in; empty where no login is asked for.
     pub(super) user: String,
+    /// Its address; none for the machine's own system.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// A call as a class sees it.
@@ -108,6 +113,7 @@ impl Class {
 const SERVICE: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName", "SystemName"];
 
 static CLASSES: &[&[Class]] = &[
+    audit_log::CLASSES,
     authorization::CLASSES,
     boot::CLASSES,
     certificate::CLASSES,
@@ -117,6 +123,7 @@ static CLASSES: &[&[Class]] = &[
     identity::CLASSES,
     key_management::CLASSES,
     kvm::CLASSES,
+    message_log::CLASSES,
     network::CLASSES,
     power::CLASSES,
     power_scheme::CLASSES,

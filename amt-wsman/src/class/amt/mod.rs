@@ -1,10 +1,12 @@
 //! Intel's own classes, `AMT_`.
 
+mod audit_log;
 mod authorization_service;
 mod boot_capabilities;
 mod boot_setting_data;
 mod ethernet_port_settings;
 mod general_settings;
+mod message_log;
 mod provisioning_certificate_hash;
 mod public_key_certificate;
 mod public_key_management_service;
@@ -19,11 +21,13 @@ mod tls_setting_data;
 mod uefi_boot_parameters;
 mod wifi_port_configuration_service;
 
+pub use audit_log::{AuditLog, AuditPage};
 pub use authorization_service::{AclEntry, AclPrincipal, AuthorizationService};
 pub use boot_capabilities::BootCapabilities;
 pub use boot_setting_data::BootSettingData;
 pub use ethernet_port_settings::EthernetPortSettings;
 pub use general_settings::GeneralSettings;
+pub use message_log::{MessageLog, MessagePage};
 pub use provisioning_certificate_hash::ProvisioningCertificateHash;
 pub use public_key_certificate::PublicKeyCertificate;
 pub use public_key_management_service::PublicKeyManagementService;
@@ -37,3 +41,21 @@ pub use tls_protocol_endpoint_collection::TlsProtocolEndpointCollection;
 pub use tls_setting_data::TlsSettingData;
 pub use uefi_boot_parameters::{MAX_URL, UefiBootParameters};
 pub use wifi_port_configuration_service::WifiPortConfigurationService;
+
+use crate::Error;
+use crate::instance::Instance;
+use crate::op::Reply;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// A number out of a method's output.
+fn number(reply: &Reply, property: &str) -> Result<u32, Error> {
+    let output = reply.output()?;
+    let wrong = |_| Error::Property { class: output.class.clone(), property: property.to_owned(), what: "no number" };
+    output.required(property)?.parse().map_err(wrong)
+}
+
+/// Binary values out of a method's output, in order; none in place of one that is no base64.
+fn blobs(output: &Instance, property: &str) -> Vec<Option<Vec<u8>>> {
+    output.texts(property).iter().map(|text| STANDARD.decode(text.trim()).ok()).collect()
+}
