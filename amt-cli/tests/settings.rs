@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const OFFICE: &str = r#"
 format = 1
 name = "Office"
+[passwords]
+mebx = { derived_from = { file = "master.txt" } }
 [general]
 ping = false
 [redirection]
@@ -61,6 +63,7 @@ async fn settings_follow_a_setup_and_stay_true() {
     std::fs::write(folder.join("chain.pem"), chain.pem()).unwrap();
     std::fs::write(folder.join("office.toml"), OFFICE).unwrap();
     std::fs::write(folder.join("helpdesk.txt"), "H3lpdesk!pw\n").unwrap();
+    std::fs::write(folder.join("master.txt"), "correct horse battery staple\n").unwrap();
     let config = format!(
         "listen = \"{listen}\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"{SUFFIX}\"]\n\
          admit = \"auto\"\n[[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nguess_spacing = \"100ms\"\n\
@@ -107,6 +110,9 @@ async fn settings_follow_a_setup_and_stay_true() {
     let password =
         exported["machines"][0]["credentials"][0]["password"].as_str().unwrap_or_else(|| panic!("{exported:#}"));
     std::fs::write(folder.join("admin.txt"), password).unwrap();
+    let id = shown["uuid"].as_str().unwrap().parse().unwrap();
+    let derived = amt_provision::profile::derive(&"correct horse battery staple".into(), "mebx", id);
+    assert_eq!(exported["machines"][0]["mebx"][0], derived.expose().as_str());
     let reach = ["--host", "127.91.8.1", "--insecure-any", "--password-file", "admin.txt"];
     let configure = |more: &[&'static str]| [&["configure", "office.toml"], more, &reach].concat();
     let (status, applied, errors) = amt(folder, &configure(&["--dry-run"])).await;

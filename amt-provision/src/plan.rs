@@ -19,6 +19,8 @@ pub enum PasswordPolicy {
     Fixed(Secret<String>),
     /// A strong one, generated for each machine.
     Generate,
+    /// One for each machine, computed out of this master secret and the machine's UUID ([`derive`](crate::profile::derive)).
+    Derived(Secret<String>),
 }
 
 /// TLS of the machine after setup.

@@ -287,9 +287,9 @@ impl Reading<'_> {
             self.wrong("profile.aliases", "only profiles with a name, [profiles.NAME], have others");
         }
         let mut profiles = self.profiles(file.profiles);
-        if let Some(path) = file.profile.settings.take() {
-            profiles.set_default_settings(self.settings("profile.settings", &path));
-        }
+        let settings = file.profile.settings.take().and_then(|path| self.settings("profile.settings", &path));
+        let plan = self.plan("profile", file.profile, settings.as_ref());
+        profiles.set_default_settings(settings);
         Config {
             listen,
             files: DatabaseFiles { database: self.path(&file.database), seal_key_file: self.path(&file.seal_key_file) },
@@ -297,7 +297,7 @@ impl Reading<'_> {
             dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
             names: names.unwrap_or_default(),
             ca: self.ca(file.ca),
-            plan: self.plan("profile", file.profile),
+            plan,
             concurrency,
             admit: match file.admit {
                 Some(Admit::Auto) => Admission::Auto,

@@ -13,11 +13,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 impl Reading<'_> {
-    pub(super) fn plan(&mut self, at: &str, profile: file::Profile) -> Plan {
+    pub(super) fn plan(&mut self, at: &str, profile: file::Profile, settings: Option<&Settings>) -> Plan {
         let field = |name: &str| format!("{at}.{name}");
         let mut plan = Plan::new();
         plan.admin_password = self.password(&field("admin_password"), profile.admin_password.as_ref());
         plan.mebx_password = self.password(&field("mebx_password"), profile.mebx_password.as_ref());
+        if let Some((settings, passwords)) = settings.and_then(|s| Some((s, s.document.passwords.as_ref()?))) {
+            for (name, here, there, policy) in [
+                ("admin_password", profile.admin_password.is_some(), &passwords.admin, &mut plan.admin_password),
+                ("mebx_password", profile.mebx_password.is_some(), &passwords.mebx, &mut plan.mebx_password),
+            ] {
+                match there.as_ref().map(|source| source.policy(&mut settings.folder.clone())) {
+                    Some(_) if here => self.wrong(field(name), "is in the settings too: give it in one place"),
+                    Some(Ok(named)) => *policy = named,
+                    Some(Err(failure)) => self.wrong(field(name), failure.message),
+                    None => {}
+                }
+            }
+        }
         if let Some(path) = &profile.known_admin_passwords_file
             && let Some(text) = self.secret_text(&field("known_admin_passwords_file"), path)
         {
@@ -57,7 +70,7 @@ impl Reading<'_> {
             let at = format!("profiles.{name}");
             let aliases = std::mem::take(&mut profile.aliases);
             let settings = profile.settings.take().and_then(|path| self.settings(&format!("{at}.settings"), &path));
-            let plan = self.plan(&at, profile);
+            let plan = self.plan(&at, profile, settings.as_ref());
             if let Err(why) = all.add(&name, &aliases, plan) {
                 self.wrong(at, why);
             }

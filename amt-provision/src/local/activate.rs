@@ -245,14 +245,14 @@ impl Run {
         let begun = self.record.realm.is_some();
         let earlier = |list: &[Secret<String>]| list.first().filter(|_| begun).cloned();
         let earlier_admin = earlier(&self.record.admin_passwords).or_else(|| current.cloned());
-        let admin = choose(&self.plan.admin_password, earlier_admin, &mut self.random);
+        let admin = choose(&self.plan.admin_password, ("admin", self.record.id), earlier_admin, &mut self.random);
         if let Some(current) = current {
             prefer(&mut self.record.admin_passwords, current);
         }
         prefer(&mut self.record.admin_passwords, &admin);
         if self.mode == ControlMode::Admin {
             let earlier_mebx = earlier(&self.record.mebx_passwords);
-            let mebx = choose(&self.plan.mebx_password, earlier_mebx, &mut self.random);
+            let mebx = choose(&self.plan.mebx_password, ("mebx", self.record.id), earlier_mebx, &mut self.random);
             let factory = Secret::from(FACTORY);
             if !self.record.mebx_passwords.contains(&factory) {
                 self.record.mebx_passwords.push(factory);
@@ -348,7 +348,8 @@ impl Run {
         current: Secret<String>,
     ) -> Result<Secret<String>, Failure> {
         let step = Step::SetAdminPassword;
-        let planned = choose(&self.plan.admin_password, Some(current.clone()), &mut self.random);
+        let planned =
+            choose(&self.plan.admin_password, ("admin", self.record.id), Some(current.clone()), &mut self.random);
         if planned == current {
             return Ok(current);
         }

@@ -1,8 +1,9 @@
 //! Passwords of a profile: static, random, or derived from a master secret.
 
-use super::SecretSource;
+use super::{Material, SecretSource};
 use crate::password::Random;
-use amt_core::{Secret, SystemId};
+use crate::plan::PasswordPolicy;
+use amt_core::{Failure, Secret, SystemId};
 use hmac::{Hmac, KeyInit, Mac};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,10 +51,19 @@ impl PasswordSource {
             .count()
     }
 
-    /// The static one, as a secret.
-    pub(crate) fn fixed(&self) -> Option<SecretSource> {
+    /// What setup takes the password from, with the secret that is named here.
+    ///
+    /// # Errors
+    /// Whatever keeps the secret from being read.
+    pub fn policy(&self, material: &mut dyn Material) -> Result<PasswordPolicy, Failure> {
+        if let Some(master) = &self.derived_from {
+            return material.secret(master).map(PasswordPolicy::Derived);
+        }
         let source = SecretSource { file: self.file.clone(), env: self.env.clone() };
-        (source.count() == 1).then_some(source)
+        match source.count() {
+            0 => Ok(PasswordPolicy::Generate),
+            _ => material.secret(&source).map(PasswordPolicy::Fixed),
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use super::{Outcome, Run, try_call};
 use crate::journal::prefer;
 use crate::password::{ADMIN, FACTORY, Random};
 use crate::plan::PasswordPolicy;
+use crate::profile::derive;
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::status::PtStatus;
-use amt_core::{Failure, Secret};
+use amt_core::{Failure, Secret, SystemId};
 use amt_wsman::class::amt::{AuthorizationService, SetupAndConfigurationService};
 use amt_wsman::client::Credentials;
 
@@ -31,8 +32,9 @@ impl Run {
         let earlier = |list: &[Secret<String>]| list.first().filter(|_| chosen).cloned();
         let (earlier_admin, earlier_mebx) =
             (earlier(&self.record.admin_passwords), earlier(&self.record.mebx_passwords));
-        let admin = choose(&self.plan.admin_password, earlier_admin, &mut self.random);
-        let mebx = choose(&self.plan.mebx_password, earlier_mebx, &mut self.random);
+        let id = self.record.id;
+        let admin = choose(&self.plan.admin_password, ("admin", id), earlier_admin, &mut self.random);
+        let mebx = choose(&self.plan.mebx_password, ("mebx", id), earlier_mebx, &mut self.random);
         for (list, old, new) in [
             (&mut self.record.admin_passwords, old.as_slice(), &admin),
             (&mut self.record.mebx_passwords, std::slice::from_ref(&factory), &mebx),
@@ -90,10 +92,16 @@ impl Run {
     }
 }
 
-/// The password that `policy` wants: a generated one is that of an earlier attempt, if there was one.
-pub(crate) fn choose(policy: &PasswordPolicy, earlier: Option<Secret<String>>, random: &mut Random) -> Secret<String> {
+/// The password that `policy` wants for `purpose` on the machine `id`: a generated one is that of an earlier attempt, if there was one.
+pub(crate) fn choose(
+    policy: &PasswordPolicy,
+    (purpose, id): (&str, SystemId),
+    earlier: Option<Secret<String>>,
+    random: &mut Random,
+) -> Secret<String> {
     match policy {
         PasswordPolicy::Fixed(password) => password.clone(),
+        PasswordPolicy::Derived(master) => derive(master, purpose, id),
         PasswordPolicy::Generate => earlier.unwrap_or_else(|| random.password()),
     }
 }
