@@ -36,6 +36,7 @@ pub struct Persona {
     pub wsman: Wsman,
     pub local: Local,
     pub wireless: Wireless,
+    pub remote_access: RemoteAccess,
 }
 
 macro_rules! section {
@@ -123,6 +124,11 @@ section! {
 section! {
     /// The wireless interface.
     Wireless { interface: bool, wpa3: bool, tkip: bool, }
+}
+
+section! {
+    /// Connections that the machine opens by itself.
+    RemoteAccess { home_networks: usize, }
 }
 
 section! {

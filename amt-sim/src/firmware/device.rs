@@ -4,6 +4,7 @@ use super::MachineConfig;
 use super::host::Host;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
+use super::remote_access::RemoteAccess;
 use super::wireless::Wireless;
 use crate::chain::{ChainRules, RootHash};
 use crate::digest::{ha1, hex};
@@ -193,6 +194,7 @@ pub(crate) struct Device {
     pub(crate) general: General,
     pub(crate) wired: Wired,
     pub(crate) wireless: Wireless,
+    pub(crate) remote_access: RemoteAccess,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -270,6 +272,7 @@ impl Device {
                 secondary_dns: None,
             },
             wireless: Wireless::FACTORY,
+            remote_access: RemoteAccess::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,
@@ -399,7 +402,10 @@ impl Device {
 
     /// Whether TLS, staged or running, or a profile uses this certificate.
     pub(crate) fn certificate_in_use(&self, handle: u32) -> bool {
-        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle) || self.wireless.uses(handle)
+        self.staged.certificate == Some(handle)
+            || self.active.certificate == Some(handle)
+            || self.wireless.uses(handle)
+            || self.remote_access.uses(handle)
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.

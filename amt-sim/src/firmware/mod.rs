@@ -15,6 +15,7 @@ mod io;
 mod local;
 mod mei;
 mod record;
+mod remote_access;
 mod soap;
 mod truth;
 mod wireless;
@@ -93,6 +94,8 @@ pub struct MachineConfig {
     pub address: Option<Ipv4Addr>,
     /// Whether the wired interface has a link.
     pub link_up: bool,
+    /// Whether its ports close to the network while it is not in one of its home networks.
+    pub closes_outside: bool,
     /// Whether AMT is switched on.
     pub amt_enabled: bool,
     /// Whether remote configuration is switched on.
@@ -128,6 +131,7 @@ impl MachineConfig {
             usb: None,
             address: None,
             link_up: true,
+            closes_outside: false,
             amt_enabled: true,
             zero_touch: true,
             lme: LmeDefects::default(),
@@ -346,7 +350,8 @@ impl Firmware {
         let window = self.device.window_end.filter(|_| self.device.phase != Phase::Post);
         let hello = self.next_hello;
         let later = self.later.keys().next().map(|(at, _)| *at);
-        [window, hello, later, self.restart_until, self.device.host.boots_at()].into_iter().flatten().min()
+        let outside = self.device.remote_access.closes_at.filter(|_| !self.device.remote_access.closed);
+        [window, hello, later, self.restart_until, self.device.host.boots_at(), outside].into_iter().flatten().min()
     }
 
     fn power(&mut self, now: Tick) {
@@ -418,6 +423,7 @@ impl Firmware {
         if self.next_hello.is_some_and(|at| at <= now) {
             self.say_hello(now);
         }
+        self.mind_the_network(now);
     }
 
     fn close_window(&mut self, now: Tick) {
@@ -512,7 +518,7 @@ impl Firmware {
     }
 
     fn ports(&self, now: Tick) -> (bool, bool) {
-        if !self.powered || self.restart_until.is_some() {
+        if !self.powered || self.restart_until.is_some() || self.device.remote_access.closed {
             return (false, false);
         }
         if self.device.phase != Phase::Post {

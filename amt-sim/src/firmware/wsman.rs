@@ -48,6 +48,9 @@ impl Firmware {
                 }
                 let put = class.put.ok_or_else(Fault::action_not_supported)?;
                 put(&mut self.device, &call, &current)?;
+                if class.silent_put {
+                    return Ok(Body::Empty);
+                }
                 Ok(Body::Instance(self.selected(now, class, &request.selectors)?))
             }
             Operation::Create => {

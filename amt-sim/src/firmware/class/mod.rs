@@ -13,8 +13,10 @@ mod identity;
 mod key_management;
 mod network;
 mod power;
+mod proxy;
 mod record;
 mod refusal;
+mod remote_access;
 mod service;
 mod setup;
 mod time;
@@ -90,6 +92,8 @@ pub(super) struct Class {
     pub(super) keys: &'static [&'static str],
     pub(super) list: List,
     pub(super) put: Option<Put>,
+    /// A Put is answered with an empty body, not with the instance as it is now.
+    pub(super) silent_put: bool,
     pub(super) create: Option<Create>,
     pub(super) delete: Option<Delete>,
     pub(super) methods: &'static [(&'static str, Method)],
@@ -98,7 +102,17 @@ pub(super) struct Class {
 impl Class {
     /// A class that can be read.
     const fn read(name: &'static str, keys: &'static [&'static str], list: List) -> Self {
-        Self { name, present: |_| true, keys, list, put: None, create: None, delete: None, methods: &[] }
+        Self {
+            name,
+            present: |_| true,
+            keys,
+            list,
+            put: None,
+            silent_put: false,
+            create: None,
+            delete: None,
+            methods: &[],
+        }
     }
 }
 
@@ -115,7 +129,9 @@ static CLASSES: &[&[Class]] = &[
     key_management::CLASSES,
     network::CLASSES,
     power::CLASSES,
+    proxy::CLASSES,
     record::CLASSES,
+    remote_access::CLASSES,
     service::CLASSES,
     setup::CLASSES,
     time::CLASSES,

@@ -2,10 +2,14 @@
 
 mod admin_provisioning_record;
 mod host_based_setup_service;
+mod http_proxy_access_point;
+mod http_proxy_service;
 mod provisioning_record_log;
 mod tls_provisioning_record;
 
 pub use admin_provisioning_record::AdminProvisioningRecord;
 pub use host_based_setup_service::HostBasedSetupService;
+pub use http_proxy_access_point::HttpProxyAccessPoint;
+pub use http_proxy_service::HttpProxyService;
 pub use provisioning_record_log::ProvisioningRecordLog;
 pub use tls_provisioning_record::TlsProvisioningRecord;
