@@ -2,6 +2,7 @@
 
 use super::MachineConfig;
 use super::host::Host;
+use super::kerberos::Switches;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::record::SetupRecord;
 use super::remote_access::RemoteAccess;
@@ -195,6 +196,7 @@ pub(crate) struct Device {
     pub(crate) wired: Wired,
     pub(crate) wireless: Wireless,
     pub(crate) remote_access: RemoteAccess,
+    pub(crate) switches: Switches,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -273,6 +275,7 @@ impl Device {
             },
             wireless: Wireless::FACTORY,
             remote_access: RemoteAccess::FACTORY,
+            switches: Switches::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,

@@ -12,6 +12,7 @@ mod eap;
 mod enumeration;
 mod host;
 mod io;
+mod kerberos;
 mod local;
 mod mei;
 mod record;

@@ -10,6 +10,7 @@ mod eap;
 mod general;
 mod host_based;
 mod identity;
+mod kerberos;
 mod key_management;
 mod network;
 mod power;
@@ -21,6 +22,7 @@ mod service;
 mod setup;
 mod time;
 mod tls_setting;
+mod web_ui;
 mod wireless;
 
 pub(crate) use setup::is_strong;
@@ -126,6 +128,7 @@ static CLASSES: &[&[Class]] = &[
     general::CLASSES,
     host_based::CLASSES,
     identity::CLASSES,
+    kerberos::CLASSES,
     key_management::CLASSES,
     network::CLASSES,
     power::CLASSES,
@@ -136,6 +139,7 @@ static CLASSES: &[&[Class]] = &[
     setup::CLASSES,
     time::CLASSES,
     tls_setting::CLASSES,
+    web_ui::CLASSES,
     wireless::CLASSES,
 ];
 
