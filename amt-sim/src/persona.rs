@@ -37,6 +37,7 @@ pub struct Persona {
     pub local: Local,
     pub wireless: Wireless,
     pub remote_access: RemoteAccess,
+    pub ieee8021x: Ieee8021x,
 }
 
 macro_rules! section {
@@ -127,6 +128,11 @@ section! {
 }
 
 section! {
+    /// 802.1X of the wired port.
+    Ieee8021x { class: WiredClass, }
+}
+
+section! {
     /// Connections that the machine opens by itself.
     RemoteAccess { home_networks: usize, }
 }
@@ -139,6 +145,15 @@ section! {
     }
 }
 
+choice! {
+    /// Which class has 802.1X of the wired port.
+    WiredClass {
+        /// `IPS_IEEE8021xSettings`.
+        Settings,
+        /// `AMT_8021XProfile`.
+        Profile,
+    }
+}
 choice! {
     /// Validity of the self-signed certificate.
     Dates {

@@ -1,6 +1,7 @@
 //! The machine's own state: what is in flash, what is staged until CommitChanges, what runs.
 
 use super::MachineConfig;
+use super::eap::WiredEap;
 use super::host::Host;
 use super::kerberos::Switches;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
@@ -197,6 +198,7 @@ pub(crate) struct Device {
     pub(crate) wireless: Wireless,
     pub(crate) remote_access: RemoteAccess,
     pub(crate) switches: Switches,
+    pub(crate) wired_eap: WiredEap,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -276,6 +278,7 @@ impl Device {
             wireless: Wireless::FACTORY,
             remote_access: RemoteAccess::FACTORY,
             switches: Switches::FACTORY,
+            wired_eap: WiredEap::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,
@@ -409,6 +412,7 @@ impl Device {
             || self.active.certificate == Some(handle)
             || self.wireless.uses(handle)
             || self.remote_access.uses(handle)
+            || self.wired_eap.uses(handle)
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.

@@ -10,6 +10,7 @@ mod eap;
 mod general;
 mod host_based;
 mod identity;
+mod ieee8021x;
 mod kerberos;
 mod key_management;
 mod network;
@@ -128,6 +129,7 @@ static CLASSES: &[&[Class]] = &[
     general::CLASSES,
     host_based::CLASSES,
     identity::CLASSES,
+    ieee8021x::CLASSES,
     kerberos::CLASSES,
     key_management::CLASSES,
     network::CLASSES,

@@ -4,6 +4,7 @@ mod admin_provisioning_record;
 mod host_based_setup_service;
 mod http_proxy_access_point;
 mod http_proxy_service;
+mod ieee8021x_settings;
 mod provisioning_record_log;
 mod tls_provisioning_record;
 
@@ -11,5 +12,6 @@ pub use admin_provisioning_record::AdminProvisioningRecord;
 pub use host_based_setup_service::HostBasedSetupService;
 pub use http_proxy_access_point::HttpProxyAccessPoint;
 pub use http_proxy_service::HttpProxyService;
+pub use ieee8021x_settings::WiredIeee8021xSettings;
 pub use provisioning_record_log::ProvisioningRecordLog;
 pub use tls_provisioning_record::TlsProvisioningRecord;
