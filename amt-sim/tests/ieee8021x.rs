@@ -105,6 +105,8 @@ fn settings_must_be_right_in_every_part() {
     // What was read is put back without the password, as long as the user is the same.
     assert_eq!(client.put_back(SETTINGS, None, ("PxeTimeout", "0")).text("PxeTimeout"), "0");
     assert_eq!(client.put_back(SETTINGS, None, ("Username", "pc2")).fault(), MISSING);
+    let held = client.line.firmware.truth(client.line.now).secrets;
+    assert_eq!(held["8021x"], support::sha256("s3cret-word"));
     let off = [("Enabled", "3"), ("Username", ""), ("Password", ""), ("AuthenticationProtocol", "")];
     assert_eq!(settings(&mut client, &off).text("Username"), "");
 }

@@ -164,6 +164,7 @@ fn a_login_is_replaced_and_never_told() {
     assert_eq!((answer.status, answer.element().name.as_str()), (200, ""), "no body, as recorded");
     let login = client.get_one(LOGIN, ("InstanceID", id));
     assert_eq!((login.text("RemoteID"), login.text("Secret")), ("new".into(), String::new()));
+    assert_eq!(client.line.firmware.truth(client.line.now).secrets["mps/0"], support::sha256("0ther-word"));
 }
 
 #[test]

@@ -90,11 +90,15 @@ fn kerberos_takes_a_key_or_a_passphrase_and_tells_neither() {
     for name in ["Passphrase", "MasterKey", "Salt", "ServicePrincipalName"] {
         assert_eq!(told.text(name), "", "{name}");
     }
+    let held = |client: &Client<Memory>| client.line.firmware.truth(client.line.now).secrets.get("kerberos").cloned();
+    assert_eq!(held(&client), Some(support::sha256("a long passphrase")));
     // What was read is put back without the key, as long as it is for the same key.
     assert_eq!(client.put_back(KERBEROS, None, ("MaximumClockTolerance", "3")).text("MaximumClockTolerance"), "3");
     assert_eq!(client.put_back(KERBEROS, None, ("KeyVersion", "2")).fault(), MISSING);
     assert_eq!(client.put_back(KERBEROS, None, ("RealmName", "OTHER.COM")).fault(), MISSING);
+    assert_eq!(held(&client), Some(support::sha256("a long passphrase")));
     assert_eq!(client.put_back(KERBEROS, None, ("KrbEnabled", "false")).text("RealmName"), "");
+    assert_eq!(held(&client), None);
     assert_eq!(put(&mut client, &[NO_PASSPHRASE, &[("MasterKey", &key)]].concat()).status, 200);
 }
 
