@@ -127,6 +127,17 @@ fn typed_classes_read_recorded_instances() {
         (cim::BootConfigSetting::NAME, typed::<cim::BootConfigSetting>(&corpus)),
         (cim::BootService::NAME, typed::<cim::BootService>(&corpus)),
         (cim::BootSourceSetting::NAME, typed::<cim::BootSourceSetting>(&corpus)),
+        (amt::EnvironmentDetectionSettingData::NAME, typed::<amt::EnvironmentDetectionSettingData>(&corpus)),
+        (amt::ManagementPresenceRemoteSap::NAME, typed::<amt::ManagementPresenceRemoteSap>(&corpus)),
+        (amt::MpsUsernamePassword::NAME, typed::<amt::MpsUsernamePassword>(&corpus)),
+        (amt::Profile8021x::NAME, typed::<amt::Profile8021x>(&corpus)),
+        (amt::RemoteAccessPolicyAppliesToMps::NAME, typed::<amt::RemoteAccessPolicyAppliesToMps>(&corpus)),
+        (amt::RemoteAccessPolicyRule::NAME, typed::<amt::RemoteAccessPolicyRule>(&corpus)),
+        (amt::RemoteAccessService::NAME, typed::<amt::RemoteAccessService>(&corpus)),
+        (amt::UserInitiatedConnectionService::NAME, typed::<amt::UserInitiatedConnectionService>(&corpus)),
+        (amt::WifiPortConfigurationService::NAME, typed::<amt::WifiPortConfigurationService>(&corpus)),
+        (cim::WifiEndpointSettings::NAME, typed::<cim::WifiEndpointSettings>(&corpus)),
+        (cim::WifiPort::NAME, typed::<cim::WifiPort>(&corpus)),
         (ips::HostBasedSetupService::NAME, typed::<ips::HostBasedSetupService>(&corpus)),
     ] {
         assert!(count > 0, "no recorded instance of {class}");
