@@ -37,6 +37,8 @@ pub struct Persona {
     pub local: Local,
     pub features: Features,
     pub wireless: Wireless,
+    pub remote_access: RemoteAccess,
+    pub ieee8021x: Ieee8021x,
 }
 
 macro_rules! section {
@@ -132,6 +134,16 @@ section! {
 }
 
 section! {
+    /// 802.1X of the wired port.
+    Ieee8021x { class: WiredClass, }
+}
+
+section! {
+    /// Connections that the machine opens by itself.
+    RemoteAccess { home_networks: usize, }
+}
+
+section! {
     /// The machine's own operating system.
     Local {
         sku: u32, allowed_modes: Vec<u32>, leaf_restarts: bool, max_chain: usize, reply_ms: u64, lme_channels: usize,
@@ -139,6 +151,15 @@ section! {
     }
 }
 
+choice! {
+    /// Which class has 802.1X of the wired port.
+    WiredClass {
+        /// `IPS_IEEE8021xSettings`.
+        Settings,
+        /// `AMT_8021XProfile`.
+        Profile,
+    }
+}
 choice! {
     /// Validity of the self-signed certificate.
     Dates {

@@ -4,8 +4,7 @@ mod support;
 
 use amt_sim::Persona;
 use amt_sim::firmware::MachineConfig;
-use std::time::Duration;
-use support::{Client, Memory, reference, store, uri};
+use support::{Client, Memory, reference, sha256, store, uri};
 
 const SERVICE: &str = "AMT_WiFiPortConfigurationService";
 const PORT: &str = "CIM_WiFiPort";
@@ -289,5 +288,10 @@ fn a_profile_with_8021x_needs_its_credentials_and_holds_its_certificates() {
 
     assert_eq!(add(&mut client, &format!("{}{}", wpa2(&[]), eap(&[]))).return_value(), 0);
     assert!(client.all(EAP)[0].child("Password").is_none());
-    client.line.wait(Duration::from_secs(1));
+    let escaped = profile("Home", 2, &[("PSKPassPhrase", "a&amp;b &lt;c&gt; d")]);
+    assert_eq!(add(&mut client, &escaped).return_value(), 0);
+    let held = client.line.firmware.truth(client.line.now).secrets;
+    assert_eq!(held["wifi/Office/8021x"], sha256("s3cret-word"));
+    assert_eq!(held["wifi/Home"], sha256("a&b <c> d"));
+    assert_eq!(held.len(), 2);
 }

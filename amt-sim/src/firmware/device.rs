@@ -1,10 +1,13 @@
 //! The machine's own state: what is in flash, what is staged until CommitChanges, what runs.
 
 use super::MachineConfig;
+use super::eap::WiredEap;
 use super::host::Host;
+use super::kerberos::Switches;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::logs::Logs;
 use super::record::SetupRecord;
+use super::remote_access::RemoteAccess;
 use super::settings::Settings;
 use super::wireless::Wireless;
 use crate::chain::{ChainRules, RootHash};
@@ -233,6 +236,9 @@ pub(crate) struct Device {
     pub(crate) general: General,
     pub(crate) wired: Wired,
     pub(crate) wireless: Wireless,
+    pub(crate) remote_access: RemoteAccess,
+    pub(crate) switches: Switches,
+    pub(crate) wired_eap: WiredEap,
     pub(crate) otp: Option<String>,
     pub(crate) psk: Option<PskPair>,
     /// Whether the pair came by SetTLSPSK during this setup.
@@ -313,6 +319,9 @@ impl Device {
                 secondary_dns: None,
             },
             wireless: Wireless::FACTORY,
+            remote_access: RemoteAccess::FACTORY,
+            switches: Switches::FACTORY,
+            wired_eap: WiredEap::FACTORY,
             otp: config.otp.clone(),
             psk: config.psk.clone(),
             psk_is_fresh: false,
@@ -458,7 +467,11 @@ impl Device {
 
     /// Whether TLS, staged or running, or a profile uses this certificate.
     pub(crate) fn certificate_in_use(&self, handle: u32) -> bool {
-        self.staged.certificate == Some(handle) || self.active.certificate == Some(handle) || self.wireless.uses(handle)
+        self.staged.certificate == Some(handle)
+            || self.active.certificate == Some(handle)
+            || self.wireless.uses(handle)
+            || self.remote_access.uses(handle)
+            || self.wired_eap.uses(handle)
     }
 
     /// A key of this machine's own: the next one of the pool that it does not hold.

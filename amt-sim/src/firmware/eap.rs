@@ -48,3 +48,30 @@ impl Eap {
         [("AuthenticationProtocol", self.protocol.to_string())].into_iter().chain(present).collect()
     }
 }
+
+/// `Enabled`: on, with certificates of the store.
+pub(crate) const WITH_CERTIFICATES: u32 = 2;
+/// `Enabled`: off.
+pub(crate) const OFF: u32 = 3;
+/// `Enabled`: on, without certificates.
+pub(crate) const WITHOUT_CERTIFICATES: u32 = 6;
+
+/// 802.1X of the wired port.
+#[derive(Clone, Debug)]
+pub(crate) struct WiredEap {
+    pub(crate) enabled: u32,
+    /// Whether it counts while the computer's own system runs.
+    pub(crate) in_s0: bool,
+    /// Seconds for which it leaves the port to a boot over the network.
+    pub(crate) pxe_timeout: u32,
+    /// There is one where it is on.
+    pub(crate) eap: Option<Eap>,
+}
+
+impl WiredEap {
+    pub(crate) const FACTORY: Self = Self { enabled: OFF, in_s0: true, pxe_timeout: 120, eap: None };
+
+    pub(crate) fn uses(&self, certificate: u32) -> bool {
+        self.eap.as_ref().is_some_and(|eap| eap.uses(certificate))
+    }
+}

@@ -12,11 +12,13 @@ mod eap;
 mod enumeration;
 mod host;
 mod io;
+mod kerberos;
 mod local;
 mod logs;
 mod mei;
 mod realm;
 mod record;
+mod remote_access;
 mod settings;
 mod soap;
 mod truth;
@@ -97,6 +99,8 @@ pub struct MachineConfig {
     pub address: Option<Ipv4Addr>,
     /// Whether the wired interface has a link.
     pub link_up: bool,
+    /// Whether its ports close to the network while it is not in one of its home networks.
+    pub closes_outside: bool,
     /// Whether AMT is switched on.
     pub amt_enabled: bool,
     /// Whether remote configuration is switched on.
@@ -134,6 +138,7 @@ impl MachineConfig {
             usb: None,
             address: None,
             link_up: true,
+            closes_outside: false,
             amt_enabled: true,
             zero_touch: true,
             lme: LmeDefects::default(),
@@ -354,7 +359,8 @@ impl Firmware {
         let window = self.device.window_end.filter(|_| self.device.phase != Phase::Post);
         let hello = self.next_hello;
         let later = self.later.keys().next().map(|(at, _)| *at);
-        [window, hello, later, self.restart_until, self.device.host.boots_at()].into_iter().flatten().min()
+        let outside = self.device.remote_access.closes_at.filter(|_| !self.device.remote_access.closed);
+        [window, hello, later, self.restart_until, self.device.host.boots_at(), outside].into_iter().flatten().min()
     }
 
     fn power(&mut self, now: Tick) {
@@ -428,6 +434,7 @@ impl Firmware {
         if self.next_hello.is_some_and(|at| at <= now) {
             self.say_hello(now);
         }
+        self.mind_the_network(now);
     }
 
     fn close_window(&mut self, now: Tick) {
@@ -522,7 +529,7 @@ impl Firmware {
     }
 
     fn ports(&self, now: Tick) -> (bool, bool) {
-        if !self.powered || self.restart_until.is_some() {
+        if !self.powered || self.restart_until.is_some() || self.device.remote_access.closed {
             return (false, false);
         }
         if self.device.phase != Phase::Post {

@@ -2,8 +2,10 @@
 //! Passwords themselves are not in it.
 
 use super::Firmware;
-use super::device::StoredPassword;
+use super::device::{Device, StoredPassword};
 use super::host::TrueBoot;
+use super::kerberos::KerberosKey;
+use super::remote_access::ServerLogin;
 use crate::certificate::facts;
 use crate::digest::hex;
 use crate::usb::UsbOutcome;
@@ -83,6 +85,10 @@ pub struct MachineTruth {
     pub keys: Vec<TrueKey>,
     /// Certificates in the store.
     pub certificates: Vec<TrueCertificate>,
+    /// Digests of the secrets that no class tells, SHA-256, hex: `wifi/NAME`, `wifi/NAME/8021x`, `mps/NUMBER`, `kerberos`,
+    /// `8021x`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// Requests by `Class.Method`; `?` for those that are no WS-Man.
     pub requests: BTreeMap<String, u64>,
     /// Requests of those that were meant to change something, granted or not: Put, Create, Delete, and methods other than
@@ -247,6 +253,7 @@ impl Firmware {
                     served: stored.der == *certificate,
                 })
                 .collect(),
+            secrets: secrets(device),
             requests: self.audit.requests.clone(),
             writes: self.audit.writes,
             request_total: self.audit.total,
@@ -263,6 +270,29 @@ impl Firmware {
             faults: self.faults.struck(),
         }
     }
+}
+
+fn secrets(device: &Device) -> BTreeMap<String, String> {
+    let mut all: Vec<(String, &[u8])> = Vec::new();
+    for profile in &device.wireless.profiles {
+        let name = format!("wifi/{}", profile.name);
+        let password = profile.eap.as_ref().and_then(|eap| eap.password.as_ref());
+        all.extend(password.map(|secret| (format!("{name}/8021x"), secret.expose().as_bytes())));
+        all.extend(profile.passphrase.as_ref().map(|secret| (name, secret.expose().as_bytes())));
+    }
+    for server in &device.remote_access.servers {
+        if let ServerLogin::Password { secret, .. } = &server.login {
+            all.push((format!("mps/{}", server.number), secret.expose().as_bytes()));
+        }
+    }
+    let kerberos = device.switches.kerberos.as_ref().map(|kerberos| match &kerberos.key {
+        KerberosKey::Master(key) => key.expose().as_slice(),
+        KerberosKey::Passphrase { passphrase, .. } => passphrase.expose().as_bytes(),
+    });
+    all.extend(kerberos.map(|secret| ("kerberos".to_owned(), secret)));
+    let wired = device.wired_eap.eap.as_ref().and_then(|eap| eap.password.as_ref());
+    all.extend(wired.map(|secret| ("8021x".to_owned(), secret.expose().as_bytes())));
+    all.into_iter().map(|(name, secret)| (name, hex(&Sha256::digest(secret)))).collect()
 }
 
 fn told(password: &StoredPassword) -> Password {

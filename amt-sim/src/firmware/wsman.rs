@@ -50,6 +50,9 @@ impl Firmware {
                 let before = self.device.phase;
                 put(&mut self.device, &call, &current)?;
                 self.device.log_call(&call, name, "Put", before);
+                if class.silent_put {
+                    return Ok(Body::Empty);
+                }
                 Ok(Body::Instance(self.selected(now, class, &request.selectors)?))
             }
             Operation::Create => {

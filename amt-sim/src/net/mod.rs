@@ -63,6 +63,8 @@ pub struct SimConfig {
     pub silent: bool,
     /// Whether AMT is switched on in the machines.
     pub amt_enabled: bool,
+    /// Whether a machine's ports close to the network while that is none of its home networks.
+    pub closes_outside: bool,
     /// What the machines' LME does wrong.
     pub lme: LmeDefects,
     /// Faults of every machine.
@@ -107,6 +109,7 @@ impl SimConfig {
             otp: None,
             silent: false,
             amt_enabled: true,
+            closes_outside: false,
             lme: LmeDefects::default(),
             faults: FaultPlan::none(),
             admin_password: None,
@@ -237,6 +240,7 @@ impl Simulator {
                 usb: None,
                 address: Some(address(config.base_address, index)),
                 link_up: true,
+                closes_outside: config.closes_outside,
                 amt_enabled: config.amt_enabled,
                 zero_touch: true,
                 lme: config.lme,

@@ -539,6 +539,12 @@ impl<L: Line> Client<L> {
     }
 }
 
+/// How the truth tells a secret.
+pub fn sha256(secret: impl AsRef<[u8]>) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// `SetAdminAclEntryEx` argument for this password.
 pub fn digest_password(realm: &str, password: &str) -> String {
     use base64::Engine;

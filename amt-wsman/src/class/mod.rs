@@ -14,6 +14,8 @@ pub mod ips;
 
 mod decode;
 mod property;
+#[cfg(test)]
+pub(crate) mod written;
 
 pub use decode::{decode, decode_all};
 pub use property::{Piece, Property};

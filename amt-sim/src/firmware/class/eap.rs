@@ -20,16 +20,17 @@ pub(super) const PROPERTIES: &[&str] = &[
     "Username",
 ];
 
-/// Reads the settings; the certificates come by themselves.
-pub(super) fn read(input: &Instance) -> Result<Eap, Fault> {
+/// Reads the settings; protocol and certificates come by themselves. A password cannot be read, and so not put back: it
+/// stays where protocol and user of `old` do.
+pub(super) fn read(input: &Instance, protocol: u32, old: Option<&Eap>) -> Result<Eap, Fault> {
     let fields = Fields(input);
     let text = |name: &str, most: usize| match fields.text(name) {
         None | Some("") => Ok(None),
         Some(text) if text.len() <= most => Ok(Some(text.to_owned())),
         Some(_) => Err(Fault::invalid_values()),
     };
-    let eap = Eap {
-        protocol: fields.number("AuthenticationProtocol", 0..=10)?.ok_or_else(Fault::missing_values)?,
+    let mut eap = Eap {
+        protocol,
         username: text("Username", 128)?,
         password: text("Password", 32)?.map(Secret::new),
         domain: text("Domain", 255)?,
@@ -39,6 +40,12 @@ pub(super) fn read(input: &Instance) -> Result<Eap, Fault> {
         client: None,
         root: None,
     };
+    if let (None, Some(old)) = (&eap.password, old)
+        && old.protocol == eap.protocol
+        && old.username == eap.username
+    {
+        eap.password.clone_from(&old.password);
+    }
     // Nothing is tunnelled without a user who can be told from others.
     if !eap.by_certificate() && (eap.username.is_none() || eap.password.is_none()) {
         return Err(Fault::missing_values());

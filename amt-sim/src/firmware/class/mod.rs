@@ -11,19 +11,24 @@ mod eap;
 mod general;
 mod host_based;
 mod identity;
+mod ieee8021x;
+mod kerberos;
 mod key_management;
 mod kvm;
 mod message_log;
 mod network;
 mod power;
 mod power_scheme;
+mod proxy;
 mod record;
 mod refusal;
+mod remote_access;
 mod service;
 mod setup;
 mod time;
 mod tls_setting;
 mod uefi;
+mod web_ui;
 mod wireless;
 
 pub(crate) use setup::is_strong;
@@ -98,6 +103,8 @@ pub(super) struct Class {
     pub(super) keys: &'static [&'static str],
     pub(super) list: List,
     pub(super) put: Option<Put>,
+    /// A Put is answered with an empty body, not with the instance as it is now.
+    pub(super) silent_put: bool,
     pub(super) create: Option<Create>,
     pub(super) delete: Option<Delete>,
     pub(super) methods: &'static [(&'static str, Method)],
@@ -106,7 +113,17 @@ pub(super) struct Class {
 impl Class {
     /// A class that can be read.
     const fn read(name: &'static str, keys: &'static [&'static str], list: List) -> Self {
-        Self { name, present: |_| true, keys, list, put: None, create: None, delete: None, methods: &[] }
+        Self {
+            name,
+            present: |_| true,
+            keys,
+            list,
+            put: None,
+            silent_put: false,
+            create: None,
+            delete: None,
+            methods: &[],
+        }
     }
 }
 
@@ -121,17 +138,22 @@ static CLASSES: &[&[Class]] = &[
     general::CLASSES,
     host_based::CLASSES,
     identity::CLASSES,
+    ieee8021x::CLASSES,
+    kerberos::CLASSES,
     key_management::CLASSES,
     kvm::CLASSES,
     message_log::CLASSES,
     network::CLASSES,
     power::CLASSES,
     power_scheme::CLASSES,
+    proxy::CLASSES,
     record::CLASSES,
+    remote_access::CLASSES,
     service::CLASSES,
     setup::CLASSES,
     time::CLASSES,
     tls_setting::CLASSES,
+    web_ui::CLASSES,
     wireless::CLASSES,
 ];
 

@@ -22,6 +22,16 @@ impl From<PtStatus> for Refusal {
     }
 }
 
+impl Refusal {
+    /// The same for an operation that has no return value.
+    pub(super) fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Status(status) => Fault::status(status.0),
+        }
+    }
+}
+
 /// What the method answers.
 pub(super) fn answer(result: Result<Output, Refusal>) -> Result<Output, Fault> {
     result.or_else(|refusal| match refusal {

@@ -17,17 +17,23 @@ pub(super) const CLASSES: &[Class] = &[Class {
 
 fn list(device: &Device, _: Tick) -> Vec<Instance> {
     let source = if device.clock_set { "1" } else { "0" };
+    let local = device.switches.local_time_sync.to_string();
     vec![service(
         "AMT_TimeSynchronizationService",
         "Intel(r) AMT Time Synchronization Service",
-        &[("EnabledState", "5"), ("LocalTimeSyncEnabled", "0"), ("RequestedState", "12"), ("TimeSource", source)],
+        &[("EnabledState", "5"), ("LocalTimeSyncEnabled", &local), ("RequestedState", "12"), ("TimeSource", source)],
     )]
 }
 
-fn put(_: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
+fn put(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), Fault> {
     let known: Vec<&str> = current.properties.iter().map(|(name, _)| name.as_str()).collect();
-    Fields(&call.input).only(&known)?;
-    Fields(&call.input).unchanged(current, &["TimeSource", "EnabledState", "RequestedState", "LocalTimeSyncEnabled"])
+    let fields = Fields(&call.input);
+    fields.only(&known)?;
+    let fixed: Vec<&str> = known.into_iter().filter(|name| *name != "LocalTimeSyncEnabled").collect();
+    fields.unchanged(current, &fixed)?;
+    let local = fields.number("LocalTimeSyncEnabled", 0..=2)?.ok_or_else(Fault::missing_values)?;
+    device.switches.local_time_sync = local;
+    Ok(())
 }
 
 fn get(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {

@@ -4,7 +4,7 @@
 use super::refusal::{Refusal, answer};
 use super::{Call, Class, Fields, Instance, Output, SERVICE, eap, instance, number};
 use crate::firmware::device::Device;
-use crate::firmware::eap::Eap;
+use crate::firmware::eap::{Eap, FAST_TLS};
 use crate::firmware::soap::{Fault, reference};
 use crate::firmware::wireless::{MAX_PROFILES, OFF, ON_IN_S0, ON_IN_SX, WifiProfile};
 use crate::persona::Persona;
@@ -367,7 +367,8 @@ fn read_eap(device: &Device, call: &Call<'_>) -> Result<Option<Eap>, Refusal> {
     };
     let known: Vec<&str> = ["ElementName", "InstanceID"].iter().chain(eap::PROPERTIES).copied().collect();
     Fields(&input).only(&known)?;
-    let mut eap = eap::read(&input)?;
+    let protocol = Fields(&input).number("AuthenticationProtocol", 0..=FAST_TLS)?.ok_or_else(Fault::missing_values)?;
+    let mut eap = eap::read(&input, protocol, None)?;
     if eap.by_certificate() && client.is_none() {
         return Err(PtStatus::INVALID_CREDENTIALS.into());
     }

@@ -66,23 +66,9 @@ fn settings(
 mod tests {
     use super::*;
     use crate::class::cim::Ieee8021xSettings;
+    use crate::class::written::{body, reference};
     use crate::names::class_uri;
     use amt_core::Secret;
-
-    fn body(request: &Request) -> String {
-        let xml = String::from_utf8(request.encode(1)).unwrap();
-        let (_, body) = xml.split_once("<s:Body>").unwrap();
-        body.split_once("</s:Body>").unwrap().0.to_owned()
-    }
-
-    fn reference(class: &str, name: &str, value: &str) -> String {
-        format!(
-            "<a:Address>{}</a:Address><a:ReferenceParameters><w:ResourceURI>{}</w:ResourceURI><w:SelectorSet>\
-             <w:Selector Name=\"{name}\">{value}</w:Selector></w:SelectorSet></a:ReferenceParameters>",
-            crate::ns::ANONYMOUS,
-            class_uri(class)
-        )
-    }
 
     fn members(class: &str, members: &[(&str, &str)]) -> String {
         let space = class_uri(class);

@@ -2,6 +2,9 @@
 
 mod admin_provisioning_record;
 mod host_based_setup_service;
+mod http_proxy_access_point;
+mod http_proxy_service;
+mod ieee8021x_settings;
 mod ipv6_port_settings;
 mod kvm_redirection_setting_data;
 mod opt_in_service;
@@ -10,6 +13,9 @@ mod tls_provisioning_record;
 
 pub use admin_provisioning_record::AdminProvisioningRecord;
 pub use host_based_setup_service::HostBasedSetupService;
+pub use http_proxy_access_point::HttpProxyAccessPoint;
+pub use http_proxy_service::HttpProxyService;
+pub use ieee8021x_settings::WiredIeee8021xSettings;
 pub use ipv6_port_settings::Ipv6PortSettings;
 pub use kvm_redirection_setting_data::KvmRedirectionSettingData;
 pub use opt_in_service::OptInService;
