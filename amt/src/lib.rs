@@ -5,6 +5,7 @@
 pub mod blocking;
 pub mod certificate;
 pub mod device;
+pub mod discover;
 mod driver;
 #[doc(hidden)]
 pub mod failpoint;

@@ -8,6 +8,7 @@ mod boot;
 mod capabilities;
 mod connect;
 mod demo;
+mod discover;
 mod doctor;
 mod enroll;
 mod events;
@@ -15,6 +16,7 @@ mod explain;
 mod fleet;
 mod hello;
 mod intake;
+mod inventory;
 mod local;
 mod log;
 mod observe;
@@ -58,6 +60,7 @@ commands! {
     boot::Boot,
     capabilities::Capabilities,
     demo::Demo,
+    discover::Discover,
     doctor::Doctor,
     enroll::Enroll,
     explain::Explain,
@@ -65,6 +68,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    inventory::Inventory,
     events::Log,
     power::Power,
     preflight::Preflight,

@@ -8,6 +8,7 @@ mod boot;
 mod certificate;
 mod credential_context;
 mod general;
+mod hardware;
 mod host_based;
 mod identity;
 mod key_management;
@@ -109,6 +110,7 @@ static CLASSES: &[&[Class]] = &[
     certificate::CLASSES,
     credential_context::CLASSES,
     general::CLASSES,
+    hardware::CLASSES,
     host_based::CLASSES,
     identity::CLASSES,
     key_management::CLASSES,
