@@ -159,3 +159,46 @@ fn the_audit_log_is_listed() {
     assert_eq!((&record["event"], &record["application_number"]), (&"event log frozen".into(), &24.into()));
     assert_eq!((&record["user"], &record["user_bytes"]), (&"admin".into(), &"61646d696e".into()));
 }
+
+#[test]
+fn the_inventory_is_a_table_and_a_document() {
+    let lab = Lab::new(6, |_| {});
+    let document = lab.json(&["inventory"]);
+    let truth = lab.truth();
+    assert_eq!((&document["uuid"], &document["version"]), (&truth.uuid.into(), &"16.0.15.1735".into()));
+    assert_eq!(document["memory_bytes"], 16384_u64 << 20);
+    assert_eq!(document["network"].as_array().unwrap().len(), 1, "there is no wireless port");
+    assert_eq!(document["network"][0]["mac"], truth.mac.replace('-', ":"));
+    assert_eq!(document["batteries"].as_array().unwrap().len(), 0);
+    let text = lab.text(&["inventory"]);
+    for line in [
+        "BIOS       Virtual VIRT1.00, 2022-03-01T00:00:00Z",
+        "disk       512 GB",
+        "processor  Virtual(R) Core(TM) V7, 3600 MHz",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn machines_are_discovered_without_a_password() {
+    let lab = Lab::new(7, |config| config.machines = 3);
+    let amt = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_amt")).args(arguments).output().unwrap();
+    let output = amt(&["discover", "127.67.7.0/29", "127.67.7.200", "--rate", "1000", "--json"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let machines = document["machines"].as_array().unwrap();
+    assert_eq!((&document["scanned"], machines.len()), (&7.into(), 4), "{document}");
+    for (machine, last) in machines.iter().zip([1, 2, 3]) {
+        assert_eq!(machine["address"], format!("127.67.7.{last}"));
+        assert_eq!((&machine["standing"], &machine["version"]), (&"set-up".into(), &"16.0.15.1735".into()));
+        assert_eq!((&machine["ports"]["16992"], &machine["ports"]["664"]), (&"open".into(), &"closed".into()));
+        assert_eq!(machine["tls"]["certificate"]["self_signed"], true);
+    }
+    assert_eq!(machines[3]["standing"], "silent", "an address given alone is always listed");
+    let text = String::from_utf8(amt(&["discover", &lab.host]).stdout).unwrap();
+    assert!(text.contains("16.0.15.1735      AMT, set up; open 16992 16993\n"), "{text}");
+    assert!(text.contains("1 looked at, 1 listed\n"), "{text}");
+    assert_eq!(amt(&["discover", "10.0.0.0/99"]).status.code(), Some(2));
+    assert_eq!(amt(&["discover", "no-such-host.invalid"]).status.code(), Some(1));
+}

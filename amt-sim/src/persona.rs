@@ -31,6 +31,7 @@ pub struct Persona {
     pub certificates: Certificates,
     pub mebx: Mebx,
     pub power: Power,
+    pub hardware: Hardware,
     pub tls_settings: TlsSettings,
     pub http: Http,
     pub wsman: Wsman,
@@ -109,6 +110,13 @@ section! {
 section! {
     /// The computer's power and boot.
     Power { boot_seconds: u64, tells_next_boot: bool, https_boot: bool, }
+}
+section! {
+    /// What the computer is made of.
+    Hardware {
+        manufacturer: String, model: String, bios_version: String, processor: String, clock_mhz: u32, memory_mib: Vec<u32>,
+        memory_type: u32, disk_mb: u64, battery: bool,
+    }
 }
 section! {
     /// `AMT_TLSSettingData`.

@@ -11,6 +11,7 @@ mod pfx;
 mod verify;
 
 pub use facts::peer_facts;
+pub(crate) use facts::single;
 pub(crate) use ondie::check_on_die;
 
 use amt_core::hello::Hello;

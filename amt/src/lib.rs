@@ -6,6 +6,7 @@ mod apply;
 pub mod blocking;
 pub mod certificate;
 pub mod device;
+pub mod discover;
 mod driver;
 #[doc(hidden)]
 pub mod failpoint;

@@ -2,7 +2,7 @@
 
 use amt::operate::{
     BootPlan, NextBoot, PowerAction, PowerState, Then, audit_log, boot_next, boot_state, change_power, clear_boot,
-    clear_event_log, event_log, freeze_event_log, power_status,
+    clear_event_log, event_log, freeze_event_log, inventory, power_status,
 };
 use amt::{Device, Transport};
 use amt_core::event_log::SensorType;
@@ -302,5 +302,29 @@ async fn the_audit_log_says_who_did_what_and_not_everybody_may_read_it() {
     let failure = audit_log(&mut lab.device_of("guest", PASSWORD)).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::SOAP_FAULT);
     assert!(failure.hint.contains("realm 20"), "{failure}");
+    lab.simulator.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_inventory_is_read_whole_and_without_what_the_firmware_refuses() {
+    let persona = "based_on = \"amt-16.0\"\n[hardware]\nbattery = true\nmemory_mib = [4096, 16384, 16384]\n";
+    let lab = Lab::new(11, |config| config.persona = amt_sim::Persona::parse(persona).unwrap().into()).await;
+    let mut device = lab.device();
+    let found = inventory(&mut device).await.unwrap();
+    assert_eq!((found.id, found.memory_bytes()), (Some(lab.id), 36864 << 20));
+    assert_eq!(found.version().map(|version| version.to_string()).as_deref(), Some("16.0.15.1735"));
+    assert_eq!(found.chassis.unwrap().model.as_deref(), Some("amt-sim"));
+    assert_eq!(found.board.unwrap().model.as_deref(), Some("amt-sim board"));
+    assert_eq!(found.bios.unwrap().version.as_deref(), Some("VIRT1.00"));
+    assert_eq!((found.processors[0].max_clock_speed, found.memory[2].kind()), (Some(3600), Some("DDR4")));
+    assert_eq!((found.media[0].max_media_size, found.batteries.len()), (Some(512_110_000), 1));
+    assert_eq!(found.ports[0].mac_address, Some(lab.truth().mac));
+    assert!(found.missing.is_empty());
+
+    for fault in ["CIM_Battery.Enumerate:in:status=1", "AMT_SetupAndConfigurationService.GetUuid:in:status=36"] {
+        lab.fault(fault);
+    }
+    let found = inventory(&mut device).await.unwrap();
+    assert_eq!((found.id, found.missing, found.batteries.len()), (Some(lab.id), vec!["CIM_Battery"], 0));
     lab.simulator.stop().await.unwrap();
 }

@@ -9,6 +9,7 @@ mod capabilities;
 mod configure;
 mod connect;
 mod demo;
+mod discover;
 mod doctor;
 mod enroll;
 mod events;
@@ -16,6 +17,7 @@ mod explain;
 mod fleet;
 mod hello;
 mod intake;
+mod inventory;
 mod local;
 mod log;
 mod observe;
@@ -62,6 +64,7 @@ commands! {
     capabilities::Capabilities,
     configure::Configure,
     demo::Demo,
+    discover::Discover,
     doctor::Doctor,
     enroll::Enroll,
     explain::Explain,
@@ -69,6 +72,7 @@ commands! {
     serve::Serve,
     hello::Hello,
     info::Info,
+    inventory::Inventory,
     events::Log,
     power::Power,
     preflight::Preflight,

@@ -1,9 +1,11 @@
 //! A machine in operation, as JSON documents.
 
 use super::time;
-use amt::operate::{AuditLog, BootState, EventLog, PowerChange, PowerStatus};
+use amt::discover::{Discovered, PORTS, SeenCertificate};
+use amt::operate::{AuditLog, BootState, EventLog, Inventory, PowerChange, PowerStatus};
 use amt_core::audit_log::{AuditRecord, Initiator};
 use amt_core::event_log::EventRecord;
+use amt_wsman::instance;
 use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -86,6 +88,136 @@ fn audit(record: &AuditRecord) -> Value {
         "address": record.address_text(),
         "extra": hex::encode(&record.extra),
     })
+}
+
+/// What a machine is made of. Every key is always there; what the firmware does not tell is null.
+pub fn inventory(inventory: &Inventory) -> Value {
+    let chassis = inventory.chassis.as_ref();
+    let board = inventory.board.as_ref();
+    let bios = inventory.bios.as_ref();
+    // The chip of a processor has its name; both are listed in the same order.
+    let processors = inventory.processors.iter().enumerate().map(|(at, processor)| {
+        let chip = inventory.chips.get(at);
+        json!({
+            "name": chip.and_then(|chip| chip.version.as_deref()),
+            "manufacturer": chip.and_then(|chip| chip.manufacturer.as_deref()),
+            "max_mhz": processor.max_clock_speed,
+            "mhz": processor.current_clock_speed,
+            "family": processor.family,
+            "stepping": processor.stepping,
+        })
+    });
+    let memory = inventory.memory.iter().map(|module| {
+        json!({
+            "bank": module.bank_label,
+            "bytes": module.capacity,
+            "type": module.kind(),
+            "type_number": module.memory_type,
+            "mhz": module.configured_memory_clock_speed,
+            "manufacturer": module.manufacturer,
+            "part": module.part_number.as_deref().map(str::trim),
+            "serial": module.serial_number,
+        })
+    });
+    let disks = inventory.media.iter().map(
+        |disk| json!({"device": disk.device_id, "bytes": disk.max_media_size.map(|size| size.saturating_mul(1000))}),
+    );
+    let batteries = inventory.batteries.iter().map(|battery| {
+        json!({"device": battery.device_id, "design_mwh": battery.design_capacity, "design_mv": battery.design_voltage})
+    });
+    let ports = inventory.ports.iter().filter(|port| is_port(port.mac_address.as_deref())).map(|port| {
+        json!({
+            "port": port.instance_id,
+            "mac": port.mac_address.as_deref().map(|mac| mac.replace('-', ":").to_lowercase()),
+            "wireless": port.instance_id == amt_wsman::class::amt::EthernetPortSettings::WIRELESS,
+            "link": port.link_is_up,
+            "dhcp": port.dhcp_enabled,
+            "address": port.ip_address,
+        })
+    });
+    let software: serde_json::Map<String, Value> =
+        inventory.software.iter().map(|part| (part.instance_id.clone(), json!(part.version_string))).collect();
+    json!({
+        "uuid": inventory.id.map(|id| id.to_string()),
+        "version": inventory.version().map(|version| version.to_string()),
+        "chassis": {
+            "manufacturer": chassis.and_then(|c| c.manufacturer.as_deref()),
+            "model": chassis.and_then(|c| c.model.as_deref()),
+            "serial": chassis.and_then(|c| c.serial_number.as_deref()),
+            "version": chassis.and_then(|c| c.version.as_deref()),
+        },
+        "board": {
+            "manufacturer": board.and_then(|b| b.manufacturer.as_deref()),
+            "model": board.and_then(|b| b.model.as_deref()),
+            "serial": board.and_then(|b| b.serial_number.as_deref()),
+            "version": board.and_then(|b| b.version.as_deref()),
+        },
+        "bios": {
+            "manufacturer": bios.and_then(|b| b.manufacturer.as_deref()),
+            "version": bios.and_then(|b| b.version.as_deref()),
+            "date": bios.and_then(|b| b.release_date.as_ref()).and_then(date),
+        },
+        "processors": processors.collect::<Vec<_>>(),
+        "memory_bytes": inventory.memory_bytes(),
+        "memory": memory.collect::<Vec<_>>(),
+        "disks": disks.collect::<Vec<_>>(),
+        "batteries": batteries.collect::<Vec<_>>(),
+        "network": ports.collect::<Vec<_>>(),
+        "software": software,
+        "missing_classes": inventory.missing,
+    })
+}
+
+/// What is at an address: `address`, `standing`, `version`, `server`, `ports`, `tls`.
+pub fn discovered(found: &Discovered) -> Value {
+    let ports: serde_json::Map<String, Value> =
+        found.ports.iter().map(|(port, state)| (port.to_string(), state.name().into())).collect();
+    debug_assert_eq!(ports.len(), PORTS.len());
+    let tls = found.tls.as_ref().map(|tls| {
+        json!({
+            "port": tls.port,
+            "version": tls.version.map(|version| version.to_string()),
+            "suite": tls.suite,
+            "certificate_requested": tls.certificate_requested,
+            "certificate": tls.certificate.as_ref().map(certificate),
+            "failure": tls.failure,
+        })
+    });
+    json!({
+        "address": found.address.to_string(),
+        "standing": found.standing.name(),
+        "version": found.version.map(|version| version.to_string()),
+        "server": found.server,
+        "ports": ports,
+        "tls": tls,
+    })
+}
+
+fn certificate(seen: &SeenCertificate) -> Value {
+    let moment =
+        |seconds: i64| u64::try_from(seconds).ok().map(|seconds| time(UNIX_EPOCH + Duration::from_secs(seconds)));
+    json!({
+        "sha256": hex::encode(&seen.sha256),
+        "subject": seen.subject,
+        "issuer": seen.issuer,
+        "self_signed": seen.self_signed,
+        "dns_names": seen.dns_names,
+        "not_before": moment(seen.validity.0),
+        "not_after": moment(seen.validity.1),
+    })
+}
+
+/// Firmware lists a wireless port that is not there without an address, or with one of zeroes.
+fn is_port(mac: Option<&str>) -> bool {
+    mac.is_some_and(|mac| mac.bytes().any(|digit| !matches!(digit, b'0' | b'-' | b':')))
+}
+
+fn date(value: &instance::Value) -> Option<String> {
+    match value {
+        instance::Value::Text(text) => Some(text.clone()),
+        instance::Value::Object(members) => members.iter().find_map(|(_, value)| value.text().map(str::to_owned)),
+        instance::Value::Reference(_) => None,
+    }
 }
 
 /// Seconds by the machine's clock; null where it had none.

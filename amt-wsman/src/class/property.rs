@@ -45,6 +45,12 @@ impl Scalar for u32 {
     }
 }
 
+impl Scalar for u64 {
+    fn parse(text: Cow<'_, str>) -> Result<Self, &'static str> {
+        text.parse().map_err(|_| "no number")
+    }
+}
+
 fn text(value: Piece<'_>) -> Result<Cow<'_, str>, &'static str> {
     match value {
         Piece::Text(text) => Ok(text),
@@ -90,7 +96,7 @@ macro_rules! required {
     )*};
 }
 
-required!(String bool u32);
+required!(String bool u32 u64);
 
 impl Property for Reference {
     const REQUIRED: bool = true;

@@ -1,7 +1,9 @@
 //! DER certificates to plain facts.
 
 use super::{keys, unreadable, verify};
-use amt_core::pki::{CertFacts, ChainFacts, KeyFacts, Link, Name, PeerFacts, PfxFacts, PublicKey, SignatureHash};
+use amt_core::pki::{
+    CertFacts, ChainFacts, KeyFacts, Link, LinkSignature, Name, PeerFacts, PfxFacts, PublicKey, SignatureHash,
+};
 use amt_core::{Failure, Secret};
 use ring::digest::{self, Algorithm};
 use x509_parser::asn1_rs::{Any, Tag};
@@ -57,6 +59,15 @@ pub fn peer_facts(der: &[u8]) -> PeerFacts {
             PeerFacts { unreadable: None, validity: (from > 0 && to > from).then_some((from, to)) }
         }
     }
+}
+
+/// Facts of one certificate, and whether its signature is its own; none if it cannot be read.
+pub(crate) fn single(der: &[u8]) -> Option<(CertFacts, bool)> {
+    let certificate = parse(der).ok()?;
+    let facts = certificate_facts(der, &certificate);
+    let own =
+        facts.is_self_issued() && verify::link((&certificate, &facts), (&certificate, &facts)) != LinkSignature::Bad;
+    Some((facts, own))
 }
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {

@@ -7,11 +7,13 @@
 mod audit_log;
 mod boot;
 mod event_log;
+mod inventory;
 mod power;
 
 pub use audit_log::{AuditLog, MAX_AUDITS, audit_log};
 pub use boot::{BootPlan, BootState, NextBoot, Then, boot_next, boot_state, clear_boot};
 pub use event_log::{EventLog, MAX_EVENTS, clear_event_log, event_log, freeze_event_log};
+pub use inventory::{Inventory, inventory};
 pub use power::{PowerAction, PowerChange, PowerState, PowerStatus, change_power, power_status};
 
 use amt_core::{ErrorCode, Failure};

@@ -143,6 +143,37 @@ pub(crate) async fn over(
     })?
 }
 
+/// What a handshake showed, whether or not it succeeded.
+pub(crate) struct Look {
+    pub(crate) result: Result<(TlsStream, TlsOutcome), Failure>,
+    /// Whether the machine asked for our certificate.
+    pub(crate) certificate_requested: bool,
+    /// Certificates of the machine, leaf first, DER.
+    pub(crate) peer: Vec<Vec<u8>>,
+}
+
+/// Looks at who is there, without a certificate of ours. Of a handshake that fails with the engine for old firmware nothing is seen.
+pub(crate) async fn look(endpoint: &Endpoint<'_>) -> Look {
+    let nothing = |failure| Look { result: Err(failure), certificate_requested: false, peer: Vec::new() };
+    if is_modern(endpoint.plan) {
+        return match dial(endpoint).await {
+            Ok(tcp) => match timeout(endpoint.handshake_timeout, rustls::look(Box::new(tcp), endpoint)).await {
+                Ok(look) => look,
+                Err(_) => nothing(unusable("the TLS handshake was not finished in time".to_owned())),
+            },
+            Err(failure) => nothing(failure),
+        };
+    }
+    match connect(endpoint, &[]).await {
+        Ok((stream, outcome)) => Look {
+            certificate_requested: outcome.certificate_requested,
+            peer: outcome.peer.clone(),
+            result: Ok((stream, outcome)),
+        },
+        Err(failure) => nothing(failure),
+    }
+}
+
 /// Shakes hands on a thread that may wait for a signature: the engine knows no other way to wait for one.
 async fn apart(wire: Wire, endpoint: &Endpoint<'_>, chain: ClientChain) -> Result<(TlsStream, TlsOutcome), Failure> {
     let (plan, address) = (endpoint.plan.clone(), endpoint.address);

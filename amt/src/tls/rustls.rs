@@ -2,7 +2,7 @@
 
 use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
-use super::{ClientChain, Endpoint, STAGE, io_failure, remote, unusable};
+use super::{ClientChain, Endpoint, Look, STAGE, io_failure, remote, unusable};
 use amt_core::pki::OnDieFault;
 use amt_core::pki::connect::{Ending, Handshake, explain};
 use amt_core::tls::{TlsOutcome, TlsPlan};
@@ -35,10 +35,25 @@ pub(super) async fn handshake(
     endpoint: &Endpoint<'_>,
     chain: Option<&ClientChain>,
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
+    handshake_seen(wire, endpoint, chain, &Seen::default()).await
+}
+
+/// Shakes hands on `wire` without a certificate of ours: what came of it, and what was seen even if it failed.
+pub(super) async fn look(wire: Wire, endpoint: &Endpoint<'_>) -> Look {
     let seen = Seen::default();
-    let config = config(endpoint.plan, chain.map(|chain| Arc::clone(&chain.0.modern)), &seen)?;
+    let result = handshake_seen(wire, endpoint, None, &seen).await;
+    Look { result, certificate_requested: seen.requested(), peer: seen.1.get().cloned().unwrap_or_default() }
+}
+
+async fn handshake_seen(
+    wire: Wire,
+    endpoint: &Endpoint<'_>,
+    chain: Option<&ClientChain>,
+    seen: &Seen,
+) -> Result<(TlsStream, TlsOutcome), Failure> {
+    let config = config(endpoint.plan, chain.map(|chain| Arc::clone(&chain.0.modern)), seen)?;
     let name = ServerName::IpAddress(endpoint.address.ip().into());
-    let stream = TlsConnector::from(config).connect(name, wire).await.map_err(|e| handshake_failure(&e, &seen))?;
+    let stream = TlsConnector::from(config).connect(name, wire).await.map_err(|e| handshake_failure(&e, seen))?;
     let (_, connection) = stream.get_ref();
     let outcome = TlsOutcome {
         version: match connection.protocol_version() {
@@ -64,7 +79,7 @@ fn config(plan: &TlsPlan, chain: Option<Arc<CertifiedKey>>, seen: &Seen) -> Resu
         // Older versions are another rung of the ladder.
         _ => &[&rustls::version::TLS12],
     };
-    let verifier = IdentityVerifier::new(&plan.identity, provider).map_err(unusable)?;
+    let verifier = IdentityVerifier::new(&plan.identity, provider, Arc::clone(&seen.1)).map_err(unusable)?;
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
         .map_err(|e| unusable(e.to_string()))?
@@ -85,7 +100,7 @@ struct Presenter {
 
 /// What the machine asked for and got.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<[AtomicBool; 2]>);
+struct Seen(Arc<[AtomicBool; 2]>, Arc<OnceLock<Vec<Vec<u8>>>>);
 
 impl Seen {
     fn requested(&self) -> bool {

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, RootCertStore, SignatureScheme,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 #[derive(Debug)]
@@ -28,10 +28,16 @@ enum Rule {
 pub(super) struct IdentityVerifier {
     rule: Rule,
     algorithms: WebPkiSupportedAlgorithms,
+    /// What the peer presented, kept even if the handshake fails.
+    presented: Arc<OnceLock<Vec<Vec<u8>>>>,
 }
 
 impl IdentityVerifier {
-    pub(super) fn new(identity: &PeerIdentity, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
+    pub(super) fn new(
+        identity: &PeerIdentity,
+        provider: &Arc<CryptoProvider>,
+        presented: Arc<OnceLock<Vec<Vec<u8>>>>,
+    ) -> Result<Self, String> {
         let rule = match identity {
             PeerIdentity::Any => Rule::Any,
             PeerIdentity::Pinned(der) => Rule::Pinned(der.clone()),
@@ -52,7 +58,7 @@ impl IdentityVerifier {
             }
             _ => return Err("this kind of peer identity is not supported by the engine".to_owned()),
         };
-        Ok(Self { rule, algorithms: provider.signature_verification_algorithms })
+        Ok(Self { rule, algorithms: provider.signature_verification_algorithms, presented })
     }
 
     /// Checks with the key bits alone: the usual helper parses with webpki, which refuses version 1 certificates and other
@@ -90,6 +96,8 @@ impl ServerCertVerifier for IdentityVerifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let all = [end_entity].into_iter().chain(intermediates);
+        let _ = self.presented.set(all.map(|der| der.to_vec()).collect());
         match &self.rule {
             Rule::Any => Ok(ServerCertVerified::assertion()),
             Rule::Pinned(der) if der.as_slice() == end_entity.as_ref() => Ok(ServerCertVerified::assertion()),

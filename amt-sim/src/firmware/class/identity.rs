@@ -1,4 +1,4 @@
-//! Who the machine is: software identities, platform GUID, chassis, trust anchors (`spec/wsman.md` §3.1).
+//! Who the machine is: software identities, platform GUID, trust anchors (`spec/wsman.md` §3.1).
 
 use super::{Class, Instance, instance};
 use crate::digest::hex;
@@ -12,7 +12,6 @@ pub(super) const CLASSES: &[Class] = &[
     Class::read("CIM_SoftwareIdentity", &["InstanceID"], list_software),
     Class::read("CIM_ComputerSystemPackage", &["Antecedent", "Dependent"], list_package),
     Class::read("CIM_ComputerSystem", &["CreationClassName", "Name"], list_systems),
-    Class::read("CIM_Chassis", &["CreationClassName", "Tag"], list_chassis),
     Class::read("AMT_ProvisioningCertificateHash", &["InstanceID"], list_hashes),
 ];
 
@@ -65,23 +64,6 @@ fn list_systems(_: &Device, _: Tick) -> Vec<Instance> {
             instance("CIM_ComputerSystem", &properties)
         })
         .collect()
-}
-
-fn list_chassis(device: &Device, _: Tick) -> Vec<Instance> {
-    let serial = hex(&device.config.id.to_wire()[10..]).to_uppercase();
-    let properties = [
-        ("ChassisPackageType", "3"),
-        ("CreationClassName", "CIM_Chassis"),
-        ("ElementName", "Managed System Chassis"),
-        ("Manufacturer", "Virtual"),
-        ("Model", "amt-sim"),
-        ("OperationalStatus", "0"),
-        ("PackageType", "3"),
-        ("SerialNumber", serial.as_str()),
-        ("Tag", "CIM_Chassis"),
-        ("Version", device.config.persona.name.as_str()),
-    ];
-    vec![instance("CIM_Chassis", &properties)]
 }
 
 fn list_hashes(device: &Device, _: Tick) -> Vec<Instance> {

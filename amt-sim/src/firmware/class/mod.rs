@@ -9,6 +9,7 @@ mod certificate;
 mod credential_context;
 mod eap;
 mod general;
+mod hardware;
 mod host_based;
 mod identity;
 mod ieee8021x;
@@ -136,6 +137,7 @@ static CLASSES: &[&[Class]] = &[
     certificate::CLASSES,
     credential_context::CLASSES,
     general::CLASSES,
+    hardware::CLASSES,
     host_based::CLASSES,
     identity::CLASSES,
     ieee8021x::CLASSES,

@@ -1,0 +1,159 @@
+//! Addresses as people write them: one, a network, a range.
+
+use amt_core::{ErrorCode, Failure};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Most addresses of one scan.
+pub const MAX_TARGETS: usize = 1 << 20;
+
+/// Addresses to look at, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    list: Vec<Span>,
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Span {
+    One(IpAddr),
+    /// First and last.
+    Many(u32, u32),
+}
+
+impl Targets {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one address.
+    pub fn push(&mut self, address: IpAddr) {
+        self.count += 1;
+        self.list.push(Span::One(address));
+    }
+
+    /// Adds an address (`10.0.0.5`, `fd00::5`), a network (`10.0.0.0/24`, without its own and its broadcast address) or a range
+    /// (`10.0.0.10-10.0.0.20`, `10.0.0.10-20`). Whether it is more than one address.
+    ///
+    /// # Errors
+    /// `PARSE_TEXT` for anything else and for more than [`MAX_TARGETS`] addresses in all.
+    pub fn add(&mut self, text: &str) -> Result<bool, Failure> {
+        let span = match (text.parse::<IpAddr>(), text.split_once('/'), text.split_once('-')) {
+            (Ok(address), ..) => Span::One(address),
+            (_, Some((network, prefix)), _) => of_network(network, prefix).ok_or_else(|| wrong(text))?,
+            (.., Some((first, last))) => of_range(first, last).ok_or_else(|| wrong(text))?,
+            _ => return Err(wrong(text)),
+        };
+        let (count, many) = match span {
+            Span::One(_) => (1, false),
+            Span::Many(first, last) => (usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1), true),
+        };
+        self.count = self.count.saturating_add(count);
+        if self.count > MAX_TARGETS {
+            let message = format!("{text}: more than {MAX_TARGETS} addresses");
+            return Err(Failure::new(ErrorCode::PARSE_TEXT, "discover", message));
+        }
+        self.list.push(span);
+        Ok(many)
+    }
+
+    /// How many addresses there are.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl IntoIterator for Targets {
+    type Item = IpAddr;
+    type IntoIter = Box<dyn Iterator<Item = IpAddr> + Send>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.list.into_iter().flat_map(|span| {
+            let (first, last) = match span {
+                Span::One(_) => (1, 1),
+                Span::Many(first, last) => (first, last),
+            };
+            (first..=last).map(move |number| match span {
+                Span::One(address) => address,
+                Span::Many(..) => IpAddr::V4(Ipv4Addr::from(number)),
+            })
+        }))
+    }
+}
+
+fn wrong(text: &str) -> Failure {
+    let message = format!("{text:?} is no address, network or range");
+    Failure::new(ErrorCode::PARSE_TEXT, "discover", message)
+        .hint("write 10.0.0.5, 10.0.0.0/24, 10.0.0.10-10.0.0.20 or 10.0.0.10-20")
+}
+
+fn of_network(network: &str, prefix: &str) -> Option<Span> {
+    let address = u32::from(network.parse::<Ipv4Addr>().ok()?);
+    let prefix: u32 = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
+    let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+    let (first, last) = (address & mask, address & mask | !mask);
+    // Networks of one or two addresses have none to spare.
+    Some(if prefix >= 31 { Span::Many(first, last) } else { Span::Many(first + 1, last - 1) })
+}
+
+fn of_range(first: &str, last: &str) -> Option<Span> {
+    let first: Ipv4Addr = first.trim().parse().ok()?;
+    let last = match last.trim().parse::<u8>() {
+        Ok(number) => {
+            let [a, b, c, _] = first.octets();
+            Ipv4Addr::new(a, b, c, number)
+        }
+        Err(_) => last.trim().parse().ok()?,
+    };
+    let (first, last) = (u32::from(first), u32::from(last));
+    (first <= last).then_some(Span::Many(first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Vec<String> {
+        let mut targets = Targets::new();
+        targets.add(text).unwrap();
+        let count = targets.len();
+        let all: Vec<String> = targets.into_iter().map(|address| address.to_string()).collect();
+        assert_eq!(all.len(), count);
+        all
+    }
+
+    #[test]
+    fn addresses_networks_and_ranges_are_read() {
+        assert_eq!(list("10.0.0.5"), ["10.0.0.5"]);
+        assert_eq!(list("fd00::5"), ["fd00::5"]);
+        assert_eq!(list("10.0.0.9/30"), ["10.0.0.9", "10.0.0.10"]);
+        assert_eq!(list("10.0.0.9/32"), ["10.0.0.9"]);
+        assert_eq!(list("10.0.0.8/31"), ["10.0.0.8", "10.0.0.9"]);
+        assert_eq!(list("10.0.0.254-10.0.1.1"), ["10.0.0.254", "10.0.0.255", "10.0.1.0", "10.0.1.1"]);
+        assert_eq!(list("10.0.0.7-9"), ["10.0.0.7", "10.0.0.8", "10.0.0.9"]);
+        assert_eq!(list("255.255.255.255-255"), ["255.255.255.255"]);
+        assert_eq!(list("10.0.0.0/12").len(), MAX_TARGETS - 2);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "pc1",
+            "10.0.0.0/33",
+            "10.0.0.0/x",
+            "10.0.0.9-8",
+            "10.0.0.9-300",
+            "fd00::/64",
+            "0.0.0.0/0",
+            "10.0.0.0/11",
+        ] {
+            assert_eq!(Targets::new().add(text).unwrap_err().code, ErrorCode::PARSE_TEXT, "{text}");
+        }
+    }
+}
