@@ -361,6 +361,10 @@ namespace Amt
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] source, UIntPtr sourceLen, byte[] facts, UIntPtr factsLen,
             out uint changed, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_enroll(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] facts, UIntPtr factsLen, byte[] by, UIntPtr byLen,
+            out uint changed, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_fleet_release(
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] by, UIntPtr byLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
@@ -391,6 +395,17 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_next(
             ServerHandle server, uint timeoutMs, out DocumentHandle next, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_ask_host(ServerHandle server, uint patienceMs, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_question(
+            ServerHandle server, out ulong question, out DocumentHandle asked, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_answer(
+            ServerHandle server, ulong question, byte[] answer, UIntPtr answerLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_answer_failed(
+            ServerHandle server, ulong question, byte[] reason, UIntPtr reasonLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_stop(ServerHandle server, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
