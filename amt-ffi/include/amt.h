@@ -1029,6 +1029,17 @@ amt_status amt_device_trust_plain(amt_device *device,
                                   amt_error **err);
 
 /**
+ * Whether old TLS may be used, one of `AMT_LEGACY_TLS_`: AMT before 14 speaks nothing else, and a build with the legacy engine is needed for it. Until
+ * told otherwise it is refused, and such a machine fails with `AMT_E_TLS_LEGACY_NOT_ALLOWED`. A session that stands is ended.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_set_legacy_tls(amt_device *device,
+                                     uint32_t consent,
+                                     amt_error **err);
+
+/**
  * Reads the instance of `class` that `selectors` choose (a JSON object of names and values; empty for the only one) into `*reply`, to be
  * freed with `amt_document_free`.
  *

@@ -4,9 +4,10 @@ use super::Error;
 use crate::input;
 use amt::certificate::authorities;
 use amt::{Device, Transport};
-use amt_core::tls::{PeerIdentity, parse_sha256};
+use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::client::Credentials;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,14 @@ pub(crate) struct Connect {
     /// Name in the machine's certificate, if it is not the host
     #[arg(long, value_name = "NAME", requires = "ca")]
     name: Option<String>,
+    /// Whether older TLS may be used where the machine speaks nothing else (AMT before 14): refuse, allow, allow-weak (RC4 and 3DES too)
+    #[arg(long, value_name = "CONSENT", default_value = "refuse", value_parser = consent())]
+    legacy_tls: LegacyTls,
+}
+
+fn consent() -> impl TypedValueParser<Value = LegacyTls> {
+    let words = [LegacyTls::Refuse, LegacyTls::Allow, LegacyTls::AllowWeak].map(LegacyTls::name);
+    PossibleValuesParser::new(words).try_map(|text| text.parse::<LegacyTls>())
 }
 
 /// Exactly one way of knowing that the machine is the right one has to be chosen: there is no safe default.
@@ -71,7 +80,8 @@ impl Connect {
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
-        Ok(Device::new(address, transport, Credentials { user: self.user, password })?)
+        let device = Device::new(address, transport, Credentials { user: self.user, password })?;
+        Ok(device.legacy_tls(self.legacy_tls))
     }
 }
 

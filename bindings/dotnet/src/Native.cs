@@ -271,6 +271,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_trust_plain(DeviceHandle device, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_set_legacy_tls(DeviceHandle device, uint consent, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_get(
             DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] selectors, UIntPtr selectorsLen,
             out DocumentHandle reply, out IntPtr err);
