@@ -863,7 +863,7 @@ typedef struct amt_psk amt_psk;
 typedef struct amt_record amt_record;
 
 /**
- * A setup server, bound to its ports. One call at a time, except `amt_server_stop`, which any thread may call at any time.
+ * A setup server, bound to its ports. One call of `amt_server_next` at a time; any thread may call the other functions at any time.
  */
 typedef struct amt_server amt_server;
 
@@ -1027,6 +1027,17 @@ amt_status amt_device_trust_roots(amt_device *device,
  */
 amt_status amt_device_trust_plain(amt_device *device,
                                   amt_error **err);
+
+/**
+ * Whether old TLS may be used, one of `AMT_LEGACY_TLS_`: AMT before 14 speaks nothing else, and a build with the legacy engine is needed for it. Until
+ * told otherwise it is refused, and such a machine fails with `AMT_E_TLS_LEGACY_NOT_ALLOWED`. A session that stands is ended.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_set_legacy_tls(amt_device *device,
+                                     uint32_t consent,
+                                     amt_error **err);
 
 /**
  * Reads the instance of `class` that `selectors` choose (a JSON object of names and values; empty for the only one) into `*reply`, to be
@@ -1544,6 +1555,26 @@ amt_status amt_fleet_report(amt_fleet *fleet,
                             size_t source_len,
                             const char *facts,
                             size_t facts_len,
+                            uint32_t *changed,
+                            amt_error **err);
+
+/**
+ * Records what a program on the machine found, as the intake does (docs/intake.md), for a host that has a channel of its own to its clients:
+ * `facts` is a JSON object of `mac` (a list), `fqdn`, `host_name`, `dns_suffix`, `os`, `environment`, `control_mode`, `version`, `model`
+ * and `serial`, all optional, and of nothing else. A machine that is not known becomes so; it is not let in by that. `by` tells the diary
+ * who said it. Of every key named, what a client said before ends. `changed` becomes 1 if anything is new.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid`, `facts` and `by` are null or readable for their lengths; `changed` is null or writable; `err` is null
+ * or writable.
+ */
+amt_status amt_fleet_enroll(amt_fleet *fleet,
+                            const char *uuid,
+                            size_t uuid_len,
+                            const char *facts,
+                            size_t facts_len,
+                            const char *by,
+                            size_t by_len,
                             uint32_t *changed,
                             amt_error **err);
 
@@ -2395,6 +2426,61 @@ amt_status amt_psk_pps(const amt_psk *psk,
 amt_status amt_psk_free(amt_psk *psk);
 
 /**
+ * Has the host asked about every machine, after the rules and the program of the configuration (docs/resolver.md), and waits `patience_ms` for
+ * each answer; 0: no longer. Until this is called it is not asked. A machine that is asked about brings the event `question` in
+ * `amt_server_next`.
+ *
+ * # Safety
+ * `server` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_server_ask_host(const amt_server *server,
+                               uint32_t patience_ms,
+                               amt_error **err);
+
+/**
+ * Takes the oldest question that was not taken yet: its number, and as JSON into `*asked`, to be freed with `amt_document_free`, all that is known
+ * of the machine: what a program of `[resolver]` gets (docs/resolver.md). 0 and null: there is none. Any thread may call this at any time, also
+ * beside `amt_server_next`.
+ *
+ * # Safety
+ * `server` is null or a handle; `question` and `asked` are null or writable; `err` is null or writable.
+ */
+amt_status amt_server_question(const amt_server *server,
+                               uint64_t *question,
+                               amt_document **asked,
+                               amt_error **err);
+
+/**
+ * Answers a question with a JSON object as of docs/resolver.md: `{"entry": "admit", "name": "pc1.example.com", "profile": "desk"}` lets the
+ * machine in, `{"entry": "park", "reason": "not ours"}` keeps it out, `{}` leaves everything open. Any thread may call this at any time; the
+ * server goes on with it inside `amt_server_next`.
+ *
+ * Fails with `AMT_E_PARSE_TEXT` for what is no answer, the question then waits on; with `AMT_E_INVALID_ARGUMENT` if nobody waits for it any more:
+ * it was answered, or the time was over.
+ *
+ * # Safety
+ * `server` is null or a handle; `answer` is null or readable for its length; `err` is null or writable.
+ */
+amt_status amt_server_answer(const amt_server *server,
+                             uint64_t question,
+                             const char *answer,
+                             size_t answer_len,
+                             amt_error **err);
+
+/**
+ * Answers a question: the host cannot say now, for this reason. A machine whose setup has not begun is parked as `RESOLVER`, and asked about
+ * again when it says hello next; one that has begun goes on. The same happens where the time is over.
+ *
+ * # Safety
+ * `server` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_server_answer_failed(const amt_server *server,
+                                    uint64_t question,
+                                    const char *reason,
+                                    size_t reason_len,
+                                    amt_error **err);
+
+/**
  * Reads a record that came with `AMT_EVENT_PERSIST` into `*out`; free it with `amt_record_free`. `data` is not kept.
  *
  * Fails with `AMT_E_JOURNAL` if it is damaged or of a newer version.
@@ -2520,7 +2606,7 @@ amt_status amt_server_addresses(const amt_server *server,
 
 /**
  * Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
- * `amt_document_free`; null if nothing did.
+ * `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take.
  *
  * All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
  * `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is

@@ -5,11 +5,12 @@ use crate::document::amt_document;
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
+use crate::job::legacy_tls;
 use crate::status::amt_status;
 use amt::blocking::{Canceller, Session};
 use amt::certificate::authorities;
 use amt::device::Transport;
-use amt_core::tls::{PeerIdentity, TlsOutcome};
+use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome};
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::client::Credentials;
 use amt_wsman::compose;
@@ -40,6 +41,7 @@ struct Contact {
     password: Secret<String>,
     /// There is no safe default.
     transport: Option<Transport>,
+    consent: LegacyTls,
     session: Option<Session>,
 }
 
@@ -68,7 +70,8 @@ pub unsafe extern "C" fn amt_device_new(
             let address = argument::address("address", address, address_len)?;
             let user = argument::text("user", user, user_len)?.to_owned();
             let password = Secret::from(argument::text("password", password, password_len)?);
-            let contact = Contact { address, port, user, password, transport: None, session: None };
+            let contact =
+                Contact { address, port, user, password, transport: None, consent: LegacyTls::Refuse, session: None };
             out.give(amt_device { canceller: Canceller::default(), contact: Exclusive::new(contact) });
             Ok(())
         })
@@ -134,6 +137,29 @@ pub unsafe extern "C" fn amt_device_trust_roots(
 pub unsafe extern "C" fn amt_device_trust_plain(device: *mut amt_device, err: *mut *mut amt_error) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe { trust(device, err, || Ok(Transport::Plain)) }
+}
+
+/// Whether old TLS may be used, one of `AMT_LEGACY_TLS_`: AMT before 14 speaks nothing else, and a build with the legacy engine is needed for it. Until
+/// told otherwise it is refused, and such a machine fails with `AMT_E_TLS_LEGACY_NOT_ALLOWED`. A session that stands is ended.
+///
+/// # Safety
+/// `device` is null or a handle; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_set_legacy_tls(
+    device: *mut amt_device,
+    consent: u32,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let device = handle::lease(device)?;
+            let mut contact = device.contact.enter::<amt_device>()?;
+            contact.consent = legacy_tls(consent)?;
+            contact.session = None;
+            Ok(())
+        })
+    }
 }
 
 /// Reads the instance of `class` that `selectors` choose (a JSON object of names and values; empty for the only one) into `*reply`, to be
@@ -364,7 +390,7 @@ impl Contact {
                 let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
                 let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
                 let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
-                let session = Session::new(address, transport.clone(), credentials)?;
+                let session = Session::new(address, transport.clone(), credentials)?.legacy_tls(self.consent);
                 Ok(none.insert(session.cancelled_by(canceller.clone())))
             }
         }

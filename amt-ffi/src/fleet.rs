@@ -6,13 +6,18 @@ use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::status::amt_status;
+use ::amt_fleet::intake::wire::AgentFacts;
 use ::amt_fleet::{Credential, DiaryEntry, Fact, Filter, Fleet, Machine, ReleaseOrder, Report};
 use amt::blocking::{Canceller, EventLoop};
 use amt_core::{ErrorCode, Failure};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ffi::c_char;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Longest JSON text, in bytes.
+const MAX_JSON: usize = 1 << 20;
 
 /// The database of a fleet. One call at a time. Several programs may use one database; one of them may be its setup server.
 pub struct amt_fleet(Exclusive<Arc<Open>>);
@@ -251,6 +256,40 @@ pub unsafe extern "C" fn amt_fleet_report(
     }
 }
 
+/// Records what a program on the machine found, as the intake does (docs/intake.md), for a host that has a channel of its own to its clients:
+/// `facts` is a JSON object of `mac` (a list), `fqdn`, `host_name`, `dns_suffix`, `os`, `environment`, `control_mode`, `version`, `model`
+/// and `serial`, all optional, and of nothing else. A machine that is not known becomes so; it is not let in by that. `by` tells the diary
+/// who said it. Of every key named, what a client said before ends. `changed` becomes 1 if anything is new.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid`, `facts` and `by` are null or readable for their lengths; `changed` is null or writable; `err` is null
+/// or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_enroll(
+    fleet: *mut amt_fleet,
+    uuid: *const c_char,
+    uuid_len: usize,
+    facts: *const c_char,
+    facts_len: usize,
+    by: *const c_char,
+    by_len: usize,
+    changed: *mut u32,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let changed = Out::new("changed", changed, 0)?;
+            let id = argument::uuid(uuid, uuid_len)?;
+            let facts: AgentFacts = read("facts", argument::text("facts", facts, facts_len)?)?;
+            let by = argument::text("by", by, by_len)?.to_owned();
+            let is_new = handle::lease(fleet)?.ask(|fleet| async move { fleet.hear(id, &facts, &by).await })?;
+            changed.set(is_new.into());
+            Ok(())
+        })
+    }
+}
+
 /// Lets a machine in, whatever the guard says; `by` tells the diary who decided that.
 ///
 /// # Safety
@@ -412,7 +451,30 @@ fn list(items: impl Iterator<Item = Value>) -> amt_document {
     amt_document::new(Value::Array(items.collect()))
 }
 
-/// A JSON document of the caller. What is wrong with it is told without repeating it.
-pub(crate) fn json(name: &str, text: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("{name}: {error}")))
+/// A JSON object of the caller as a `T`. What is wrong with it is told without repeating a value of it.
+pub(crate) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Failure> {
+    let wrong = |why: &str| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("{name}: {why}"));
+    let value = json(name, text)?;
+    // A list of the fields' values would be read as well.
+    if !value.is_object() {
+        return Err(wrong("not an object"));
+    }
+    serde_json::from_value(value).map_err(|error| {
+        let text = error.to_string();
+        match text.rsplit_once(", expected ") {
+            Some((_, expected)) if !text.starts_with("unknown field") => {
+                wrong(&format!("a field is not what it can be: {expected}"))
+            }
+            _ => wrong(&text),
+        }
+    })
+}
+
+/// A JSON document of the caller, checked likewise.
+fn json(name: &str, text: &str) -> Result<Value, Failure> {
+    let wrong = |why: String| Failure::new(ErrorCode::PARSE_TEXT, "call", format!("{name}: {why}"));
+    if text.len() > MAX_JSON {
+        return Err(wrong(format!("longer than {MAX_JSON} bytes")));
+    }
+    serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
 }

@@ -322,15 +322,7 @@ pub unsafe extern "C" fn amt_job_set_legacy_tls(
     // SAFETY: the caller keeps the contract above.
     unsafe {
         change(job, err, |order| {
-            order.job.plan.legacy_tls = match consent {
-                AMT_LEGACY_TLS_REFUSE => LegacyTls::Refuse,
-                AMT_LEGACY_TLS_ALLOW => LegacyTls::Allow,
-                AMT_LEGACY_TLS_ALLOW_WEAK => LegacyTls::AllowWeak,
-                other => {
-                    let text = format!("consent: {other} is none of AMT_LEGACY_TLS_*");
-                    return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "job", text));
-                }
-            };
+            order.job.plan.legacy_tls = legacy_tls(consent)?;
             Ok(())
         })
     }
@@ -448,6 +440,19 @@ unsafe fn change(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract of the functions above; the rest is checked inside.
     unsafe { guard(err, || body(&mut *handle::lease(job)?.0.enter::<amt_job>()?)) }
+}
+
+/// One of `AMT_LEGACY_TLS_*`.
+pub(crate) fn legacy_tls(consent: u32) -> Result<LegacyTls, Failure> {
+    match consent {
+        AMT_LEGACY_TLS_REFUSE => Ok(LegacyTls::Refuse),
+        AMT_LEGACY_TLS_ALLOW => Ok(LegacyTls::Allow),
+        AMT_LEGACY_TLS_ALLOW_WEAK => Ok(LegacyTls::AllowWeak),
+        other => {
+            let text = format!("consent: {other} is none of AMT_LEGACY_TLS_*");
+            Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text))
+        }
+    }
 }
 
 fn policy(password: Option<&str>) -> PasswordPolicy {

@@ -38,6 +38,7 @@ pub mod local;
 pub mod log;
 pub mod provision;
 pub mod psk;
+pub mod question;
 pub mod record;
 pub mod server;
 pub mod setupbin;

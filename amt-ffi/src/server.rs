@@ -6,20 +6,24 @@ use crate::error::amt_error;
 use crate::fleet::{Open, amt_fleet};
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
+use crate::question::{Host, Questions};
 use crate::status::amt_status;
 use ::amt_fleet::config::Config;
 use ::amt_fleet::{Server, Subscription};
 use amt_core::{ErrorCode, Failure};
+use serde_json::Value;
 use std::ffi::c_char;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// A setup server, bound to its ports. One call at a time, except `amt_server_stop`, which any thread may call at any time.
+/// A setup server, bound to its ports. One call of `amt_server_next` at a time; any thread may call the other functions at any time.
 pub struct amt_server {
+    pub(crate) questions: Arc<Questions>,
     addresses: String,
     stop: Arc<watch::Sender<bool>>,
     serving: Exclusive<Serving>,
@@ -36,6 +40,8 @@ struct Serving {
     /// Until it has ended.
     run: Option<Run>,
     events: Subscription,
+    /// Questions that the host may take.
+    asked: UnboundedReceiver<Value>,
     /// What it ended with.
     end: Option<Failure>,
     open: Arc<Open>,
@@ -50,7 +56,7 @@ impl Drop for Serving {
 impl Serving {
     /// What happens next; none if nothing does in time.
     fn next(&mut self, patience: Duration) -> Result<Option<amt_document>, Failure> {
-        let Self { run, events, end, open } = self;
+        let Self { run, events, asked, end, open } = self;
         let next = async {
             loop {
                 let Some(running) = run else {
@@ -63,6 +69,7 @@ impl Serving {
                 tokio::select! {
                     biased;
                     Some(event) = events.next() => return Ok(Some(amt_document::new(event.to_json()))),
+                    Some(question) = asked.recv() => return Ok(Some(amt_document::new(question))),
                     ended = running => {
                         *end = ended.err();
                         *run = None;
@@ -106,7 +113,10 @@ fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
         return Err(Failure::new(ErrorCode::UNSUPPORTED, "config", "[intake]: this library serves hellos only"));
     }
     let fleet = open.fleet()?.clone();
-    let server = open.waiting.run(async { Server::builder(fleet).config(config).await?.bind().await })?;
+    let (questions, asked) = Questions::new();
+    let host = Host(Arc::clone(&questions));
+    let server =
+        open.waiting.run(async { Server::builder(fleet).config(config).await?.resolver(host).bind().await })?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let events = server.subscribe();
     let stop = Arc::new(watch::Sender::new(false));
@@ -115,8 +125,8 @@ fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
         // The sender is dropped with the handle, and this with it.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
-    let serving = Serving { run: Some(run), events, end: None, open };
-    Ok(amt_server { addresses: addresses.join(","), stop, serving: Exclusive::new(serving) })
+    let serving = Serving { run: Some(run), events, asked, end: None, open };
+    Ok(amt_server { questions, addresses: addresses.join(","), stop, serving: Exclusive::new(serving) })
 }
 
 fn stopped() -> Failure {
@@ -145,7 +155,7 @@ pub unsafe extern "C" fn amt_server_addresses(
 }
 
 /// Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
-/// `amt_document_free`; null if nothing did.
+/// `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take.
 ///
 /// All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
 /// `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is
@@ -183,7 +193,9 @@ pub unsafe extern "C" fn amt_server_stop(server: *const amt_server, err: *mut *m
     // SAFETY: the caller keeps the contract above; the rest is checked inside.
     unsafe {
         guard(err, || {
-            handle::lease(server)?.stop.send_replace(true);
+            let server = handle::lease(server)?;
+            server.questions.close();
+            server.stop.send_replace(true);
             Ok(())
         })
     }

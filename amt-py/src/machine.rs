@@ -8,7 +8,7 @@ use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instanc
 use crate::wait::wait;
 use amt::certificate::authorities;
 use amt::{Device, Transport};
-use amt_core::tls::{PeerIdentity, TlsOutcome, parse_sha256};
+use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome, parse_sha256};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
@@ -31,6 +31,7 @@ struct Line {
     host: String,
     port: u16,
     transport: Transport,
+    consent: LegacyTls,
     credentials: Credentials,
     patience: Duration,
     /// Taken out for a call: one that is broken off leaves none behind, and the next one connects anew.
@@ -58,7 +59,7 @@ enum Answer {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (host, password, user, port, certificate, pin, ca, name, insecure_any, plain, timeout))]
+    #[pyo3(signature = (host, password, user, port, certificate, pin, ca, name, insecure_any, plain, legacy_tls, timeout))]
     #[allow(clippy::too_many_arguments, reason = "called by the package alone")]
     fn new(
         host: String,
@@ -71,6 +72,7 @@ impl Session {
         name: Option<String>,
         insecure_any: bool,
         plain: bool,
+        legacy_tls: &str,
         timeout: f64,
     ) -> PyResult<Self> {
         let mut ways = Vec::new();
@@ -98,8 +100,9 @@ impl Session {
         let port = port.unwrap_or(if plain { PLAIN_PORT } else { TLS_PORT });
         let credentials = Credentials::new(user, password);
         let patience = seconds("timeout", timeout)?;
+        let consent = legacy_tls.parse().map_err(raise)?;
         let (device, state) = (tokio::sync::Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Line { host, port, transport, credentials, patience, device, state })))
+        Ok(Self(Arc::new(Line { host, port, transport, consent, credentials, patience, device, state })))
     }
 
     /// Makes one call and waits for the answer.
@@ -200,7 +203,7 @@ impl Line {
         let mut found =
             lookup_host((self.host.as_str(), self.port)).await.map_err(|error| unknown(error.to_string()))?;
         let address = found.next().ok_or_else(|| unknown("no address".to_owned()))?;
-        Device::new(address, self.transport.clone(), self.credentials.clone())
+        Ok(Device::new(address, self.transport.clone(), self.credentials.clone())?.legacy_tls(self.consent))
     }
 
     async fn close(self: Arc<Self>) -> Result<(), Failure> {

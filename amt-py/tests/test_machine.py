@@ -194,3 +194,27 @@ def test_an_awaited_call_needs_a_running_loop(done: Provisioned) -> None:
     coroutine = done.aio().get("AMT_GeneralSettings")
     with pytest.raises(RuntimeError, match="no running event loop"):
         coroutine.send(None)
+
+
+@pytest.mark.parametrize("persona", ["9.5", "11.8"])
+def test_old_firmware_is_reached_with_consent_alone(persona: str, tmp_path: Path) -> None:
+    with VirtualMachines(persona=persona) as machines:
+        outcome = amtpy.provision(
+            machines[0].address,
+            uuid=machines[0].uuid,
+            certificate=machines.certificate,
+            journal=tmp_path / "journal.db",
+            authority=(tmp_path / "ca.pem", tmp_path / "ca.key"),
+            suffix=machines.suffix,
+            host_name="pc1",
+            legacy_tls="allow",
+        )
+        old = Provisioned(machines[0], outcome, tmp_path)
+        with old.open() as machine, pytest.raises(amtpy.AmtError) as refused:
+            machine.get("AMT_GeneralSettings")
+        assert refused.value.name == "TLS_LEGACY_NOT_ALLOWED"
+        with old.open(legacy_tls="allow") as machine:
+            assert machine.get("AMT_GeneralSettings")["HostName"] == "pc1"
+            assert machine.tls is not None and machine.tls.engine == "openssl"
+        with pytest.raises(amtpy.AmtError):
+            old.open(legacy_tls="perhaps")

@@ -1,7 +1,7 @@
 //! One machine by address: log in, make WS-Man calls.
 
-use crate::tls::{self, ClientChain, Endpoint, io_failure};
-use amt_core::tls::{PeerIdentity, TlsOutcome, TlsPlan};
+use crate::tls::{self, ClientChain, Endpoint, TlsStream, io_failure};
+use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
 use amt_wsman::client::{Client, ClientConfig, Credentials, Input, Output};
 use amt_wsman::op::{Reply, Request};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::debug;
 
 const READ_SIZE: usize = 16 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Transport {
     /// Plain HTTP, port 16992: only on firmware before 16.1, and readable by anyone on the way.
     Plain,
-    /// TLS, port 16993.
+    /// TLS, port 16993. Firmware before AMT 14 needs [consent](Device::legacy_tls).
     Tls(PeerIdentity),
 }
 
@@ -28,6 +29,9 @@ pub enum Transport {
 pub struct Device {
     address: SocketAddr,
     transport: Transport,
+    consent: LegacyTls,
+    /// The rung on which the machine was reached last.
+    rung: Option<Rung>,
     client: Client,
     stream: Option<Box<dyn Stream>>,
     outcome: Option<TlsOutcome>,
@@ -45,7 +49,16 @@ impl Device {
     pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
         let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
         client.set_credentials(Some(credentials));
-        Ok(Self { address, transport, client, stream: None, outcome: None, start: Instant::now() })
+        let (consent, rung, stream, outcome) = (LegacyTls::Refuse, None, None, None);
+        Ok(Self { address, transport, consent, rung, client, stream, outcome, start: Instant::now() })
+    }
+
+    /// The same with consent to older TLS, where the machine speaks nothing else: AMT before 14, and an engine for it
+    /// ([`HAS_LEGACY`](crate::tls::HAS_LEGACY)). Until this is called there is none.
+    #[must_use]
+    pub fn legacy_tls(mut self, consent: LegacyTls) -> Self {
+        self.consent = consent;
+        self
     }
 
     /// What the last TLS handshake brought.
@@ -106,10 +119,10 @@ impl Device {
                 Box::new(tcp)
             }
             Transport::Tls(identity) => {
-                let plan = TlsPlan::new(identity.clone());
-                let chains: &[ClientChain] = &[];
-                let (stream, outcome) = tls::connect(&Endpoint::new(self.address, &plan), chains).await?;
-                self.outcome = Some(outcome);
+                let ladder = Ladder::new(identity, self.client.version(), self.rung, self.consent)?;
+                let (stream, outcome, rung) = climb(self.address, identity, ladder).await?;
+                debug!(address = %self.address, version = %outcome.version, suite = outcome.suite, engine = outcome.engine, "connected");
+                (self.outcome, self.rung) = (Some(outcome), Some(rung));
                 Box::new(stream)
             }
         });
@@ -144,5 +157,24 @@ impl Device {
             },
         };
         (self.now(), input)
+    }
+}
+
+/// Connects on the rung where `ladder` stands, and steps down for the reasons that it accepts, as far as consent goes.
+async fn climb(
+    address: SocketAddr,
+    identity: &PeerIdentity,
+    mut ladder: Ladder,
+) -> Result<(TlsStream, TlsOutcome, Rung), Failure> {
+    let mut plan = TlsPlan::new(identity.clone());
+    let chains: &[ClientChain] = &[];
+    loop {
+        (plan.rung, plan.weak_ciphers) = (ladder.rung(), ladder.weak_ciphers());
+        let failure = match tls::connect(&Endpoint::new(address, &plan), chains).await {
+            Ok((stream, outcome)) => return Ok((stream, outcome, plan.rung)),
+            Err(failure) => failure,
+        };
+        debug!(%address, rung = %plan.rung, %failure, "not connected");
+        ladder.next(failure)?;
     }
 }

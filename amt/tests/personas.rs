@@ -2,18 +2,23 @@
 
 mod support;
 
-use amt::{Job, ProvisioningCertificate};
+use amt::{Device, Job, ProvisioningCertificate, Transport};
 use amt_core::psk::{Form, PskPair};
-use amt_core::tls::LegacyTls;
+use amt_core::tls::{LegacyTls, PeerIdentity};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure};
 use amt_provision::Plan;
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::persona::Persona;
 use amt_sim::{RootHash, SimConfig, Simulator};
-use std::net::Ipv4Addr;
+use amt_wsman::client::Credentials;
+use amt_wsman::op::Request;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::Memory;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 struct Site {
     simulator: Simulator,
@@ -125,4 +130,80 @@ async fn without_consent_old_firmware_is_left_alone_and_the_rest_is_not_touched_
     let mut new = Site::new("18.0", false, 81).await;
     new.job.plan.legacy_tls = LegacyTls::Refuse;
     new.provision().await.0.unwrap();
+}
+
+/// Passes connections on to a machine, counts them, and can cut those that stand.
+struct Relay {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    cut: Arc<Notify>,
+}
+
+impl Relay {
+    async fn to(machine: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (connections, cut) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (count, cutting) = (Arc::clone(&connections), Arc::clone(&cut));
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let cutting = Arc::clone(&cutting);
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(machine).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = cutting.notified() => {}
+                    }
+                });
+            }
+        });
+        Self { address, connections, cut }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn machines_that_are_set_up_are_reached_by_old_tls_with_consent() {
+    let settings = Request::get("AMT_GeneralSettings");
+    for (net, (persona, engine, attempts)) in
+        [("9.5", "openssl", 2), ("11.8", "openssl", 2), ("16.0", "rustls", 1)].into_iter().enumerate()
+    {
+        let Site { simulator, job } = Site::new(persona, false, 96 + u8::try_from(net).unwrap()).await;
+        let host = Memory::default();
+        let machine = SocketAddr::new(job.address, 16993);
+        amt::provision(job, &host).await.unwrap_or_else(|failure| panic!("{persona}: {failure}"));
+        let record = host.record();
+        let relay = Relay::to(machine).await;
+        let device = |consent| {
+            let pin = Transport::Tls(PeerIdentity::Pinned(record.certificate.clone().unwrap()));
+            let credentials = Credentials::new("admin", record.admin_passwords[0].clone());
+            Device::new(relay.address, pin, credentials).unwrap().legacy_tls(consent)
+        };
+        let refused = device(LegacyTls::Refuse).call(&settings).await;
+        match engine {
+            "openssl" => assert_eq!(refused.unwrap_err().code, ErrorCode::TLS_LEGACY_NOT_ALLOWED, "{persona}"),
+            _ => assert!(refused.is_ok(), "{persona}"),
+        }
+        relay.connections();
+        let mut device = device(LegacyTls::Allow);
+        let name = |reply: amt_wsman::op::Reply| reply.instances()[0].text("HostName").map(str::to_owned);
+        assert_eq!(name(device.call(&settings).await.unwrap()).as_deref(), Some("pc1"));
+        // One for each rung; firmware may end a connection with its challenge.
+        assert_eq!(device.tls().unwrap().engine, engine, "{persona}");
+        assert!((attempts..=attempts + 1).contains(&relay.connections()), "{persona}");
+        // The next connection begins on that rung.
+        relay.cut.notify_waiters();
+        let again = match device.call(&settings).await {
+            // Told that the connection ended while it waited; the next call makes one.
+            Err(failure) if failure.code == ErrorCode::CONNECTION_CLOSED => device.call(&settings).await,
+            answered => answered,
+        };
+        assert_eq!(name(again.unwrap()).as_deref(), Some("pc1"));
+        assert_eq!((device.tls().unwrap().engine, relay.connections()), (engine, 1), "{persona}");
+        simulator.stop().await.unwrap();
+    }
 }

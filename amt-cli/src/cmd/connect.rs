@@ -4,11 +4,12 @@ use super::Error;
 use crate::input;
 use amt::certificate::authorities;
 use amt::{Device, Target, Transport};
-use amt_core::tls::{PeerIdentity, parse_sha256};
+use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::plan::GUESS_SPACING;
 use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::client::Credentials;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,14 @@ pub(crate) struct Connect {
     /// Name in the machine's certificate, if it is not the host
     #[arg(long, value_name = "NAME", requires = "ca")]
     name: Option<String>,
+    /// Whether older TLS may be used where the machine speaks nothing else (AMT before 14): refuse, allow, allow-weak (RC4 and 3DES too)
+    #[arg(long, value_name = "CONSENT", default_value = "refuse", value_parser = consent())]
+    legacy_tls: LegacyTls,
+}
+
+fn consent() -> impl TypedValueParser<Value = LegacyTls> {
+    let words = [LegacyTls::Refuse, LegacyTls::Allow, LegacyTls::AllowWeak].map(LegacyTls::name);
+    PossibleValuesParser::new(words).try_map(|text| text.parse::<LegacyTls>())
 }
 
 /// Exactly one way of knowing that the machine is the right one has to be chosen: there is no safe default.
@@ -61,8 +70,8 @@ struct Identity {
 impl Connect {
     /// The machine, not connected yet.
     pub(crate) async fn device(self) -> Result<Device, Error> {
-        let Way { address, transport, credentials } = self.way().await?;
-        Ok(Device::new(address, transport, credentials)?)
+        let Way { address, transport, credentials, legacy_tls } = self.way().await?;
+        Ok(Device::new(address, transport, credentials)?.legacy_tls(legacy_tls))
     }
 
     /// Where the machine is, whom to take it for, and what opens it.
@@ -79,7 +88,8 @@ impl Connect {
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
-        Ok(Way { address, transport, credentials: Credentials { user: self.user, password } })
+        let credentials = Credentials { user: self.user, password };
+        Ok(Way { address, transport, credentials, legacy_tls: self.legacy_tls })
     }
 }
 
@@ -109,7 +119,7 @@ impl Connect {
         let mut attempt = 0;
         let (device, reply) = loop {
             let credentials = Credentials { user: way.credentials.user.clone(), password: passwords[attempt].clone() };
-            let mut device = Device::new(way.address, way.transport.clone(), credentials)?;
+            let mut device = Device::new(way.address, way.transport.clone(), credentials)?.legacy_tls(way.legacy_tls);
             match device.call(&SetupAndConfigurationService::get_uuid()).await {
                 Ok(reply) => break (device, reply),
                 Err(failure) if failure.code == ErrorCode::WRONG_OR_LOCKED && attempt + 1 < passwords.len() => {
@@ -123,7 +133,7 @@ impl Connect {
         passwords.swap(0, attempt);
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
         let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, passwords);
-        (target.port, target.version) = (way.address.port(), device.version());
+        (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
         Ok(target)
     }
 }
@@ -134,6 +144,7 @@ pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
     pub(crate) credentials: Credentials,
+    pub(crate) legacy_tls: LegacyTls,
 }
 
 async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {

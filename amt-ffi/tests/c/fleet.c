@@ -1,81 +1,15 @@
 /* A fleet's database and its setup server: a virtual machine says hello and is taken to proven admin control mode. POSIX. */
 #define _DEFAULT_SOURCE
-#include "machine.h"
+#include "served.h"
 
 #include <pthread.h>
 
-static char folder[] = "/tmp/amt-fleet-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, const char *format, const char *value)
-{
-    FILE *file = fopen(in_folder(name), "w");
-    CHECK(file != NULL);
-    fprintf(file, format, value);
-    fclose(file);
-}
-
-static amt_fleet *opened(void)
-{
-    amt_error *err = NULL;
-    amt_fleet *fleet = NULL;
-    const char *path = in_folder("fleet.db");
-    OK(amt_fleet_open(path, strlen(path), NULL, 0, &fleet, &err));
-    return fleet;
-}
-
-static amt_server *bound(amt_fleet *fleet, const char *config)
-{
-    amt_error *err = NULL;
-    amt_server *server = NULL;
-    const char *path = in_folder(config);
-    OK(amt_server_new(fleet, path, strlen(path), &server, &err));
-    return server;
-}
-
-/* The document as text, which is valid until the next call; it is freed. */
-static const char *text_of(amt_document *document)
-{
-    static char text[1 << 20];
-    amt_error *err = NULL;
-    const char *data;
-    size_t len;
-    CHECK(document != NULL);
-    OK(amt_document_json(document, &data, &len, &err));
-    CHECK(len < sizeof text);
-    memcpy(text, data, len);
-    text[len] = '\0';
-    CHECK(amt_document_free(document) == AMT_OK);
-    return text;
-}
-
-static const char *machines(amt_fleet *fleet, const char *conditions)
-{
-    amt_error *err = NULL;
-    amt_document *document = NULL;
-    OK(amt_fleet_machines(fleet, conditions, strlen(conditions), "-hello", 6, 0, &document, &err));
-    return text_of(document);
-}
-
 static void configured(void)
 {
-    const char *end = strstr(__FILE__, "amt-ffi/tests/c/");
-    char format[512];
-    CHECK(end != NULL && mkdtemp(folder) != NULL);
-    write_file("pfx-password", "%s", "Provision.1");
-    snprintf(format, sizeof format,
-             "listen = \"127.0.0.1:0\"\ndatabase = \"unused.db\"\nseal_key_file = \"unused.key\"\ndns_suffixes = [\"example.com\"]\nadmit = \"auto\"\n"
-             "[[provisioning_certificate]]\npfx = \"%.*stestdata/provisioning/chain.pfx\"\npassword_file = \"pfx-password\"\n%%s",
-             (int)(end - __FILE__), __FILE__);
-    write_file("amt.toml", format, "");
-    write_file("intake.toml", format, "[intake]\nlisten = \"127.0.0.1:0\"\n");
-    write_file("wrong.toml", format, "[profile]\nno_such_thing = 1\n");
+    served_begin();
+    served_config("amt.toml", "admit = \"auto\"\n", "");
+    served_config("intake.toml", "", "[intake]\nlisten = \"127.0.0.1:0\"\n");
+    write_file("wrong.toml", "[profile]\nno_such_thing = 1\n");
 }
 
 static void a_machine_that_says_hello_is_provisioned(void)
@@ -88,19 +22,13 @@ static void a_machine_that_says_hello_is_provisioned(void)
     const char *text;
     size_t len, count = 0;
     uint32_t changed = 0;
-    char address[64];
-    int verified = 0, refused = 0;
+    int refused = 0;
     struct machine machine;
 
     CHECK(strcmp(machines(fleet, ""), "[]") == 0);
-    OK(amt_server_addresses(server, &text, &len, &err));
-    snprintf(address, sizeof address, "%.*s", (int)len, text);
-    machine = machine_start_saying("127.71.0.22", address);
-    for (int events = 0; !verified && events < 1000; events++) {
-        OK(amt_server_next(server, 60000, &event, &err));
-        verified = strstr(text_of(event), "\"event\":\"verified\"") != NULL;
-    }
-    CHECK(verified && machine_says(&machine, "\"control_mode\":\"admin\""));
+    machine = machine_start_saying("127.71.0.22", listening(server));
+    served_until(server, "\"event\":\"verified\"");
+    CHECK(machine_says(&machine, "\"control_mode\":\"admin\""));
 
     /* While it serves, the fleet is asked. */
     CHECK(strstr(machines(fleet, "verified and version >= 16"), machine.uuid) != NULL);
@@ -240,12 +168,10 @@ static void one_call_at_a_time_and_stopped_from_outside(void)
 
 int main(void)
 {
-    char command[96];
     configured();
     a_machine_that_says_hello_is_provisioned();
     mistakes_are_told();
     one_call_at_a_time_and_stopped_from_outside();
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    CHECK(system(command) == 0);
+    served_end();
     return 0;
 }

@@ -29,8 +29,9 @@ static inline void machine_stop(void)
     }
 }
 
-/* Starts one factory-fresh machine at `address` that trusts the test root and is in example.com, and says hello to `hello` unless that is null. */
-static inline struct machine machine_start_saying(const char *address, const char *hello)
+/* Starts one factory-fresh machine of a persona at `address` that trusts the test root and is in example.com, and says hello to `hello` unless that is
+ * null. */
+static inline struct machine machine_start_as(const char *persona_name, const char *address, const char *hello)
 {
     struct machine machine = {0, "", "", -1};
     struct sockaddr_in control = {0};
@@ -52,8 +53,8 @@ static inline struct machine machine_start_saying(const char *address, const cha
         dup2(out[1], STDOUT_FILENO);
         close(out[0]);
         close(out[1]);
-        execl(amt, amt, "sim", "--root", root, "--suffix", "example.com", "--base-address", address, "--control",
-              "127.0.0.1:0", "--time-scale", "20", hello == NULL ? (char *)NULL : "--hello", hello, (char *)NULL);
+        execl(amt, amt, "sim", "--root", root, "--suffix", "example.com", "--base-address", address, "--persona",
+              persona_name, "--control", "127.0.0.1:0", "--time-scale", "20", hello == NULL ? (char *)NULL : "--hello", hello, (char *)NULL);
         perror(amt);
         _exit(127);
     }
@@ -73,6 +74,11 @@ static inline struct machine machine_start_saying(const char *address, const cha
     machine.control = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(connect(machine.control, (struct sockaddr *)&control, sizeof control) == 0);
     return machine;
+}
+
+static inline struct machine machine_start_saying(const char *address, const char *hello)
+{
+    return machine_start_as("16.0", address, hello);
 }
 
 static inline struct machine machine_start(const char *address)

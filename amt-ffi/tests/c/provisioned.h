@@ -10,8 +10,8 @@ struct provisioned {
     char ca[96]; /* certificate of the authority that signed the machine's */
 };
 
-/* Starts a machine at `address` and takes it to admin control mode, as pc1.example.com with this password. */
-static struct provisioned provisioned_start(const char *address, const char *password)
+/* Starts a machine of a persona at `address` and takes it to admin control mode, as pc1.example.com with this password; old TLS is allowed. */
+static inline struct provisioned provisioned_start_as(const char *persona, const char *address, const char *password)
 {
     struct provisioned here = {.folder = "/tmp/amt-c-XXXXXX"};
     amt_error *err = NULL;
@@ -24,7 +24,7 @@ static struct provisioned provisioned_start(const char *address, const char *pas
     uint8_t *pfx = check_file("chain.pfx", &len);
 
     CHECK(mkdtemp(here.folder) != NULL);
-    here.machine = machine_start(address);
+    here.machine = machine_start_as(persona, address, NULL);
     snprintf(here.ca, sizeof here.ca, "%s/ca.pem", here.folder);
     snprintf(key, sizeof key, "%s/ca.key", here.folder);
     snprintf(database, sizeof database, "%s/journal.db", here.folder);
@@ -39,6 +39,7 @@ static struct provisioned provisioned_start(const char *address, const char *pas
     OK(amt_job_set_admin_password(job, password, strlen(password), &err));
     OK(amt_job_set_authority_files(job, here.ca, strlen(here.ca), key, strlen(key), &err));
     OK(amt_job_set_journal_file(job, database, strlen(database), seal, strlen(seal), &err));
+    OK(amt_job_set_legacy_tls(job, AMT_LEGACY_TLS_ALLOW, &err));
     OK(amt_provision_new(job, &provision, &err));
     while (kind != AMT_EVENT_DONE) {
         amt_event *event = NULL;
@@ -53,7 +54,12 @@ static struct provisioned provisioned_start(const char *address, const char *pas
     return here;
 }
 
-static void provisioned_end(const struct provisioned *here)
+static inline struct provisioned provisioned_start(const char *address, const char *password)
+{
+    return provisioned_start_as("16.0", address, password);
+}
+
+static inline void provisioned_end(const struct provisioned *here)
 {
     char command[96];
     snprintf(command, sizeof command, "rm -r %s", here->folder);

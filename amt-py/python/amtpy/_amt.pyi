@@ -512,6 +512,7 @@ class Session:
         name: str | None,
         insecure_any: bool,
         plain: bool,
+        legacy_tls: str,
         timeout: float,
     ) -> Session: ...
     def call(

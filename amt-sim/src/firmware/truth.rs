@@ -74,9 +74,6 @@ pub struct MachineTruth {
     /// The code of six digits on the machine's screen, while somebody's consent is asked for.
     #[serde(default)]
     pub consent_code: Option<String>,
-    /// SHA-256, hex, of the secrets in its settings, by what they are for; the machine never tells them.
-    #[serde(default)]
-    pub secrets: BTreeMap<String, String>,
     /// Certificate that is served now, base64 DER.
     pub certificate: String,
     /// Its SHA-256, hex.
@@ -86,7 +83,7 @@ pub struct MachineTruth {
     /// Certificates in the store.
     pub certificates: Vec<TrueCertificate>,
     /// Digests of the secrets that no class tells, SHA-256, hex: `wifi/NAME`, `wifi/NAME/8021x`, `mps/NUMBER`, `kerberos`,
-    /// `8021x`.
+    /// `8021x`, `rfb`.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// Requests by `Class.Method`; `?` for those that are no WS-Man.
@@ -227,12 +224,6 @@ impl Firmware {
             boots: device.host.boots().cloned().collect(),
             boot_total: device.host.boot_total(),
             consent_code: device.settings.opt_in.code(now),
-            secrets: device
-                .settings
-                .secrets()
-                .into_iter()
-                .map(|(name, secret)| (name, hex(&Sha256::digest(secret.expose()))))
-                .collect(),
             certificate: STANDARD.encode(certificate.as_slice()),
             certificate_sha256: hex(&Sha256::digest(certificate.as_slice())),
             keys: device
@@ -273,7 +264,8 @@ impl Firmware {
 }
 
 fn secrets(device: &Device) -> BTreeMap<String, String> {
-    let mut all: Vec<(String, &[u8])> = Vec::new();
+    let mut all: Vec<(String, &[u8])> =
+        device.settings.secrets().into_iter().map(|(name, secret)| (name, secret.expose().as_bytes())).collect();
     for profile in &device.wireless.profiles {
         let name = format!("wifi/{}", profile.name);
         let password = profile.eap.as_ref().and_then(|eap| eap.password.as_ref());

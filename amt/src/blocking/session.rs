@@ -2,7 +2,7 @@
 
 use super::{Canceller, EventLoop};
 use crate::device::{Device, Transport};
-use amt_core::tls::TlsOutcome;
+use amt_core::tls::{LegacyTls, TlsOutcome};
 use amt_core::{Failure, FirmwareVersion};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
@@ -24,6 +24,13 @@ impl Session {
     pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
         let device = Device::new(address, transport, credentials)?;
         Ok(Self { device, waiting: EventLoop::new(Canceller::default())? })
+    }
+
+    /// The same with consent to older TLS: see [`Device::legacy_tls`].
+    #[must_use]
+    pub fn legacy_tls(mut self, consent: LegacyTls) -> Self {
+        self.device = self.device.legacy_tls(consent);
+        self
     }
 
     /// The same, ended by this canceller.

@@ -84,6 +84,13 @@ namespace Amt
             Failure.Check(Native.amt_device_trust_plain(handle, out err), err);
         }
 
+        /// <summary>Whether old TLS may be used, without which AMT before 14 is not reached; until told otherwise it is refused.</summary>
+        public void SetLegacyTls(LegacyTls consent)
+        {
+            IntPtr err;
+            Failure.Check(Native.amt_device_set_legacy_tls(handle, (uint)consent, out err), err);
+        }
+
         /// <summary>Reads the instance of a class that the selectors choose; null: the only one.</summary>
         /// <exception cref="AmtException"><see cref="AmtCode.WrongOrLocked"/>: user or password is wrong, or the account is locked;
         /// <see cref="AmtCode.SoapFault"/>: what the machine said against it.</exception>

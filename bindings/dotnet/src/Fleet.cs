@@ -137,6 +137,25 @@ namespace Amt
             return changed != 0;
         }
 
+        /// <summary>Records what a program on the machine found, as the intake does, for a host that has a channel of its own to its clients. A
+        /// machine that is not known becomes so; it is not let in by that.</summary>
+        /// <param name="uuid">The machine.</param>
+        /// <param name="facts">A JSON object of <c>mac</c> (a list), <c>fqdn</c>, <c>host_name</c>, <c>dns_suffix</c>, <c>os</c>,
+        /// <c>environment</c>, <c>control_mode</c>, <c>version</c>, <c>model</c> and <c>serial</c>, all optional.</param>
+        /// <param name="by">Who says it, for the diary.</param>
+        /// <returns>Whether anything is new.</returns>
+        public bool Enroll(Guid uuid, string facts, string by)
+        {
+            byte[] id = Writing.Text(uuid.ToString("D"));
+            byte[] what = Writing.Required(facts, "facts"), who = Writing.Required(by, "by");
+            uint changed;
+            IntPtr err;
+            uint status = Native.amt_fleet_enroll(
+                handle, id, id.Length(), what, what.Length(), who, who.Length(), out changed, out err);
+            Failure.Check(status, err);
+            return changed != 0;
+        }
+
         /// <summary>Lets a machine in, whatever the guard says; the diary tells who decided that.</summary>
         public void Release(Guid uuid, string by)
         {

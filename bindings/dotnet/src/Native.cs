@@ -271,6 +271,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_trust_plain(DeviceHandle device, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_set_legacy_tls(DeviceHandle device, uint consent, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_get(
             DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] selectors, UIntPtr selectorsLen,
             out DocumentHandle reply, out IntPtr err);
@@ -361,6 +363,10 @@ namespace Amt
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] source, UIntPtr sourceLen, byte[] facts, UIntPtr factsLen,
             out uint changed, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_enroll(
+            FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] facts, UIntPtr factsLen, byte[] by, UIntPtr byLen,
+            out uint changed, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_fleet_release(
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] by, UIntPtr byLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
@@ -391,6 +397,17 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_next(
             ServerHandle server, uint timeoutMs, out DocumentHandle next, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_ask_host(ServerHandle server, uint patienceMs, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_question(
+            ServerHandle server, out ulong question, out DocumentHandle asked, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_answer(
+            ServerHandle server, ulong question, byte[] answer, UIntPtr answerLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_answer_failed(
+            ServerHandle server, ulong question, byte[] reason, UIntPtr reasonLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_stop(ServerHandle server, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]

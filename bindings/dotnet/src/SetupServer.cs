@@ -4,6 +4,22 @@ using System.Threading.Tasks;
 
 namespace Amt
 {
+    /// <summary>What a setup server asks: what shall become of a machine?</summary>
+    public sealed class ServerQuestion
+    {
+        internal ServerQuestion(ulong number, string machine)
+        {
+            Number = number;
+            Machine = machine;
+        }
+
+        /// <summary>By what it is answered.</summary>
+        public ulong Number { get; private set; }
+
+        /// <summary>All that is known of the machine, as JSON: what a program of <c>[resolver]</c> gets.</summary>
+        public string Machine { get; private set; }
+    }
+
     /// <summary>A setup server: machines that say hello are provisioned. All work is done inside <see cref="Next"/>, <see cref="Run"/> or
     /// <see cref="RunAsync"/>, of which one call runs at a time; <see cref="Stop"/> may come from any thread.</summary>
     public sealed class SetupServer : IDisposable
@@ -51,6 +67,63 @@ namespace Amt
             }
         }
 
+        /// <summary>Has this program asked about every machine, after the rules and the program of the configuration; zero: no longer. A machine
+        /// whose question is not answered in time is parked, and asked about again when it says hello next. <see cref="Run"/> answers
+        /// where <see cref="Resolver"/> is set; else the event <c>question</c> says that <see cref="NextQuestion"/> has one.</summary>
+        public void AskHost(TimeSpan patience)
+        {
+            if (patience < TimeSpan.Zero || patience.TotalMilliseconds > uint.MaxValue)
+            {
+                throw new ArgumentOutOfRangeException("patience");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_server_ask_host(handle, (uint)Math.Ceiling(patience.TotalMilliseconds), out err), err);
+        }
+
+        /// <summary>What <see cref="Run"/> and <see cref="RunAsync"/> answer questions with: it gets what is known of the machine and returns a JSON
+        /// object such as <c>{"entry": "admit", "name": "pc1.example.com"}</c>; <c>{}</c> leaves everything open. What it throws parks the
+        /// machine. While it runs, nothing is served: for what takes long, use <see cref="NextQuestion"/> on another thread.</summary>
+        public Func<string, string> Resolver { get; set; }
+
+        /// <summary>The oldest question that was not taken yet; null: there is none. Any thread may take and answer questions.</summary>
+        public ServerQuestion NextQuestion()
+        {
+            ulong number;
+            DocumentHandle asked;
+            IntPtr err;
+            Failure.Check(Native.amt_server_question(handle, out number, out asked, out err), err);
+            using (asked)
+            {
+                return number == 0 ? null : new ServerQuestion(number, asked.Text(Native.amt_document_json));
+            }
+        }
+
+        /// <summary>Answers a question with a JSON object, as <see cref="Resolver"/> returns it.</summary>
+        /// <exception cref="AmtException"><see cref="AmtCode.ParseText"/>: this is no answer, the question waits on;
+        /// <see cref="AmtCode.InvalidArgument"/>: nobody waits for it any more.</exception>
+        public void Answer(ServerQuestion question, string answer)
+        {
+            if (question == null)
+            {
+                throw new ArgumentNullException("question");
+            }
+            byte[] bytes = Writing.Required(answer, "answer");
+            IntPtr err;
+            Failure.Check(Native.amt_server_answer(handle, question.Number, bytes, bytes.Length(), out err), err);
+        }
+
+        /// <summary>Answers a question: it cannot be said now. A machine whose setup has not begun is parked.</summary>
+        public void AnswerFailed(ServerQuestion question, string reason)
+        {
+            if (question == null)
+            {
+                throw new ArgumentNullException("question");
+            }
+            byte[] bytes = Writing.Required(reason, "reason");
+            IntPtr err;
+            Failure.Check(Native.amt_server_answer_failed(handle, question.Number, bytes, bytes.Length(), out err), err);
+        }
+
         /// <summary>Serves on the caller's thread until it is stopped, and tells every event. What is unfinished then is taken up by the next
         /// server on the database.</summary>
         /// <exception cref="AmtException">What ended it before.</exception>
@@ -77,6 +150,10 @@ namespace Amt
                     {
                         happened(next);
                     }
+                    if (Resolver != null)
+                    {
+                        Resolve(Resolver);
+                    }
                 }
             }
         }
@@ -100,6 +177,44 @@ namespace Amt
         public void Dispose()
         {
             handle.Dispose();
+        }
+
+        // Every question that waits.
+        private void Resolve(Func<string, string> resolver)
+        {
+            for (ServerQuestion question = NextQuestion(); question != null; question = NextQuestion())
+            {
+                try
+                {
+                    string reason;
+                    try
+                    {
+                        Answer(question, resolver(question.Machine));
+                        continue;
+                    }
+                    catch (AmtException error)
+                    {
+                        if (error.Code == AmtCode.InvalidArgument)
+                        {
+                            throw;
+                        }
+                        reason = error.Message;
+                    }
+                    catch (Exception error)
+                    {
+                        reason = error.Message;
+                    }
+                    AnswerFailed(question, reason);
+                }
+                catch (AmtException error)
+                {
+                    // The time was over, or the server was stopped: it goes on without the answer.
+                    if (error.Code != AmtCode.InvalidArgument)
+                    {
+                        throw;
+                    }
+                }
+            }
         }
 
         private void StopIfAlive()

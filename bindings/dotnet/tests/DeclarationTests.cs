@@ -139,6 +139,7 @@ namespace AmtTests
                 case "uint16_t": return "UInt16";
                 case "uint32_t": return "UInt32";
                 case "uint32_t *": return "out UInt32";
+                case "uint64_t": return "UInt64";
                 case "uint64_t *": return "out UInt64";
                 case "size_t": return "UIntPtr";
                 case "void *": return "IntPtr";

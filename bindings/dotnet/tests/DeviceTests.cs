@@ -30,6 +30,7 @@ namespace AmtTests
                     Program.Test("device: a wrong password is told as one, and is not repeated", delegate { WrongPassword(machine, roots); });
                     Program.Test("device: calls in a task", delegate { InTask(machine, roots); });
                 }
+                Program.Test("device: an old one needs consent", delegate { Old(folder); });
                 Program.Test("device: a silent one is busy, and cancelled by a token", Silent);
                 Program.Test("device: arguments are checked when they are given", Arguments);
             }
@@ -44,6 +45,23 @@ namespace AmtTests
             var device = new Device(machine.Address, "admin", Secrets.From(Password));
             device.TrustRoots(roots, "pc1.example.com");
             return device;
+        }
+
+        private static void Old(string folder)
+        {
+            using (var machine = new VirtualMachine("127.74.0.5", persona: "11.8"))
+            {
+                string own = Path.Combine(folder, "old");
+                Directory.CreateDirectory(own);
+                ProvisionTests.Provisioned(machine, own, Password, LegacyTls.Allow);
+                using (Device device = Trusting(machine, File.ReadAllBytes(Path.Combine(own, "ca.pem"))))
+                {
+                    Check.Fails(AmtCode.TlsLegacyNotAllowed, delegate { device.Get(General); });
+                    device.SetLegacyTls(LegacyTls.Allow);
+                    Check.True(device.Get(General).Contains("pc1"), "its settings");
+                    Check.Fails(AmtCode.InvalidArgument, delegate { device.SetLegacyTls((LegacyTls)7); });
+                }
+            }
         }
 
         private static void Trust(VirtualMachine machine, byte[] roots)

@@ -17,6 +17,7 @@ namespace AmtTests
             try
             {
                 Program.Test("fleet: a machine that says hello is provisioned, and known ever after", delegate { Served(folder); });
+                Program.Test("fleet: what an agent says and what the host decides let a machine in", delegate { Decided(folder); });
                 Program.Test("fleet: mistakes are told", delegate { Mistakes(folder); });
             }
             finally
@@ -25,14 +26,14 @@ namespace AmtTests
             }
         }
 
-        private static string Config(string folder, string more = "")
+        private static string Config(string folder, string more = "", string admit = "auto")
         {
             string path = Path.Combine(folder, "amt.toml");
             File.WriteAllText(Path.Combine(folder, "pfx-password"), "Provision.1");
             File.WriteAllText(path, string.Join("\n", new[]
             {
                 "listen = \"127.0.0.1:0\"", "database = \"unused.db\"", "seal_key_file = \"unused.key\"",
-                "dns_suffixes = [\"example.com\"]", "admit = \"auto\"", "[[provisioning_certificate]]",
+                "dns_suffixes = [\"example.com\"]", "admit = \"" + admit + "\"", "[[provisioning_certificate]]",
                 "pfx = \"" + Path.Combine(Check.Root, "testdata/provisioning/chain.pfx") + "\"", "password_file = \"pfx-password\"", more,
             }));
             return path;
@@ -80,6 +81,53 @@ namespace AmtTests
             using (var fleet = new Fleet(database))
             {
                 Check.True(fleet.GetMachines("verified").Contains(uuid.ToString()), "known ever after");
+            }
+        }
+
+        private static void Decided(string folder)
+        {
+            int asked = 0;
+            string parked = null;
+            using (var stop = new CancellationTokenSource())
+            using (var verified = new ManualResetEventSlim())
+            using (var fleet = new Fleet(Path.Combine(folder, "decided.db")))
+            using (var server = new SetupServer(fleet, Config(folder, admit: "known")))
+            using (var machine = new VirtualMachine("127.76.0.3", server.Addresses[0]))
+            {
+                Check.True(fleet.Enroll(machine.Uuid, "{\"serial\": \"ABC-7\", \"environment\": \"live\"}", "console"), "that is new");
+                Check.True(!fleet.Enroll(machine.Uuid, "{\"serial\": \"ABC-7\", \"environment\": \"live\"}", "console"), "that is not");
+                Check.Fails(AmtCode.ParseText, delegate { fleet.Enroll(machine.Uuid, "{\"profile\": \"x\"}", "console"); });
+                Check.True(server.NextQuestion() == null, "there is no question");
+                server.AskHost(TimeSpan.FromMinutes(1));
+                server.Resolver = delegate(string about)
+                {
+                    asked++;
+                    Check.True(about.Contains("ABC-7") && about.Contains(machine.Uuid.ToString()), "what is known: " + about);
+                    if (asked == 1)
+                    {
+                        throw new InvalidOperationException("the inventory is down");
+                    }
+                    return asked == 2 ? "no answer" : "{\"entry\": \"admit\", \"name\": \"pc8.example.com\"}";
+                };
+                Task serving = server.RunAsync(
+                    delegate(string happened)
+                    {
+                        if (happened.Contains("\"event\":\"parked\""))
+                        {
+                            parked += happened;
+                        }
+                        if (happened.Contains("\"event\":\"verified\""))
+                        {
+                            verified.Set();
+                        }
+                    },
+                    stop.Token);
+                Check.True(verified.Wait(TimeSpan.FromMinutes(1)), "it is verified");
+                Check.True(parked.Contains("the inventory is down") && parked.Contains("answer: "), "why it waited: " + parked);
+                Check.True(fleet.GetMachines("verified").Contains("pc8.example.com"), "its name");
+                stop.Cancel();
+                Check.True(serving.Wait(TimeSpan.FromMinutes(1)), "it ends in good order");
+                Check.Throws<ArgumentNullException>(delegate { server.Answer(null, "{}"); });
             }
         }
 

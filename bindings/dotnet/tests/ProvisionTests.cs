@@ -55,11 +55,13 @@ namespace AmtTests
         }
 
         // A machine set up with this password, by the authority whose files are in the folder.
-        internal static void Provisioned(VirtualMachine machine, string folder, string password)
+        internal static void Provisioned(
+            VirtualMachine machine, string folder, string password, LegacyTls consent = LegacyTls.Refuse)
         {
             using (Job job = JobFor(machine, folder))
             {
                 job.SetAdminPassword(Secrets.From(password));
+                job.SetLegacyTls(consent);
                 job.SetJournalFile(Path.Combine(folder, "machine.db"), Path.Combine(folder, "machine.key"));
                 using (Provisioning attempt = job.Start())
                 {

@@ -13,13 +13,13 @@ namespace AmtTests
         private readonly Process process;
         private readonly TcpClient control;
 
-        internal VirtualMachine(string address, string hello = null)
+        internal VirtualMachine(string address, string hello = null, string persona = "16.0")
         {
             string root = Path.Combine(Check.Root, "testdata/provisioning/root.pem");
             var start = new ProcessStartInfo(Check.Need("AMT_BIN"))
             {
                 Arguments = "sim --root \"" + root + "\" --suffix example.com --base-address " + address
-                    + " --control 127.0.0.1:0 --time-scale 20" + (hello == null ? "" : " --hello " + hello),
+                    + " --persona " + persona + " --control 127.0.0.1:0 --time-scale 20" + (hello == null ? "" : " --hello " + hello),
                 UseShellExecute = false,
                 RedirectStandardOutput = true,
             };

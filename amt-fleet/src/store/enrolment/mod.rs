@@ -12,7 +12,7 @@ use super::machine::{Origin, optional, required, time};
 use super::writer::Change;
 use super::{Fleet, MAX_DIARY, failed, millis};
 use crate::fact::{FactKey, FactSource};
-use crate::intake::wire::{ClientKey, ProblemCode, Token};
+use crate::intake::wire::{AgentFacts, ClientKey, ProblemCode, Token};
 use amt_core::{ErrorCode, Failure, SystemId};
 use sqlx::sqlite::SqliteRow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +163,28 @@ impl Fleet {
     /// `MACHINE_UNKNOWN`, `STORE`.
     pub async fn reset_enrolment(&self, id: SystemId) -> Result<bool, Failure> {
         self.write(ResetEnrolment(id)).await
+    }
+
+    /// Records what a program on a machine found, as the intake does, for an embedding program that has a channel of its own to its clients: it
+    /// vouches for them in place of a token. A machine that is not known becomes so, and is not let in by that. `by` tells the diary
+    /// who said it. Returns whether anything is new.
+    ///
+    /// # Errors
+    /// `PARSE_TEXT` for a value that cannot be, `INVALID_ARGUMENT` for a UUID that many machines share or a `by` that is none, `STORE`.
+    pub async fn hear(&self, id: SystemId, facts: &AgentFacts, by: &str) -> Result<bool, Failure> {
+        let bad = |text: String| Failure::new(ErrorCode::INVALID_ARGUMENT, "facts", text);
+        if !id.is_usable_as_key() {
+            return Err(bad(format!("{id} is a placeholder that many machines share")));
+        }
+        if by.is_empty() || by.len() > MAX_TOKEN_NOTE || by.chars().any(char::is_control) {
+            return Err(bad(format!("by: 1 to {MAX_TOKEN_NOTE} bytes without control characters")));
+        }
+        let news = self.write(HearAgent(facts.report(id)?)).await?;
+        if news {
+            self.note(id, "reported", format!("facts of a client on the machine came by {by}"));
+        }
+        self.touch(id);
+        Ok(news)
     }
 
     /// Whether a token is known, good or not: asked before the writer is troubled.
@@ -318,6 +340,22 @@ impl Change for HearClient {
     }
 }
 
+/// An embedding program passes on what its own client says.
+struct HearAgent(Report);
+
+impl Change for HearAgent {
+    /// Whether it says anything that was not said before.
+    type Reply = bool;
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<bool, Failure> {
+        let (machine, is_new) = match tx.row_of(self.0.id).await? {
+            Some(machine) => (machine, false),
+            None => (tx.insert_machine(self.0.id, Origin::Agent, false).await?, true),
+        };
+        Ok(tx.hear(machine, &self.0).await? || is_new)
+    }
+}
+
 /// What is known of a machine's client.
 struct Enrolment {
     client: Vec<u8>,
@@ -363,6 +401,11 @@ impl Tx<'_> {
             .execute(&mut *self.connection)
             .await
             .map_err(failed("write enrolment"))?;
+        Ok(Taken::Recorded { news: self.hear(machine, report).await? })
+    }
+
+    /// Records what a client says; whether anything is new.
+    async fn hear(&mut self, machine: i64, report: &Report) -> Result<bool, Failure> {
         let news = tell(self, machine, report).await?;
         if news {
             // Each is a line in the diary, and this machine may say no hello that would cut it.
@@ -375,7 +418,7 @@ impl Tx<'_> {
                 .await
                 .map_err(failed("forget"))?;
         }
-        Ok(Taken::Recorded { news })
+        Ok(news)
     }
 
     /// Whether all that `report` says stands already as its source's word, and nothing else about the same keys.

@@ -144,3 +144,28 @@ async fn terms_that_cannot_be_are_refused_and_no_token_is_on_disk() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_program_passes_on_what_its_own_clients_say() {
+    let (_folder, fleet) = fleet().await;
+    let facts = |serial: &str| AgentFacts { serial: Some(serial.to_owned()), ..AgentFacts::default() };
+    assert!(fleet.hear(id(1), &facts("A1"), "console").await.unwrap());
+    assert!(!fleet.hear(id(1), &facts("A1"), "console").await.unwrap());
+    assert!(fleet.hear(id(1), &facts("B2"), "console").await.unwrap());
+    assert!(
+        fleet.hear(id(2), &AgentFacts::default(), "console").await.unwrap(),
+        "a machine is new, if nothing is said of it"
+    );
+    let machine = fleet.machine(id(1)).await.unwrap();
+    assert_eq!((machine.origin, machine.admitted), (Origin::Agent, false));
+    let said = fleet.facts(id(1)).await.unwrap();
+    assert_eq!(said.iter().map(|f| (f.source, f.value.as_str())).collect::<Vec<_>>(), [(FactSource::Agent, "B2")]);
+    for (who, by, facts, code) in [
+        (id(1), "", facts("A1"), ErrorCode::INVALID_ARGUMENT),
+        (id(1), "a\nb", facts("A1"), ErrorCode::INVALID_ARGUMENT),
+        (SystemId::from_wire([0xff; 16]), "console", facts("A1"), ErrorCode::INVALID_ARGUMENT),
+        (id(1), "console", facts(" "), ErrorCode::PARSE_TEXT),
+    ] {
+        assert_eq!(fleet.hear(who, &facts, by).await.unwrap_err().code, code);
+    }
+}
