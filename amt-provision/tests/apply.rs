@@ -92,6 +92,15 @@ required = "kvm"
 [time]
 [tls]
 remote = "server"
+[remote_access]
+home_domains = ["example.com"]
+[remote_access.server]
+address = "gateway.example.com"
+port = 4433
+root = { file = "gateway.pem" }
+user = "amtfleet"
+password = { env = "G4teway!pw" }
+triggers = [{ when = "user", life_seconds = 300 }, { when = "periodic", every_seconds = 3600 }]
 [wifi]
 mode = "s0"
 sync_host_profiles = true
@@ -172,6 +181,15 @@ const SINGLE: &[(&str, &str, &str, u32)] = &[
     ("from = \"network\"", "from = \"any\"", "access.users[0]", 1),
     ("[\"redirection\", \"remote-control\"]", "[\"redirection\"]", "access.users[0]", 1),
     ("H3lpdesk!pw", "0ther!Pw4", "access.users[0].password", 1),
+    (
+        "home_domains = [\"example.com\"]",
+        "home_domains = [\"example.com\", \"example.net\"]",
+        "remote_access.home_domains",
+        1,
+    ),
+    ("port = 4433", "port = 4434", "remote_access.server", 9),
+    ("every_seconds = 3600", "every_seconds = 1800", "remote_access.server", 9),
+    ("G4teway!pw", "0ther!g4te", "remote_access.server.password", 9),
     ("mode = \"s0\"", "mode = \"s0-sx\"", "wifi.mode", 1),
     ("sync_host_profiles = true", "sync_host_profiles = false", "wifi.sync_host_profiles", 1),
     ("Office net", "Office net 2", "wifi.profiles[0]", 2),

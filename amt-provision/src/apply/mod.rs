@@ -32,7 +32,7 @@ use crate::plan::Plan;
 use crate::profile::Desired;
 use crate::session::{CallError, Session, try_call};
 use crate::step::Step;
-use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
+use amt_core::{ErrorCode, Failure, SystemId};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::class::ips::HostBasedSetupService;
@@ -116,7 +116,6 @@ struct Run {
     record: ApplyRecord,
     wall_clock: i64,
     proof_timeout: Duration,
-    version: Option<FirmwareVersion>,
     /// Realm of digest users.
     realm: String,
     /// `CurrentControlMode`, where the firmware has it.
@@ -154,7 +153,6 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
         Ok(reply) => reply.instance().ok().and_then(|instance| instance.u32("CurrentControlMode")),
         Err(_) => None,
     };
-    let version = session.version().or(access.version);
     let mode = if dry_run { Pass::Dry } else { Pass::Write };
     let (changes, unsupported, writes) = (Vec::new(), Vec::new(), 0);
     Run {
@@ -165,7 +163,6 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
         record,
         wall_clock,
         proof_timeout,
-        version,
         realm,
         control_mode,
         mode,

@@ -5,28 +5,22 @@ use super::{Pass, Run, refused};
 use crate::profile::{RemoteServer, Trigger, Tunnel};
 use crate::session::all;
 use crate::step::Step;
-use amt_core::{ErrorCode, Failure, FirmwareVersion};
+use amt_core::{ErrorCode, Failure};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{
+    self, EnvironmentDetectionSettingData, ManagementPresenceRemoteSap, MpServer, RemoteAccessPolicyAppliesToMps,
+    RemoteAccessPolicyRule, RemoteAccessService, UserInitiatedConnectionService,
+};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
-use amt_wsman::soap::Reference;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::net::IpAddr;
 
-const SERVICE: &str = "AMT_RemoteAccessService";
-const SAP: &str = "AMT_ManagementPresenceRemoteSAP";
-const RULE: &str = "AMT_RemoteAccessPolicyRule";
-const APPLIES: &str = "AMT_RemoteAccessPolicyAppliesToMPS";
-const USER: &str = "AMT_UserInitiatedConnectionService";
-/// User-initiated connections from the BIOS and from the system.
-const USER_BIOS_AND_SYSTEM: u32 = 32_771;
-/// From here on a rule says for which kind of gateway it is.
-const KINDS: FirmwareVersion = FirmwareVersion::new(11, 6);
-/// Both kinds of gateway.
-const BOTH: u32 = 2;
+const SAP: &str = ManagementPresenceRemoteSap::NAME;
+const RULE: &str = RemoteAccessPolicyRule::NAME;
 
 static HOME: Group = Group {
-    class: "AMT_EnvironmentDetectionSettingData",
+    class: EnvironmentDetectionSettingData::NAME,
     selector: None,
     omit: |_| &[],
     commits: false,
@@ -44,7 +38,7 @@ impl Run {
             return Ok(());
         };
         let at = "remote_access.server";
-        if self.read(&Request::get(SERVICE)).await?.is_none() {
+        if self.read(&RemoteAccessService::get()).await?.is_none() {
             self.lacks(at, "the firmware has no remote access");
             return Ok(());
         }
@@ -74,7 +68,7 @@ impl Run {
         // Rules hold gateways: they go first, and all is made anew, so that nothing of an earlier attempt stays (§4.10).
         for rule in &rules {
             let name = rule.text("PolicyRuleName").unwrap_or_default();
-            self.remove(at, Request::delete(RULE).selector("PolicyRuleName", name)).await?;
+            self.remove(at, RemoteAccessPolicyRule::delete(name)).await?;
         }
         for sap in &saps {
             let name = sap.text("Name").unwrap_or_default();
@@ -86,55 +80,33 @@ impl Run {
 
     async fn add_server(&mut self, at: &str, server: &RemoteServer, password: &str) -> Result<(), Failure> {
         let secret = self.desired.secret(password)?.clone();
-        let mut request = Request::invoke(SERVICE, "AddMpServer")
-            .arg("AccessInfo", server.address.as_str())
-            .arg("InfoFormat", format_of(&server.address))
-            .arg("Port", u32::from(server.port))
-            .arg("AuthMethod", 2u32)
-            .arg("Username", server.user.as_str())
-            .secret_arg("Password", &secret);
+        let mut wanted = MpServer::with_password(&server.address, server.port, &server.user, &secret);
         if let Some(name) = &server.common_name {
-            request = request.arg("CN", name.as_str());
+            wanted = wanted.common_name(name);
         }
-        self.write(&request).await.map_err(|error| refused(at, error))?;
+        let added =
+            self.write(&RemoteAccessService::add_mp_server(&wanted)).await.map_err(|error| refused(at, error))?;
+        let sap = RemoteAccessService::mp_server(&added).map_err(|error| error.failure(Step::Configure.name()))?;
         self.secret_written(password).await?;
-        let saps = all(&mut self.session, Step::Configure, SAP).await?;
-        let Some(name) = saps.iter().find(|sap| is_server(sap, server)).and_then(|sap| sap.text("Name")) else {
-            return Err(crate::certificate::missing(Step::Configure, "the gateway that was added is not there"));
-        };
-        let sap = Reference::to(SAP)
-            .with("CreationClassName", SAP)
-            .with("Name", name)
-            .with("SystemCreationClassName", "CIM_ComputerSystem")
-            .with("SystemName", "Intel(r) AMT");
         for tunnel in &server.triggers {
-            let mut request = Request::invoke(SERVICE, "AddRemoteAccessPolicyRule")
-                .arg("Trigger", tunnel.when.number())
-                .arg("TunnelLifeTime", tunnel.life_seconds.unwrap_or(0));
-            if let Some(data) = extended(tunnel) {
-                request = request.arg("ExtendedData", data);
-            }
-            self.write(&request.arg("MpServer", sap.clone())).await.map_err(|error| refused(at, error))?;
+            let life = tunnel.life_seconds.unwrap_or(0);
+            let request =
+                RemoteAccessService::add_remote_access_policy_rule(reason(tunnel), life, std::slice::from_ref(&sap));
+            self.write(&request).await.map_err(|error| refused(at, error))?;
         }
         self.kinds(at).await
     }
 
     /// Says for which kind of gateway each rule is, where the firmware asks for it.
     async fn kinds(&mut self, at: &str) -> Result<(), Failure> {
-        if self.version.is_none_or(|version| version < KINDS) {
-            return Ok(());
-        }
-        for mut applies in all(&mut self.session, Step::Configure, APPLIES).await? {
-            if applies.u32("MpsType") == Some(BOTH) {
+        for applies in all(&mut self.session, Step::Configure, RemoteAccessPolicyAppliesToMps::NAME).await? {
+            // Firmware before 11.6 does not tell it, and does not take it.
+            let both = RemoteAccessPolicyAppliesToMps::BOTH;
+            if applies.u32("MpsType").is_none_or(|kind| kind == both) {
                 continue;
             }
-            let keys =
-                ["ManagedElement", "PolicySet"].map(|name| applies.reference(name).cloned().map(|key| (name, key)));
-            applies.set("MpsType", BOTH.to_string());
-            let request = keys
-                .into_iter()
-                .flatten()
-                .fold(Request::put(&applies), |request, (name, key)| request.selector(name, key));
+            let request = RemoteAccessPolicyAppliesToMps::put_mps_type(&applies, both)
+                .map_err(|error| error.failure(Step::Configure.name()))?;
             self.write(&request).await.map_err(|error| refused(at, error))?;
         }
         Ok(())
@@ -145,12 +117,14 @@ impl Run {
         if !server.triggers.iter().any(|tunnel| tunnel.when == Trigger::User) {
             return Ok(());
         }
-        let Some(instance) = self.read(&Request::get(USER)).await? else {
+        let Some(instance) = self.read(&UserInitiatedConnectionService::get()).await? else {
             self.lacks(field, "the firmware has no user-initiated connections");
             return Ok(());
         };
-        if instance.u32("EnabledState") != Some(USER_BIOS_AND_SYSTEM) && self.change(field, "off for users", "user") {
-            let request = Request::invoke(USER, "RequestStateChange").arg("RequestedState", USER_BIOS_AND_SYSTEM);
+        if instance.u32("EnabledState") != Some(UserInitiatedConnectionService::BOTH)
+            && self.change(field, "off for users", "user")
+        {
+            let request = UserInitiatedConnectionService::request_state_change(UserInitiatedConnectionService::BOTH);
             self.write(&request).await.map_err(|error| refused(field, error))?;
         }
         Ok(())
@@ -203,12 +177,11 @@ impl Trigger {
     }
 }
 
-/// `InfoFormat`.
-fn format_of(address: &str) -> u32 {
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) => 3,
-        Ok(IpAddr::V6(_)) => 4,
-        Err(_) => 201,
+fn reason(tunnel: &Tunnel) -> amt::Trigger {
+    match (tunnel.when, tunnel.every_seconds) {
+        (Trigger::User, _) => amt::Trigger::User,
+        (Trigger::Alert, _) => amt::Trigger::Alert,
+        (Trigger::Periodic, every) => amt::Trigger::Every(every.unwrap_or(0)),
     }
 }
 
