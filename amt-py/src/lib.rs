@@ -13,6 +13,7 @@ mod instance;
 mod listener;
 mod local;
 mod machine;
+mod operate;
 mod preflight;
 mod provision;
 mod psk;
@@ -40,6 +41,8 @@ mod _amt {
     use crate::local::{LocalOutcome, local_activate, local_status, local_unprovision};
     #[pymodule_export]
     use crate::machine::Session;
+    #[pymodule_export]
+    use crate::operate::discover;
     #[pymodule_export]
     use crate::preflight::{Finding, preflight};
     #[pymodule_export]

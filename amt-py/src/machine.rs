@@ -2,9 +2,10 @@
 
 use crate::awaitable::awaitable;
 use crate::certificate::Source;
-use crate::convert::{seconds, wrong};
+use crate::convert::{seconds, to_python, wrong};
 use crate::exception::raise;
 use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instance};
+use crate::operate::Operation;
 use crate::wait::wait;
 use amt::certificate::authorities;
 use amt::{Device, Transport};
@@ -14,6 +15,7 @@ use amt_wsman::client::Credentials;
 use amt_wsman::op::{Reply, Request};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -21,6 +23,8 @@ use tokio::time::timeout;
 
 const TLS_PORT: u16 = 16_993;
 const PLAIN_PORT: u16 = 16_992;
+/// How many times the patience of one call an operation of several has.
+const OPERATION_CALLS: u32 = 10;
 
 /// WS-Man calls to one machine, one at a time, on one connection.
 #[pyclass(frozen, module = "amtpy._amt")]
@@ -44,6 +48,28 @@ struct State {
     closed: bool,
     version: Option<FirmwareVersion>,
     tls: Option<TlsOutcome>,
+}
+
+/// What is done while a call has the device to itself.
+enum Work {
+    Call(Request),
+    Operation(Operation),
+}
+
+impl Work {
+    /// For messages.
+    fn label(&self) -> String {
+        match self {
+            Self::Call(request) => request.label(),
+            Self::Operation(operation) => operation.label().to_owned(),
+        }
+    }
+}
+
+/// What came of it.
+enum Done {
+    Reply(Reply),
+    Document(Value),
 }
 
 /// What of a reply Python gets.
@@ -137,6 +163,32 @@ impl Session {
         awaitable(py, call, move |py, reply| answer.of(py, &reply).map(Bound::unbind))
     }
 
+    /// Does one operation of several calls and waits for it.
+    #[pyo3(signature = (operation, options=None))]
+    fn operate<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let operation = Operation::read(operation, options)?;
+        to_python(py, &wait(py, Arc::clone(&self.0).operate(operation))?)
+    }
+
+    /// The same, to be awaited.
+    #[pyo3(signature = (operation, options=None))]
+    fn operate_async<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let operation = Operation::read(operation, options)?;
+        awaitable(py, Arc::clone(&self.0).operate(operation), |py, document| {
+            to_python(py, &document).map(Bound::unbind)
+        })
+    }
+
     /// Disconnects and lets no further call through.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, Arc::clone(&self.0).close())
@@ -173,13 +225,29 @@ impl Line {
     }
 
     async fn call(self: Arc<Self>, request: Request) -> Result<Reply, Failure> {
-        timeout(self.patience, self.attempt(&request)).await.unwrap_or_else(|_| {
-            let text = format!("{}: no answer within {} s", request.label(), self.patience.as_secs_f64());
+        match self.within(self.patience, &Work::Call(request)).await? {
+            Done::Reply(reply) => Ok(reply),
+            Done::Document(_) => Err(Failure::new(ErrorCode::PANIC, "call", "a document answers no call")),
+        }
+    }
+
+    /// Of several calls: it has several times their patience.
+    async fn operate(self: Arc<Self>, operation: Operation) -> Result<Value, Failure> {
+        let patience = self.patience.saturating_mul(OPERATION_CALLS);
+        match self.within(patience, &Work::Operation(operation)).await? {
+            Done::Document(document) => Ok(document),
+            Done::Reply(_) => Err(Failure::new(ErrorCode::PANIC, "call", "a reply is no document")),
+        }
+    }
+
+    async fn within(&self, patience: Duration, work: &Work) -> Result<Done, Failure> {
+        timeout(patience, self.attempt(work)).await.unwrap_or_else(|_| {
+            let text = format!("{}: no answer within {} s", work.label(), patience.as_secs_f64());
             Err(Failure::new(ErrorCode::REPLY_TIMEOUT, "call", text))
         })
     }
 
-    async fn attempt(&self, request: &Request) -> Result<Reply, Failure> {
+    async fn attempt(&self, work: &Work) -> Result<Done, Failure> {
         let mut place = self.device.lock().await;
         if self.state().closed {
             return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "the machine was closed"));
@@ -188,14 +256,17 @@ impl Line {
             Some(device) => device,
             None => self.device().await?,
         };
-        let reply = device.call(request).await;
+        let done = match work {
+            Work::Call(request) => device.call(request).await.map(Done::Reply),
+            Work::Operation(operation) => operation.run(&mut device).await.map(Done::Document),
+        };
         {
             let mut state = self.state();
             (state.version, state.tls) = (device.version(), device.tls().cloned());
         }
         // What was refused can be asked again on the same connection, a broken one is remade.
         *place = Some(device);
-        reply
+        done
     }
 
     async fn device(&self) -> Result<Device, Failure> {

@@ -10,7 +10,7 @@ use amt::ProvisioningCertificate;
 use amt_core::psk::{Form, PskPair};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_sim::authority::{ProvisioningChain, Strength};
-use amt_sim::{FaultPlan, MachineInfo, Persona, SimConfig, Simulator, Variant, chain};
+use amt_sim::{FaultPlan, MachineInfo, Persona, SetUp, SimConfig, Simulator, Variant, chain};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -29,8 +29,8 @@ const LARGE_KEY: usize = 3072;
 /// Virtual machines on loopback addresses of their own, with the real ports; they refuse what firmware refuses.
 ///
 /// They trust the certificate authority of `certificate`, which is for the DNS suffix `suffix`, and those in `roots`. `persona` is a firmware family
-/// such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. A context manager, which starts and stops
-/// them.
+/// such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. With `set_up`, `"client"` or `"admin"`,
+/// they are set up already, with `admin_password` and TLS. A context manager, which starts and stops them.
 ///
 /// >>> from amtpy.sim import VirtualMachines
 /// >>> with VirtualMachines(2, persona="11.8") as machines:
@@ -74,7 +74,7 @@ impl VirtualMachines {
     #[new]
     #[pyo3(signature = (
         count=1, *, persona="16.0", suffix="example.com", roots=Vec::new(), hello=None, base_address=None, seed=0, time_scale=1.0,
-        spread=0.005, psk=Vec::new(), otp=None, admin_password=None, faults=Vec::new(), silent=false
+        spread=0.005, psk=Vec::new(), otp=None, admin_password=None, faults=Vec::new(), silent=false, set_up=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
     fn new(
@@ -92,6 +92,7 @@ impl VirtualMachines {
         admin_password: Option<String>,
         faults: Vec<String>,
         silent: bool,
+        set_up: Option<&str>,
     ) -> PyResult<Self> {
         let psk: Vec<PskPair> = psk.into_iter().map(|given| given.0).collect();
         let mut config = SimConfig::new(count);
@@ -122,6 +123,13 @@ impl VirtualMachines {
         let faults: Vec<_> = faults.iter().map(|fault| fault.parse()).collect::<Result<_, Failure>>().map_err(raise)?;
         config.faults = FaultPlan::aimed(faults);
         config.silent = silent;
+        config.set_up = match set_up {
+            None => None,
+            Some(_) if config.admin_password.is_none() => return Err(wrong("set_up: it goes with admin_password")),
+            Some("client") => Some(SetUp::Client),
+            Some("admin") => Some(SetUp::Admin),
+            Some(other) => return Err(wrong(format!("set_up: {other:?} is neither \"client\" nor \"admin\""))),
+        };
         let pem = chain.pem();
         let certificate = ProvisioningCertificate::from_pem(pem.as_bytes(), None, None).map_err(raise)?;
         Ok(Self { config, anywhere: base_address.is_none(), certificate, pem, running: Mutex::default() })

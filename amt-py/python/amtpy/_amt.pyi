@@ -15,7 +15,7 @@ from amtpy._types import Answer
 __all__ = [
     "Certificate", "Credential", "Events", "Finding", "Fleet", "GeneralSettings", "Hello", "HelloEvent",
     "HelloListener", "LocalOutcome", "Outcome", "PskPair", "Root", "Session", "SetupBin", "SetupServer", "Token",
-    "VirtualMachine", "VirtualMachines", "capabilities", "decode", "enroll", "local_activate", "local_status",
+    "VirtualMachine", "VirtualMachines", "capabilities", "decode", "discover", "enroll", "local_activate", "local_status",
     "local_unprovision", "preflight", "provision", "provision_async",
 ]
 
@@ -224,6 +224,13 @@ class LocalOutcome:
     @property
     def admin_password(self) -> str:
         """The password of `admin` by the journal; empty if none is known."""
+
+def discover(targets: Sequence[str], *, rate: int = 20, timeout: float = 2.0) -> list[dict[str, Any]]:
+    """What is at addresses, seen from outside, without a password and without changing anything: the dicts of `amt discover --json`.
+
+    `targets` are addresses, networks (`"10.0.0.0/24"`) and ranges (`"10.0.0.10-20"`). Every address gives one dict, also where nothing answers
+    (`standing` is then `"silent"`). `rate` limits the addresses that are begun in a second, `timeout` is for each connection, in seconds.
+    """
 
 def local_status(reach: _Reach) -> dict[str, Any]: ...
 def local_activate(
@@ -531,6 +538,8 @@ class Session:
         properties: _Document | None = None,
         selectors: _Document | None = None,
     ) -> asyncio.Future[Any]: ...
+    def operate(self, operation: str, options: _Document | None = None) -> Any: ...
+    def operate_async(self, operation: str, options: _Document | None = None) -> asyncio.Future[Any]: ...
     def close(self) -> None: ...
     def close_async(self) -> asyncio.Future[None]: ...
     @property
@@ -672,8 +681,8 @@ class VirtualMachines:
     """Virtual machines on loopback addresses of their own, with the real ports; they refuse what firmware refuses.
 
     They trust the certificate authority of `certificate`, which is for the DNS suffix `suffix`, and those in `roots`. `persona` is a firmware family
-    such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. A context manager, which starts and stops
-    them.
+    such as `"16.0"`, or `"mixed"` for all. With `hello`, an address with a port, they say hello there. With `set_up`, `"client"` or `"admin"`,
+    they are set up already, with `admin_password` and TLS. A context manager, which starts and stops them.
     """
 
     def __new__(
@@ -693,6 +702,7 @@ class VirtualMachines:
         admin_password: str | None = None,
         faults: Sequence[str] = ...,
         silent: bool = False,
+        set_up: str | None = None,
     ) -> VirtualMachines: ...
     def start(self) -> None:
         """Puts the machines on the network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from amtpy._amt import Session
 
@@ -121,6 +121,62 @@ class Machine(_Machine):
     def delete(self, class_name: str, *, selectors: Mapping[str, Any]) -> None:
         """Deletes the instance that ``selectors`` name."""
         self._session.call("delete", class_name, None, None, dict(selectors))
+
+    def power_state(self) -> dict[str, Any]:
+        """How the computer stands (``state``) and what can be done with it now (``available``)."""
+        return self._session.operate("power_state")  # type: ignore[no-any-return]
+
+    def power(
+        self, action: Literal["on", "off", "cycle", "reset", "soft-off", "soft-reset", "sleep", "hibernate", "nmi"]
+    ) -> dict[str, Any]:
+        """Has the computer do something, once: what is not possible now is refused before it is sent.
+
+        ``soft-off``, ``soft-reset``, ``sleep`` and ``hibernate`` need Intel's agent (LMS) in the operating system. ``answer`` is ``"lost"`` where the
+        firmware's answer was lost and the state shows that it was done.
+        """
+        return self._session.operate("power", {"action": action})  # type: ignore[no-any-return]
+
+    def boot(
+        self,
+        what: Literal["pxe", "disk", "cd", "bios", "https"],
+        *,
+        url: str | None = None,
+        sol: bool = False,
+        then: Literal["reset", "on", "cycle", "none"] | None = None,
+    ) -> dict[str, Any] | None:
+        """Sets the next boot, for once, and starts the computer: a reset if it runs, on if it is off, or what ``then`` says.
+
+        ``url`` goes with ``"https"`` (AMT 16 and later), ``sol`` sends the console over the network. Returns what became of the power, as :meth:`power`.
+        """
+        return self._session.operate("boot", {"action": what, "url": url, "sol": sol, "then": then})  # type: ignore[no-any-return]
+
+    def boot_state(self) -> dict[str, Any]:
+        """How the next boot is set, and what is ``possible``."""
+        return self._session.operate("boot_state")  # type: ignore[no-any-return]
+
+    def clear_boot(self) -> None:
+        """Takes back what :meth:`boot` set."""
+        self._session.operate("clear_boot")
+
+    def event_log(self) -> dict[str, Any]:
+        """What sensors, BIOS and firmware report, the newest first (``records``)."""
+        return self._session.operate("event_log")  # type: ignore[no-any-return]
+
+    def clear_event_log(self) -> None:
+        """Removes all events. Raises :class:`WsmanFault` while the log is frozen."""
+        self._session.operate("clear_event_log")
+
+    def freeze_event_log(self, frozen: bool = True) -> None:
+        """Keeps new events out, or lets them in again."""
+        self._session.operate("freeze_event_log", {"frozen": frozen})
+
+    def audit_log(self) -> dict[str, Any]:
+        """Who did what, the oldest first (``records``). The user needs realm 20 (audit log) or 3 (administration)."""
+        return self._session.operate("audit_log")  # type: ignore[no-any-return]
+
+    def inventory(self) -> dict[str, Any]:
+        """What the machine is made of: what ``amt inventory --json`` shows."""
+        return self._session.operate("inventory")  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Disconnects. Further calls raise :class:`ArgumentError`."""

@@ -26,7 +26,7 @@ import os
 import uuid as _uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
 from amtpy._machine import Properties, _dict, _Machine
@@ -125,6 +125,56 @@ class Machine(_Machine):
     async def delete(self, class_name: str, *, selectors: Mapping[str, Any]) -> None:
         """Deletes the instance that ``selectors`` name."""
         await self._session.call_async("delete", class_name, None, None, dict(selectors))
+
+    async def power_state(self) -> dict[str, Any]:
+        """How the computer stands (``state``) and what can be done with it now (``available``)."""
+        return await self._session.operate_async("power_state")  # type: ignore[no-any-return]
+
+    async def power(
+        self, action: Literal["on", "off", "cycle", "reset", "soft-off", "soft-reset", "sleep", "hibernate", "nmi"]
+    ) -> dict[str, Any]:
+        """Has the computer do something, once, as :meth:`amtpy.Machine.power`."""
+        return await self._session.operate_async("power", {"action": action})  # type: ignore[no-any-return]
+
+    async def boot(
+        self,
+        what: Literal["pxe", "disk", "cd", "bios", "https"],
+        *,
+        url: str | None = None,
+        sol: bool = False,
+        then: Literal["reset", "on", "cycle", "none"] | None = None,
+    ) -> dict[str, Any] | None:
+        """Sets the next boot, for once, and starts the computer, as :meth:`amtpy.Machine.boot`."""
+        options = {"action": what, "url": url, "sol": sol, "then": then}
+        return await self._session.operate_async("boot", options)  # type: ignore[no-any-return]
+
+    async def boot_state(self) -> dict[str, Any]:
+        """How the next boot is set, and what is ``possible``."""
+        return await self._session.operate_async("boot_state")  # type: ignore[no-any-return]
+
+    async def clear_boot(self) -> None:
+        """Takes back what :meth:`boot` set."""
+        await self._session.operate_async("clear_boot")
+
+    async def event_log(self) -> dict[str, Any]:
+        """What sensors, BIOS and firmware report, the newest first (``records``)."""
+        return await self._session.operate_async("event_log")  # type: ignore[no-any-return]
+
+    async def clear_event_log(self) -> None:
+        """Removes all events. Raises :class:`amtpy.WsmanFault` while the log is frozen."""
+        await self._session.operate_async("clear_event_log")
+
+    async def freeze_event_log(self, frozen: bool = True) -> None:
+        """Keeps new events out, or lets them in again."""
+        await self._session.operate_async("freeze_event_log", {"frozen": frozen})
+
+    async def audit_log(self) -> dict[str, Any]:
+        """Who did what, the oldest first (``records``)."""
+        return await self._session.operate_async("audit_log")  # type: ignore[no-any-return]
+
+    async def inventory(self) -> dict[str, Any]:
+        """What the machine is made of: what ``amt inventory --json`` shows."""
+        return await self._session.operate_async("inventory")  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         """Disconnects. Further calls raise :class:`amtpy.ArgumentError`."""
