@@ -142,3 +142,29 @@ async fn settings_follow_a_setup_and_stay_true() {
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// `docs/profile.md` ends with the schema as a page, and the examples are what they claim to be.
+#[tokio::test]
+async fn the_page_and_the_examples_are_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/profile.md")).unwrap();
+    let (_, fields) = page.split_once("made by `amt profile schema --markdown`. -->\n\n").expect("the mark is there");
+    let current = amt_provision::profile::reference();
+    assert!(fields == current, "make the end of docs/profile.md anew with `amt profile schema --markdown`");
+    let mut examples = 0;
+    for entry in std::fs::read_dir(root.join("examples/profiles")).unwrap() {
+        let path = entry.unwrap().path();
+        let (status, document, errors) = amt(root, &["profile", "check", path.to_str().unwrap()]).await;
+        assert_eq!(status, Some(0), "{path:?}: {document} {errors}");
+        examples += 1;
+    }
+    assert_eq!(examples, 3);
+    let (status, document, _) =
+        amt(root, &["profile", "check", "examples/profiles/laptop-wifi-cira.toml", "--firmware", "9.5"]).await;
+    assert_eq!((status, document["findings"].as_array().unwrap().len()), (Some(0), 0));
+    let (status, document, _) =
+        amt(root, &["profile", "check", "examples/profiles/laptop-wifi-cira.toml", "--secrets"]).await;
+    let fields: Vec<_> =
+        document["findings"].as_array().unwrap().iter().map(|f| f["field"].as_str().unwrap()).collect();
+    assert!(status == Some(1) && fields.contains(&"remote_access.server.root"), "{document}");
+}
