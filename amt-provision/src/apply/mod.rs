@@ -10,7 +10,7 @@
 //! again. Without a record all of them are written.
 //!
 //! To add a field that is a property of an instance, add a line to a group in `property`'s users (`general` is the model). What is done by
-//! methods has a file of its own with one function that reads, compares, and hands each difference to [`Run::change`].
+//! methods has a file of its own with one function that reads, compares, and hands each difference to `Run::change`.
 
 mod access;
 mod clock;
