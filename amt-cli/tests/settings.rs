@@ -127,6 +127,10 @@ async fn settings_follow_a_setup_and_stay_true() {
     let record = std::fs::read_dir(folder.join("office.toml.records")).unwrap().next().unwrap().unwrap().path();
     assert!(!std::fs::read_to_string(record).unwrap().contains("H3lpdesk"), "the record holds no secret");
 
+    let (_, status, errors) = amt(folder, &[&["status"], &reach[..]].concat()).await;
+    assert_eq!((&status["provisioning_state"], &status["control_mode"]), (&2.into(), &"admin".into()), "{errors}");
+    assert_eq!(status["certificate_sha256"], shown["certificate_sha256"]);
+
     // Another password, by hand.
     let rotate = |current: &'static str, new: &'static str| {
         vec!["rotate", "--host", "127.91.8.1", "--insecure-any", "--password-file", current, "--new-password-file", new]

@@ -77,6 +77,15 @@ dns_ttl_seconds = 600
 prefer = "ipv4"
 [wired]
 mode = "dhcp"
+[wired.ieee8021x]
+protocol = "peap-mschapv2"
+user = "switch"
+password = { env = "Sw1tch!pw" }
+pxe_seconds = 120
+[kerberos]
+enabled = true
+realm = "EXAMPLE.COM"
+password = { env = "K3rberos!pw" }
 [power]
 package = "s0-wake-in-sx"
 idle_minutes = 30
@@ -198,6 +207,49 @@ const SINGLE: &[(&str, &str, &str, u32)] = &[
     ("R4dius!pw", "R4dius!pw2", "wifi.profiles[1].ieee8021x.password", 2),
     ("S-1-5-21-1-2-3-500", "S-1-5-21-1-2-3-501", "access.users[1]", 2),
 ];
+
+#[test]
+fn proxies_are_added_once_and_a_section_can_be_taken_back() {
+    let mut world = of_persona("16.0");
+    let text = "format = 1\nname = \"p\"\n[kerberos]\nenabled = false\n[wired.ieee8021x]\nenabled = false\n\
+                [[remote_access.proxies]]\naddress = \"proxy.example.com\"\nport = 8080\nnetwork_suffix = \"example.com\"\n";
+    let full = desired(&world, FULL);
+    apply(&mut world, &full);
+    let off = desired(&world, text);
+    let done = apply(&mut world, &off);
+    let fields: Vec<_> = done.changes.iter().map(|change| change.field.as_str()).collect();
+    assert_eq!(fields, ["kerberos.enabled", "wired.ieee8021x", "remote_access.proxies[0]"], "{done:?}");
+    assert_eq!(apply(&mut world, &off).writes, 0);
+    let old = of_persona("11.8");
+    let lacks = Desired::new(&profile(text), old.firmware.id(), Some("11.8".parse().unwrap()), &mut Named).unwrap_err();
+    assert_eq!((lacks[0].code, lacks[0].field.as_str()), ("FIRMWARE", "remote_access.proxies"));
+}
+
+#[test]
+fn a_crash_anywhere_in_every_section_is_made_good_and_nothing_is_there_twice() {
+    let fresh = || of_persona("16.0");
+    let total = {
+        let mut world = fresh();
+        let desired = desired(&world, FULL);
+        world.apply(&desired, None).outputs
+    };
+    assert!(total > 150, "{total}");
+    for output in 0..total {
+        let crash = Crash { output, after: output % 2 == 0 };
+        let mut world = fresh();
+        let desired = desired(&world, FULL);
+        world.apply(&desired, Some(crash));
+        world.assert_reachable("after the crash");
+        world.wait(Duration::from_secs(30));
+        apply(&mut world, &desired);
+        let again = apply(&mut world, &desired);
+        assert_eq!((again.writes, again.changes), (0, Vec::new()), "{crash:?}");
+        let truth = world.firmware.truth(world.now);
+        let once = ["wifi/office", "wifi/guest/8021x", "kerberos", "8021x"];
+        assert!(once.iter().all(|name| truth.secrets.contains_key(*name)), "{crash:?}: {:?}", truth.secrets);
+        assert_eq!(truth.secrets.keys().filter(|name| name.starts_with("mps/")).count(), 1, "{crash:?}");
+    }
+}
 
 #[test]
 fn each_field_changed_singly_writes_only_what_it_needs() {

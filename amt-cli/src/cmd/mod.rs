@@ -29,6 +29,7 @@ mod rotate;
 mod serve;
 mod setupbin;
 mod sim;
+mod status;
 mod token;
 mod wsman;
 
@@ -82,6 +83,7 @@ commands! {
     setupbin::Setupbin,
     sim::Sim,
     start_hello::StartHello,
+    status::Status,
     unprovision::Unprovision,
     upgrade::Upgrade,
     wsman::Wsman,

@@ -11,6 +11,7 @@ use amt_wsman::class::amt::{
     self, EnvironmentDetectionSettingData, ManagementPresenceRemoteSap, MpServer, RemoteAccessPolicyAppliesToMps,
     RemoteAccessPolicyRule, RemoteAccessService, UserInitiatedConnectionService,
 };
+use amt_wsman::class::ips::{HttpProxyAccessPoint, HttpProxyService};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use base64::Engine as _;
@@ -126,6 +127,43 @@ impl Run {
         {
             let request = UserInitiatedConnectionService::request_state_change(UserInitiatedConnectionService::BOTH);
             self.write(&request).await.map_err(|error| refused(field, error))?;
+        }
+        Ok(())
+    }
+
+    /// Proxies are added where they are missing; others stay, since something else may rest on them.
+    pub(super) async fn proxies(&mut self) -> Result<(), Failure> {
+        let Some(proxies) = self.profile().remote_access.as_ref().and_then(|remote| remote.proxies.clone()) else {
+            return Ok(());
+        };
+        if proxies.is_empty() {
+            return Ok(());
+        }
+        if self.read(&HttpProxyService::get()).await?.is_none() {
+            self.lacks("remote_access.proxies", "the firmware has no proxies for remote access");
+            return Ok(());
+        }
+        let installed = all(&mut self.session, Step::Configure, HttpProxyAccessPoint::NAME).await?;
+        for (index, proxy) in proxies.iter().enumerate() {
+            let same = |name: &str, has: &Instance, wanted: &str| {
+                has.text(name).is_some_and(|has| has.eq_ignore_ascii_case(wanted))
+            };
+            let there = installed.iter().any(|has| {
+                same("AccessInfo", has, &proxy.address)
+                    && has.u32("Port") == Some(proxy.port.into())
+                    && same("NetworkDnsSuffix", has, &proxy.network_suffix)
+            });
+            let field = format!("remote_access.proxies[{index}]");
+            let text = format!("{}:{} in {}", proxy.address, proxy.port, proxy.network_suffix);
+            if !there && self.change(&field, "", text) {
+                let request =
+                    HttpProxyService::add_proxy_access_point(&proxy.address, proxy.port, &proxy.network_suffix);
+                match self.write(&request).await {
+                    // A duplicate: an earlier answer was lost.
+                    Err(error) if error.return_value() != Some(2058) => return Err(refused(&field, error)),
+                    _ => {}
+                }
+            }
         }
         Ok(())
     }

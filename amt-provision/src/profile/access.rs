@@ -139,6 +139,9 @@ pub struct Kerberos {
     /// Password of the machine's account in the directory, the same in both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretSource>,
+    /// Version of the key that the account has in the directory; 1 if it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<u32>,
     /// Minutes by which clocks may differ: 1 to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_tolerance_minutes: Option<u32>,

@@ -102,7 +102,7 @@ pub struct Time {
 #[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Audit {
-    /// Whether the events that `spec` calls critical are recorded and a full log stops what would add to it. Off: as the firmware has it.
+    /// Whether what changes the security of the machine is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }

@@ -1,0 +1,115 @@
+//! `amt status --host …`: what one machine says of itself.
+
+use super::connect::Connect;
+use super::{Error, Verdict, block_on};
+use crate::output::Output;
+use amt::{Host, read_facts};
+use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::{CaAnswer, CertificateRequest, Event, MachineFacts, Record};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Say how one machine stands: set up or not, by whom, names, firmware, certificate
+///
+/// Nothing is changed. Who does not know the password yet asks `amt discover ADDRESS`.
+#[derive(clap::Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    connect: Connect,
+}
+
+impl Status {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
+        let facts = block_on(async {
+            let target = self.connect.administrator().await?;
+            Ok(read_facts(target, &Nobody).await?)
+        })?;
+        out.show(&document(&facts), |w| {
+            writeln!(w, "{}", facts.id)?;
+            let version = facts.version.map(|version| format!("AMT {version}"));
+            let name = match (&facts.host_name, &facts.domain_name) {
+                (Some(host), Some(domain)) => Some(format!("{host}.{domain}")),
+                (host, _) => host.clone(),
+            };
+            let lines = [
+                ("state", Some(state(&facts))),
+                ("firmware", version),
+                ("name", name),
+                ("system", facts.host_os_fqdn.clone()),
+                ("wired", facts.wired_mac.clone()),
+                ("wireless", facts.wireless_mac.clone()),
+                ("realm", facts.realm.clone()),
+                ("certificate", fingerprint(&facts)),
+            ];
+            for (label, text) in lines {
+                if let Some(text) = text {
+                    writeln!(w, "  {label:<12} {text}")?;
+                }
+            }
+            facts.setups.iter().try_for_each(|setup| writeln!(w, "  {:<12} {setup}", "set up"))
+        })?;
+        Ok(Verdict::Done)
+    }
+}
+
+fn state(facts: &MachineFacts) -> String {
+    let state = match facts.provisioning_state {
+        Some(0) => "not set up",
+        Some(1) => "in setup",
+        Some(2) => "set up",
+        _ => "unknown",
+    };
+    match &facts.control_mode {
+        Some(mode) => format!("{state}, {} control mode", mode.as_str()),
+        None => state.to_owned(),
+    }
+}
+
+fn fingerprint(facts: &MachineFacts) -> Option<String> {
+    facts.certificate.as_ref().map(|der| hex::encode(Sha256::digest(der)))
+}
+
+fn document(facts: &MachineFacts) -> Value {
+    let setups: Vec<Value> = facts
+        .setups
+        .iter()
+        .map(|setup| {
+            json!({
+                "kind": setup.kind,
+                "server": setup.server,
+                "address": setup.address,
+                "root_hash": setup.root_hash.as_ref().map(hex::encode),
+                "time": setup.time,
+            })
+        })
+        .collect();
+    json!({
+        "id": facts.id.to_string(),
+        "provisioning_state": facts.provisioning_state,
+        "control_mode": facts.control_mode.as_ref().map(|mode| mode.as_str()),
+        "version": facts.version.map(|version| version.to_string()),
+        "host_name": facts.host_name,
+        "domain_name": facts.domain_name,
+        "host_os_fqdn": facts.host_os_fqdn,
+        "wired_mac": facts.wired_mac,
+        "wireless_mac": facts.wireless_mac,
+        "realm": facts.realm,
+        "certificate_sha256": fingerprint(facts),
+        "setups": setups,
+    })
+}
+
+/// Nothing is kept, certified or shown.
+struct Nobody;
+
+impl Host for Nobody {
+    async fn persist(&self, _: &Record) -> Result<(), Failure> {
+        Err(Failure::new(ErrorCode::JOURNAL, "journal", "nothing is set up here"))
+    }
+
+    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
+        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
+    }
+
+    fn event(&self, _: SystemId, _: &Event) {}
+}
