@@ -3,7 +3,7 @@
 mod support;
 
 use amt_core::tls::LegacyTls;
-use amt_core::{Failure, Secret};
+use amt_core::{ErrorCode, Failure, Secret};
 use amt_provision::apply::{Applied, ApplyStage};
 use amt_provision::profile::{CertificateSource, Desired, Material, Profile, SecretSource, Syntax};
 use amt_sim::persona::Persona;
@@ -249,6 +249,26 @@ fn a_crash_anywhere_in_every_section_is_made_good_and_nothing_is_there_twice() {
         assert!(once.iter().all(|name| truth.secrets.contains_key(*name)), "{crash:?}: {:?}", truth.secrets);
         assert_eq!(truth.secrets.keys().filter(|name| name.starts_with("mps/")).count(), 1, "{crash:?}");
     }
+}
+
+#[test]
+fn tls_that_would_lock_everybody_out_is_refused_before_anything_is_written() {
+    let mut world = of_persona("16.0");
+    let text = "format = 1\nname = \"m\"\n[general]\nping = false\n[tls]\nremote = \"mutual\"\n\
+                trusted_roots = [{ file = \"root.pem\" }]\n";
+    let mutual = desired(&world, text);
+    let before = writes(&world);
+    let refused = world.apply(&mutual, None);
+    assert_eq!(refused.failure().code, ErrorCode::STEP_REFUSED, "{:?}", refused.failure());
+    assert_eq!(writes(&world), before);
+    let off = desired(&world, "format = 1\nname = \"o\"\n[tls]\nremote = \"off\"\n");
+    let done = apply(&mut world, &off);
+    assert_eq!((done.writes, done.unsupported[0].field.as_str()), (0, "tls.remote"));
+    let plain = desired(&world, "format = 1\nname = \"p\"\n[tls]\nremote = \"server\"\n");
+    let commits = world.firmware.truth(world.now).commits;
+    assert_eq!(apply(&mut world, &plain).changes[0].to, "false", "port 16992 is closed");
+    assert_eq!(world.firmware.truth(world.now).commits, commits + 1, "it counts only after a commit");
+    assert_eq!(apply(&mut world, &plain).writes, 0);
 }
 
 #[test]

@@ -179,6 +179,7 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
 impl Run {
     async fn run(mut self) -> Result<Applied, Failure> {
         self.cx.event(Event::Step(Step::Configure));
+        self.tls_is_possible().await?;
         self.settings().await?;
         if self.mode == Pass::Write && self.record.commit_due {
             self.commit().await?;

@@ -62,14 +62,6 @@ impl Run {
             self.lacks("tls.remote", "it is reached by TLS here, and would not be reached any more");
             return Ok(());
         }
-        if tls.remote.or(tls.local).is_some_and(TlsMode::enabled) {
-            self.need_certificate().await?;
-        }
-        if tls.remote.is_some_and(TlsMode::mutual) && self.access.candidates.is_empty() {
-            let text = "tls.remote: with mutual TLS this program would not be let in any more";
-            let hint = "give a certificate that the machine will accept, so that it can be proven";
-            return Err(Failure::new(ErrorCode::STEP_REFUSED, Step::Configure.name(), text).hint(hint));
-        }
         self.group(&REMOTE).await?;
         self.group(&LOCAL).await.map(drop)
     }
@@ -101,12 +93,30 @@ impl Run {
         Ok(())
     }
 
-    /// TLS without a certificate would leave a machine that nobody reaches.
-    async fn need_certificate(&mut self) -> Result<(), Failure> {
-        if all(&mut self.session, Step::Configure, TlsCredentialContext::NAME).await?.is_empty() {
-            let text = "tls: no certificate is bound to the machine's TLS service";
-            let hint = "set the machine up with a certificate authority (`amt serve`), which gives it one";
-            return Err(Failure::new(ErrorCode::STEP_REFUSED, Step::Configure.name(), text).hint(hint));
+    /// Refuses TLS that would leave a machine that nobody reaches, before anything is written.
+    pub(super) async fn tls_is_possible(&mut self) -> Result<(), Failure> {
+        let Some(tls) = self.profile().tls.clone() else { return Ok(()) };
+        let refuse = |text: &'static str, hint: &'static str| {
+            Err(Failure::new(ErrorCode::STEP_REFUSED, Step::Configure.name(), text).hint(hint))
+        };
+        for (id, mode) in [(TlsSettingData::REMOTE, tls.remote), (TlsSettingData::LOCAL, tls.local)] {
+            let Some(mode) = mode.filter(|mode| mode.enabled()) else { continue };
+            let has = self.read(&TlsSettingData::get_one(id)).await?;
+            let is = |name: &str| has.as_ref().and_then(|has| has.bool(name)) == Some(true);
+            let bound = all(&mut self.session, Step::Configure, TlsCredentialContext::NAME).await?;
+            if !is("Enabled") && bound.is_empty() {
+                return refuse(
+                    "tls: no certificate is bound to the machine's TLS service",
+                    "set the machine up with a certificate authority (`amt serve`), which gives it one",
+                );
+            }
+            let remote = id == TlsSettingData::REMOTE;
+            if remote && mode.mutual() && !is("MutualAuthentication") && self.access.candidates.is_empty() {
+                return refuse(
+                    "tls.remote: with mutual TLS this program would not be let in any more",
+                    "give a certificate that the machine will accept, so that it can be proven",
+                );
+            }
         }
         Ok(())
     }

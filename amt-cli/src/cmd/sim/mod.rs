@@ -107,7 +107,7 @@ struct Machines {
     #[arg(long, value_name = "SUFFIX")]
     suffix: Option<String>,
 
-    /// Firmware family: a built-in one (2.6, 3.2, 5.0, 7.1, 9.5, 11.8, 12.0, 14.0, 16.0, 18.0, 21.0, 22.0), a TOML file, or
+    /// Firmware family: a built-in one (2.6, 3.2, 5.0, 7.1, 9.5, 11.8, 12.0, 14.0, 16.0, 18.0, 19.0, 21.0, 22.0), a TOML file, or
     /// `mixed`: all that speak WS-Management in turn
     #[arg(long, value_name = "NAME|FILE", default_value = "16.0")]
     persona: String,
