@@ -27,8 +27,8 @@ impl Syntax {
 }
 
 impl Profile {
-    /// Reads a document. The findings are of its form: unknown keys and values of the wrong type, all at once; with an error among
-    /// them there is no profile. What the profile means is judged by [`check`](Self::check).
+    /// Reads a document. Unknown keys and values of the wrong type are told all at once; then there is no profile, and what is wrong with the
+    /// rest is among the findings. What a profile means is judged by [`check`](Self::check).
     ///
     /// # Errors
     /// `DECODE_TOO_LARGE` and `PARSE_TEXT` if it is not TOML or JSON at all, with line and column.
@@ -63,8 +63,12 @@ impl Profile {
             match serde_path_to_error::deserialize(deserializer) {
                 Ok(profile) => {
                     findings.extend(unknown.iter().map(|path| unknown_key(path)));
-                    let broken = findings.iter().any(|finding| finding.severity == Severity::Error);
-                    return Ok(((!broken).then_some(profile), findings));
+                    if findings.is_empty() {
+                        return Ok((Some(profile), findings));
+                    }
+                    // What could be read is judged all the same: one run tells everything.
+                    findings.extend(profile.check(None));
+                    return Ok((None, findings));
                 }
                 Err(error) => {
                     let path = plain(&error.path().to_string());

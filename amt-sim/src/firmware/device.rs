@@ -356,6 +356,16 @@ impl Device {
                 SetUp::Client => 1,
                 SetUp::Admin => 2,
             };
+            // As CommitChanges would have demanded it: a bound certificate, a name, no factory password in the setup menu.
+            let (key, certificate) = device.factory_certificate.clone();
+            let key = device.store_key(key);
+            device.staged.certificate = Some(device.store_certificate(certificate.to_vec(), false, Some(key)));
+            if device.general.host_name.is_empty() {
+                device.general.host_name = "virtual".to_owned();
+            }
+            if device.config.mebx_password.is_none() && device.mebx.is_factory {
+                device.mebx = device.admin.clone();
+            }
             device.staged.remote.enabled = true;
             device.active = device.staged.clone();
             (device.clock_offset, device.clock_set) = (0, true);
