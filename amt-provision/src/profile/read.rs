@@ -173,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn a_document_cut_anywhere_is_refused_or_read_and_never_more_than_that() {
+        let whole = "format = 1\nname = \"x\"\n[[wifi.profiles]]\nname = \"a\"\nssid = \"\u{e9}t\u{e9}\"\npriority = 1\n\
+                     security = \"wpa2-psk\"\npassphrase = { file = \"p\" }\n";
+        assert!(Profile::read(whole, Syntax::Toml).unwrap().0.is_some());
+        let json = serde_json::to_string(&Profile::read(whole, Syntax::Toml).unwrap().0).unwrap();
+        for (text, syntax) in [(whole, Syntax::Toml), (json.as_str(), Syntax::Json)] {
+            for cut in (0..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+                if let Ok((None, findings)) = Profile::read(&text[..cut], syntax) {
+                    assert!(!findings.is_empty(), "{syntax:?} {cut}");
+                }
+            }
+        }
+        let long = "x".repeat(MAX_DOCUMENT + 1);
+        assert_eq!(Profile::read(&long, Syntax::Toml).unwrap_err().code, ErrorCode::DECODE_TOO_LARGE);
+    }
+
+    #[test]
     fn what_is_no_document_names_the_place() {
         let broken = Profile::read("format = 1\nname = \n", Syntax::Toml).unwrap_err();
         assert!(broken.message.contains("line 2"), "{}", broken.message);
