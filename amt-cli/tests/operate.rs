@@ -167,7 +167,7 @@ fn the_inventory_is_a_table_and_a_document() {
     let truth = lab.truth();
     assert_eq!((&document["uuid"], &document["version"]), (&truth.uuid.into(), &"16.0.15.1735".into()));
     assert_eq!(document["memory_bytes"], 16384_u64 << 20);
-    assert_eq!(document["network"].as_array().unwrap().len(), 1, "there is no wireless port");
+    assert_eq!(document["network"].as_array().unwrap().len(), 2, "a wired and a wireless port");
     assert_eq!(document["network"][0]["mac"], truth.mac.replace('-', ":"));
     assert_eq!(document["batteries"].as_array().unwrap().len(), 0);
     let text = lab.text(&["inventory"]);

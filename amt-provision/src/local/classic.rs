@@ -4,6 +4,7 @@ use super::activate::{Activated, Run};
 use super::chain;
 use super::link;
 use super::status::{Facts, read_roots};
+use crate::commit::Comeback;
 use crate::remote::ControlMode;
 use crate::session::Session;
 use crate::step::Step;
@@ -55,7 +56,23 @@ impl Run {
     }
 
     /// A local session of the firmware's own system account, and the realm of its passwords.
+    ///
+    /// The local management service takes a connection while the firmware's network restarts, and drops it at the first request: all of
+    /// this only reads, and is done again.
     async fn enter(&mut self, facts: &Facts) -> Result<(Session<Activated>, String), Failure> {
+        let mut look = Comeback::within(self.cx.now(), link::RESTART);
+        loop {
+            match self.enter_once(facts).await {
+                Err(failure) if link::is_away(failure.code) && !look.is_over(self.cx.now()) => {
+                    self.cx.note(format!("the firmware's local port is not back yet: {}", failure.message));
+                    look.wait(&self.cx).await?;
+                }
+                entered_or_not => return entered_or_not,
+            }
+        }
+    }
+
+    async fn enter_once(&mut self, facts: &Facts) -> Result<(Session<Activated>, String), Failure> {
         let mut session = link::open(&self.cx, facts, &self.identity, &mut self.random).await?;
         link::log_in_as_system(&self.cx, &mut session).await?;
         let realm = self.read_realm(&mut session).await?;

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Name of the machine in its own system, literally: a name might resolve to something else.
 const HOST: &str = "127.0.0.1";
 /// How long the firmware's local ports may be away while its network restarts.
-const RESTART: Duration = Duration::from_secs(20);
+pub(super) const RESTART: Duration = Duration::from_secs(20);
 /// Plain local port.
 pub(super) const PLAIN: u16 = 16992;
 /// Local port with TLS.
@@ -57,7 +57,8 @@ pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
     }
 }
 
-const fn is_away(code: ErrorCode) -> bool {
+/// Whether the firmware's local ports are away for a while.
+pub(super) const fn is_away(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::APF_REFUSED | ErrorCode::CONNECTION_RESET | ErrorCode::CONNECTION_CLOSED)
 }
 
