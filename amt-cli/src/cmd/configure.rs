@@ -1,6 +1,7 @@
 //! `amt configure PROFILE --host …`: makes one machine what a profile says.
 
 use super::connect::Connect;
+use super::notes::Notes;
 use super::{Error, Verdict, block_on, profile};
 use crate::output::{Output, replace};
 use amt::profile::Folder;
@@ -11,7 +12,6 @@ use amt_provision::profile::Desired;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// Make one machine what a profile says
 ///
@@ -51,7 +51,7 @@ impl Configure {
                 None => ApplyJob::first(target, desired)?,
             };
             job.dry_run = self.dry_run;
-            let keeper = Keeper { path, out: Mutex::new(&mut *out) };
+            let keeper = Keeper { path, notes: Notes::on(&mut *out) };
             Ok(apply(job, &keeper).await?)
         })?;
         show(out, &applied, self.dry_run)
@@ -80,23 +80,20 @@ fn read_record(path: &Path, id: SystemId) -> Result<Option<ApplyRecord>, Failure
 /// Keeps the record in its file and shows the progress.
 struct Keeper<'o> {
     path: PathBuf,
-    out: Mutex<&'o mut Output>,
+    notes: Notes<'o>,
 }
 
 impl Host for Keeper<'_> {
-    async fn persist(&self, _: &Record) -> Result<(), Failure> {
-        Err(Failure::new(ErrorCode::JOURNAL, "journal", "nothing is set up here"))
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        self.notes.persist(record).await
     }
 
-    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
-        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
+    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
+        self.notes.certify(request).await
     }
 
-    fn event(&self, _: SystemId, event: &Event) {
-        if let (Event::Note(note), Ok(mut out)) = (event, self.out.lock()) {
-            // What cannot be shown now shows when the result is.
-            let _ = out.line(&format!("  {note}"));
-        }
+    fn event(&self, id: SystemId, event: &Event) {
+        self.notes.event(id, event);
     }
 }
 

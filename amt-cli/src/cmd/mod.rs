@@ -20,6 +20,7 @@ mod intake;
 mod inventory;
 mod local;
 mod log;
+mod notes;
 mod observe;
 mod power;
 mod preflight;

@@ -1,15 +1,15 @@
 //! `amt rotate --host …`: another password for the administrator of one machine.
 
 use super::connect::Connect;
+use super::notes::Notes;
 use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::{Output, replace};
-use amt::{Host, RotateJob, rotate};
-use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use amt::{RotateJob, rotate};
+use amt_core::{ErrorCode, Failure, Secret};
+use amt_provision::Record;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// Give the administrator of one machine another password
 ///
@@ -35,7 +35,8 @@ impl Rotate {
             record.admin_proven = true;
             let mut job = RotateJob::new(target, record);
             job.password = Some(new);
-            Ok(rotate(job, &Files { out: Mutex::new(&mut *out) }).await?)
+            // Both passwords are in files already: there is nothing else to keep.
+            Ok(rotate(job, &Notes::on(&mut *out)).await?)
         })?;
         let file = self.new_password_file.display();
         out.show(&json!({ "id": rotated.id.to_string(), "changed": rotated.changed }), |w| match rotated.changed {
@@ -57,26 +58,4 @@ fn new_password(file: &Path) -> Result<Secret<String>, Error> {
             .hint("nothing was sent; give a file in a folder that can be written")
     })?;
     Ok(password)
-}
-
-/// Both passwords are in files already.
-struct Files<'o> {
-    out: Mutex<&'o mut Output>,
-}
-
-impl Host for Files<'_> {
-    async fn persist(&self, _: &Record) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
-        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
-    }
-
-    fn event(&self, _: SystemId, event: &Event) {
-        if let (Event::Note(note), Ok(mut out)) = (event, self.out.lock()) {
-            // What cannot be shown now shows when the result is.
-            let _ = out.line(&format!("  {note}"));
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! `amt status --host …`: what one machine says of itself.
 
 use super::connect::Connect;
+use super::notes::Notes;
 use super::{Error, Verdict, block_on};
 use crate::output::Output;
-use amt::{Host, read_facts};
-use amt_core::{ErrorCode, Failure, SystemId};
-use amt_provision::{CaAnswer, CertificateRequest, Event, MachineFacts, Record};
+use amt::read_facts;
+use amt_provision::MachineFacts;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ impl Status {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let facts = block_on(async {
             let target = self.connect.administrator().await?;
-            Ok(read_facts(target, &Nobody).await?)
+            Ok(read_facts(target, &Notes::silent()).await?)
         })?;
         out.show(&document(&facts), |w| {
             writeln!(w, "{}", facts.id)?;
@@ -97,19 +97,4 @@ fn document(facts: &MachineFacts) -> Value {
         "certificate_sha256": fingerprint(facts),
         "setups": setups,
     })
-}
-
-/// Nothing is kept, certified or shown.
-struct Nobody;
-
-impl Host for Nobody {
-    async fn persist(&self, _: &Record) -> Result<(), Failure> {
-        Err(Failure::new(ErrorCode::JOURNAL, "journal", "nothing is set up here"))
-    }
-
-    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
-        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
-    }
-
-    fn event(&self, _: SystemId, _: &Event) {}
 }

@@ -15,6 +15,11 @@ const WIRELESS_PROTOCOLS: &[Protocol] = &[Protocol::Tls, Protocol::PeapMschapv2]
 pub(super) fn check(profile: &Profile, report: &mut Report) {
     if let Some(general) = &profile.general {
         names(report, "general", general.host_name.as_ref(), general.domain_name.as_ref());
+        if general.host_name.is_some() {
+            let text = "every machine of this profile would get the same name";
+            let hint = "give names under `machines`, by UUID, unless the profile is for one machine";
+            report.warning("HOST-NAME-SHARED", "general.host_name", text, hint);
+        }
         if general.dns_update_minutes.is_some_and(|minutes| (1..20).contains(&minutes)) {
             let hint = "use 0 for no updates, or 20 and more";
             report.error("DNS-INTERVAL", "general.dns_update_minutes", "the firmware takes 0, or 20 and more", hint);
