@@ -127,6 +127,13 @@ async fn settings_follow_a_setup_and_stay_true() {
     let record = std::fs::read_dir(folder.join("office.toml.records")).unwrap().next().unwrap().unwrap().path();
     assert!(!std::fs::read_to_string(record).unwrap().contains("H3lpdesk"), "the record holds no secret");
 
+    // The help desk may do what its realms allow, and is told what it lacks otherwise.
+    let helpdesk = ["--host", "127.91.8.1", "--insecure-any", "--user", "helpdesk", "--password-file", "helpdesk.txt"];
+    let (_, power, errors) = amt(folder, &[&["power", "status"], &helpdesk[..]].concat()).await;
+    assert_eq!(power["state"], "on", "{errors}");
+    let (status, _, errors) = amt(folder, &[&["audit"], &helpdesk[..]].concat()).await;
+    assert!(status == Some(1) && errors.contains("AccessDenied") && errors.contains("realm 20"), "{errors}");
+
     let (_, status, errors) = amt(folder, &[&["status"], &reach[..]].concat()).await;
     assert_eq!((&status["provisioning_state"], &status["control_mode"]), (&2.into(), &"admin".into()), "{errors}");
     assert_eq!(status["certificate_sha256"], shown["certificate_sha256"]);
