@@ -138,6 +138,38 @@ async fn settings_follow_a_setup_and_stay_true() {
     assert_eq!((&status["provisioning_state"], &status["control_mode"]), (&2.into(), &"admin".into()), "{errors}");
     assert_eq!(status["certificate_sha256"], shown["certificate_sha256"]);
 
+    // Another console's database takes the machine as it is, and its jobs reach it.
+    std::fs::create_dir(folder.join("other")).unwrap();
+    std::fs::write(
+        folder.join("other.toml"),
+        "database = \"other/fleet.db\"\nseal_key_file = \"other/seal.key\"\n\
+        [[provisioning_certificate]]\npem = \"chain.pem\"\n",
+    )
+    .unwrap();
+    let empty = ["fleet", "import", "none.csv", "--config", "other.toml"];
+    std::fs::write(folder.join("none.csv"), "uuid\n4c4c4544-0051-3510-8052-b4c04f4a3132\n").unwrap();
+    drop(
+        amt_fleet::Fleet::open_with_key_file(folder.join("other/fleet.db"), folder.join("other/seal.key"))
+            .await
+            .unwrap(),
+    );
+    assert_eq!(amt(folder, &empty).await.0, Some(0));
+    let adopt = [&["fleet", "adopt", "--config", "other.toml", "--by", "test"], &reach[..]].concat();
+    let (status, adopted, errors) = amt(folder, &adopt).await;
+    assert_eq!(
+        (status, &adopted["uuid"], &adopted["control_mode"]),
+        (Some(0), &shown["uuid"], &"admin".into()),
+        "{errors}"
+    );
+    let show = ["fleet", "show", shown["uuid"].as_str().unwrap(), "--config", "other.toml"];
+    let (_, other, errors) = amt(folder, &show).await;
+    assert_eq!(
+        (&other["state"], &other["certificate_sha256"]),
+        (&"verified".into(), &shown["certificate_sha256"]),
+        "{errors}"
+    );
+    assert!(other["settings"].is_null() && other["actions"].as_array().unwrap().is_empty(), "{other:#}");
+
     // Another password, by hand.
     let rotate = |current: &'static str, new: &'static str| {
         vec!["rotate", "--host", "127.91.8.1", "--insecure-any", "--password-file", current, "--new-password-file", new]

@@ -44,10 +44,10 @@ pub use host::FleetHost;
 pub use server::{Observation, Observer, Server, ServerBuilder, Verdict};
 pub use sign::SignProgram;
 pub use store::{
-    Action, ActionState, AppliedProfile, CONFIGURE, CaRequest, Collection, Credential, CredentialKind, DiaryEntry,
-    EnrolmentToken, Fleet, Imported, ImportedPairs, IssuedCertificate, Job, KnownMachine, Listed, MAX_COLLECTION_NAME,
-    MAX_COLLECTIONS, MAX_COMMENT, MAX_DIARY, MAX_ENDED, MAX_HELLOS, MAX_JOB_CONCURRENCY, MAX_MEBX_PASSWORD, MAX_PAIRS,
-    MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachinePair, MachineState, Membership,
-    Name, Operation, Origin, PairScope, PairState, Parked, RENAME, Release, ReleaseOrder, Report, SecretPair,
-    TOKENS_KEPT, TlsFacts, TokenTerms, VaultPair,
+    Action, ActionState, Adoption, AppliedProfile, CONFIGURE, CaRequest, Collection, Credential, CredentialKind,
+    DiaryEntry, EnrolmentToken, Fleet, Imported, ImportedPairs, IssuedCertificate, Job, KnownMachine, Listed,
+    MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_COMMENT, MAX_DIARY, MAX_ENDED, MAX_HELLOS, MAX_JOB_CONCURRENCY,
+    MAX_MEBX_PASSWORD, MAX_PAIRS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachinePair,
+    MachineState, Membership, Name, Operation, Origin, PairScope, PairState, Parked, RENAME, Release, ReleaseOrder,
+    Report, SecretPair, TOKENS_KEPT, TlsFacts, TokenTerms, VaultPair,
 };

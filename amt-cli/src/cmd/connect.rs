@@ -96,15 +96,12 @@ impl Connect {
 impl Connect {
     /// A machine that is set up, reached over TLS by its administrator. It is asked which it is.
     pub(crate) async fn administrator(self) -> Result<Target, Error> {
-        self.asked(&[]).await
+        self.any_of(&[]).await
     }
 
-    /// The same where the machine may have another password meanwhile, which is tried second, within the firmware's lock-out.
-    pub(crate) async fn either(self, other: &Secret<String>) -> Result<Target, Error> {
-        self.asked(std::slice::from_ref(other)).await
-    }
-
-    async fn asked(self, others: &[Secret<String>]) -> Result<Target, Error> {
+    /// The same where the machine may have another password meanwhile: those are tried in turn, within the firmware's lock-out. The
+    /// one that opened it comes first.
+    pub(crate) async fn any_of(self, others: &[Secret<String>]) -> Result<Target, Error> {
         let way = self.way().await?;
         let Transport::Tls(identity) = way.transport.clone() else {
             return Err(Error::usage("this is done over TLS only", "take --plain out"));

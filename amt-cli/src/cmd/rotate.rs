@@ -29,7 +29,7 @@ impl Rotate {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let new = new_password(&self.new_password_file)?;
         let rotated = block_on(async {
-            let target = self.connect.either(&new).await?;
+            let target = self.connect.any_of(std::slice::from_ref(&new)).await?;
             let mut record = Record::new(target.id);
             record.admin_passwords.clone_from(&target.admin_passwords);
             record.admin_proven = true;

@@ -4,6 +4,7 @@
 //! committed. One task writes ([`writer`]), readers have connections of their own and never wait for it.
 
 mod actions;
+mod adopt;
 mod applied;
 mod change;
 mod collections;
@@ -26,6 +27,7 @@ mod writer;
 
 pub use actions::{Action, ActionState, CONFIGURE, MAX_ENDED, RENAME};
 pub(crate) use actions::{ActionOutcome, BeginAction, BootFired, EVENT, EndAction, Expand};
+pub use adopt::Adoption;
 pub use applied::AppliedProfile;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use collections::collection_name;

@@ -1,6 +1,7 @@
 //! `amt fleet`: the setup server's records.
 
 mod actions;
+mod adopt;
 mod by;
 mod collection;
 mod credentials;
@@ -83,6 +84,13 @@ enum Action {
     /// The list is CSV with a heading: uuid, mac, name, host, domain, dns_suffix, profile, ou, labels; each line needs a UUID or an
     /// interface address. What it says counts more than what machines say of themselves. If anything is wrong, nothing is imported.
     Import(import::Import),
+    /// Take a machine that another console set up into the database, as it is
+    ///
+    /// Example: amt fleet adopt --host 10.0.0.5 --insecure-any --password-file admin.txt --config amt.toml
+    ///
+    /// Nothing is changed in the machine and nothing follows by itself. It is known by the certificate that it serves now; jobs reach it from
+    /// then on. With --candidates-file, further passwords are tried in turn, 20 s apart.
+    Adopt(adopt::Adopt),
     /// What the rules and the program of a configuration would say and decide now; nothing is changed
     ///
     /// Example: amt fleet resolve --where parked --config new.toml
@@ -204,6 +212,7 @@ impl Fleet {
                 Action::Release(release) => release.run(out).await,
                 Action::Rebind(rebind) => rebind.run(out).await,
                 Action::ForgetFacts(forget) => forget.run(out).await,
+                Action::Adopt(adopt) => adopt.run(out).await,
                 Action::Import(import) => import.run(out).await,
                 Action::Resolve(resolve) => resolve.run(out).await,
                 Action::Run(run) => run.run(out).await,
