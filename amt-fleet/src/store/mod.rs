@@ -81,6 +81,8 @@ pub const MAX_UNADMITTED: i64 = 10_000;
 const READERS: u32 = 2;
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(15);
+/// How long to wait where SQLite does not.
+const LOCKED: Duration = Duration::from_millis(20);
 
 /// A fleet's database. Cheap to clone; the last clone that goes closes it.
 #[derive(Clone, Debug)]
@@ -117,14 +119,7 @@ impl Fleet {
             failure.message = format!("{}: {}", path.display(), failure.message);
             failure
         };
-        let mut connection = SqliteConnection::connect_with(&writing).await.map_err(failed("open")).map_err(context)?;
-        // One program at a time: several may open the same new file in the same moment.
-        let mut all = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("open")).map_err(context)?;
-        migrator().run_direct(None, &mut *all, false).await.map_err(|error| {
-            Failure::new(ErrorCode::STORE, "open", format!("{}: {error}", path.display()))
-                .hint("the file is no fleet database, or was made by a newer version")
-        })?;
-        all.commit().await.map_err(failed("open")).map_err(context)?;
+        let connection = connect(&writing).await.map_err(context)?;
         let (writer, task) = Writer::start(connection, seal.clone());
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
         writer.submit(change::CheckSeal).await?;
@@ -418,6 +413,49 @@ impl Fleet {
         let entry = Diary { id, at: SystemTime::now(), kind, message: message.into() };
         self.0.writer.submit_lazily(entry);
     }
+}
+
+/// The connection that writes, to a database that is up to date.
+///
+/// Several programs may open the same new file in the same moment. SQLite does not wait while the first of them changes the way in which
+/// the file is written (to a write-ahead log): the others try again for as long as they would have waited.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, Failure> {
+    let until = tokio::time::Instant::now() + BUSY;
+    loop {
+        match prepare(options).await {
+            Err(Unready::Locked(_)) if tokio::time::Instant::now() < until => tokio::time::sleep(LOCKED).await,
+            Err(Unready::Locked(failure) | Unready::Failed(failure)) => return Err(failure),
+            Ok(connection) => return Ok(connection),
+        }
+    }
+}
+
+/// Why there is no connection yet.
+enum Unready {
+    /// Somebody else is at the file.
+    Locked(Failure),
+    Failed(Failure),
+}
+
+impl From<sqlx::Error> for Unready {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_BUSY, in the low byte of its kinds.
+        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+        let failure = failed("open")(error);
+        if code.is_some_and(|code| code & 0xff == 5) { Self::Locked(failure) } else { Self::Failed(failure) }
+    }
+}
+
+async fn prepare(options: &SqliteConnectOptions) -> Result<SqliteConnection, Unready> {
+    let mut connection = SqliteConnection::connect_with(options).await?;
+    // One program at a time makes the tables.
+    let mut all = connection.begin_with("BEGIN IMMEDIATE").await?;
+    migrator().run_direct(None, &mut *all, false).await.map_err(|error| {
+        let failure = Failure::new(ErrorCode::STORE, "open", error.to_string());
+        Unready::Failed(failure.hint("the file is no fleet database, or was made by a newer version"))
+    })?;
+    all.commit().await?;
+    Ok(connection)
 }
 
 fn migrator() -> Migrator {
