@@ -146,14 +146,11 @@ async fn settings_follow_a_setup_and_stay_true() {
         [[provisioning_certificate]]\npem = \"chain.pem\"\n",
     )
     .unwrap();
-    let empty = ["fleet", "import", "none.csv", "--config", "other.toml"];
-    std::fs::write(folder.join("none.csv"), "uuid\n4c4c4544-0051-3510-8052-b4c04f4a3132\n").unwrap();
     drop(
         amt_fleet::Fleet::open_with_key_file(folder.join("other/fleet.db"), folder.join("other/seal.key"))
             .await
             .unwrap(),
     );
-    assert_eq!(amt(folder, &empty).await.0, Some(0));
     let adopt = [&["fleet", "adopt", "--config", "other.toml", "--by", "test"], &reach[..]].concat();
     let (status, adopted, errors) = amt(folder, &adopt).await;
     assert_eq!(

@@ -266,7 +266,7 @@ fn tls_that_would_lock_everybody_out_is_refused_before_anything_is_written() {
     assert_eq!((done.writes, done.unsupported[0].field.as_str()), (0, "tls.remote"));
     let plain = desired(&world, "format = 1\nname = \"p\"\n[tls]\nremote = \"server\"\n");
     let commits = world.firmware.truth(world.now).commits;
-    assert_eq!(apply(&mut world, &plain).changes[0].to, "false", "port 16992 is closed");
+    assert_eq!(apply(&mut world, &plain).changes[0].to, "AcceptNonSecureConnections false", "port 16992 is closed");
     assert_eq!(world.firmware.truth(world.now).commits, commits + 1, "it counts only after a commit");
     assert_eq!(apply(&mut world, &plain).writes, 0);
 }

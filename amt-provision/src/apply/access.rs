@@ -50,7 +50,7 @@ impl Run {
         realms.dedup();
         let (secret, remembered) = (format!("{at}.password"), secret_name(key));
         let new_password = match &user.name {
-            Some(_) => self.password_differs(&secret, &remembered)?,
+            Some(_) => self.secret_differs(&secret, &remembered)?,
             None => false,
         };
         let mut write = false;
@@ -83,15 +83,9 @@ impl Run {
         };
         self.write(&request).await.map_err(|error| refused(at, error))?;
         if user.name.is_some() {
-            let password = self.desired.secret(&secret)?.clone();
-            self.record.written(&remembered, &password);
-            self.keep().await?;
+            self.secret_written(&secret, &remembered).await?;
         }
         Ok(())
-    }
-
-    fn password_differs(&self, secret: &str, remembered: &str) -> Result<bool, Failure> {
-        Ok(self.mode != super::Pass::Verify && !self.record.has(remembered, self.desired.secret(secret)?))
     }
 
     /// All users of the machine.

@@ -48,10 +48,7 @@ impl Run {
         let has = TimeSynchronizationService::time(&told).map_err(|error| error.failure(Step::SetClock.name()))?;
         let off = has.abs_diff(received);
         if off > DRIFT && self.change("time.set", format!("{off} s off"), "right") {
-            if self.record.begin() {
-                self.keep().await?;
-            }
-            self.writes += 1;
+            self.begin_write().await?;
             let now = self.wall();
             crate::clock::set(&mut self.session, &told, received, now).await?;
         }

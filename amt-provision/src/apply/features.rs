@@ -7,15 +7,13 @@ use crate::session::all;
 use crate::step::Step;
 use amt_core::Failure;
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::SystemPowerScheme;
-use amt_wsman::class::cim::ElementSettingData;
+use amt_wsman::class::amt::{RedirectionService, SystemPowerScheme};
+use amt_wsman::class::cim::{ElementSettingData, KvmRedirectionSap};
+use amt_wsman::class::ips::{KvmRedirectionSettingData, OptInService};
 use amt_wsman::op::Request;
 
-const REDIRECTION: &str = "AMT_RedirectionService";
-const KVM: &str = "CIM_KVMRedirectionSAP";
-
 static LISTENER: Group = Group {
-    class: REDIRECTION,
+    class: RedirectionService::NAME,
     selector: None,
     omit: |_| &[],
     commits: false,
@@ -27,7 +25,7 @@ static LISTENER: Group = Group {
 };
 
 static KVM_SETTINGS: Group = Group {
-    class: "IPS_KVMRedirectionSettingData",
+    class: KvmRedirectionSettingData::NAME,
     selector: None,
     // A password is not read back, and is not wiped by a Put without it.
     omit: |_| &["RFBPassword"],
@@ -43,7 +41,7 @@ static KVM_SETTINGS: Group = Group {
 };
 
 static CONSENT: Group = Group {
-    class: "IPS_OptInService",
+    class: OptInService::NAME,
     selector: None,
     omit: |_| &[],
     commits: false,
@@ -58,9 +56,9 @@ impl ConsentFor {
     /// `OptInRequired`.
     const fn number(self) -> u32 {
         match self {
-            Self::None => 0,
-            Self::Kvm => 1,
-            Self::All => u32::MAX,
+            Self::None => OptInService::NONE,
+            Self::Kvm => OptInService::KVM,
+            Self::All => OptInService::ALL,
         }
     }
 }
@@ -86,16 +84,19 @@ impl Run {
     async fn redirection(&mut self) -> Result<(), Failure> {
         let Some(redirection) = self.profile().redirection.clone() else { return Ok(()) };
         if redirection.sol.is_some() || redirection.drives.is_some() {
-            let Some(instance) = self.read(&Request::get(REDIRECTION)).await? else {
-                self.lacks("redirection", format!("the firmware has no {REDIRECTION}"));
+            let Some(instance) = self.read(&RedirectionService::get()).await? else {
+                self.lacks("redirection", format!("the firmware has no {}", RedirectionService::NAME));
                 return Ok(());
             };
-            let state = instance.u32("EnabledState").unwrap_or(32_768);
-            let (drives, sol) = (state & 1 == 1, state & 2 == 2);
-            let wanted = [("drives", redirection.drives, drives, 1), ("sol", redirection.sol, sol, 2)];
+            let state = instance.u32("EnabledState").unwrap_or(RedirectionService::OFF);
+            let wanted = [
+                ("drives", redirection.drives, RedirectionService::DRIVES),
+                ("sol", redirection.sol, RedirectionService::SERIAL),
+            ];
             let mut next = state;
             let mut changed = None;
-            for (name, wanted, has, bit) in wanted {
+            for (name, wanted, bit) in wanted {
+                let has = state & bit != 0;
                 if let Some(wanted) = wanted.filter(|wanted| *wanted != has)
                     && self.change(format!("redirection.{name}"), has.to_string(), wanted.to_string())
                 {
@@ -104,7 +105,7 @@ impl Run {
                 }
             }
             if let Some(name) = changed {
-                let request = Request::invoke(REDIRECTION, "RequestStateChange").arg("RequestedState", next);
+                let request = RedirectionService::request_state_change(next);
                 self.write(&request).await.map_err(|error| refused(&format!("redirection.{name}"), error))?;
             }
         }
@@ -113,24 +114,26 @@ impl Run {
 
     async fn kvm(&mut self) -> Result<(), Failure> {
         let Some(wanted) = self.profile().kvm.as_ref().and_then(|kvm| kvm.enabled) else { return Ok(()) };
-        let Some(instance) = self.read(&Request::get(KVM)).await? else {
+        let Some(instance) = self.read(&KvmRedirectionSap::get()).await? else {
             if wanted {
                 self.lacks("kvm.enabled", "the firmware has no KVM");
             }
             return Ok(());
         };
-        let has = matches!(instance.u32("EnabledState"), Some(2 | 6));
+        let has = KvmRedirectionSap::from_instance(&instance).is_ok_and(|sap| sap.is_on());
         if has != wanted && self.change("kvm.enabled", has.to_string(), wanted.to_string()) {
-            let state = if wanted { 2u32 } else { 3 };
-            let request = Request::invoke(KVM, "RequestStateChange").arg("RequestedState", state);
-            self.write(&request).await.map_err(|error| refused("kvm.enabled", error))?;
+            self.write(&KvmRedirectionSap::request_state_change(wanted))
+                .await
+                .map_err(|error| refused("kvm.enabled", error))?;
         }
         Ok(())
     }
 
     async fn rfb_password(&mut self) -> Result<(), Failure> {
         let field = "kvm.rfb_password";
-        if self.profile().kvm.as_ref().is_none_or(|kvm| kvm.rfb_password.is_none()) || !self.secret_differs(field)? {
+        if self.profile().kvm.as_ref().is_none_or(|kvm| kvm.rfb_password.is_none())
+            || !self.secret_differs(field, field)?
+        {
             return Ok(());
         }
         let Some(mut instance) = self.read(&Request::get(KVM_SETTINGS.class)).await? else {
@@ -140,7 +143,7 @@ impl Run {
         if self.change(field, "(not known)", "(secret)") {
             instance.set("RFBPassword", self.desired.secret(field)?.expose().as_str());
             self.write(&Request::put(&instance)).await.map_err(|error| refused(field, error))?;
-            self.secret_written(field).await?;
+            self.secret_written(field, field).await?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Run {
         let write = if wanted != current {
             self.change("kerberos", current, wanted)
         } else {
-            let differs = self.mode != Pass::Verify && self.secret_differs(PASSWORD)?;
+            let differs = self.mode != Pass::Verify && self.secret_differs(PASSWORD, PASSWORD)?;
             differs && self.change(PASSWORD, "(not known)", "(secret)")
         };
         if write { self.write_kerberos(instance, &kerberos).await } else { Ok(()) }
@@ -69,7 +69,7 @@ impl Run {
         let version = kerberos.key_version.unwrap_or(FIRST_KEY);
         let request = KerberosSettingData::enable(&instance, &realm, version, key, ALGORITHMS);
         self.write(&request).await.map_err(|error| refused("kerberos", error))?;
-        self.secret_written(PASSWORD).await
+        self.secret_written(PASSWORD, PASSWORD).await
     }
 }
 

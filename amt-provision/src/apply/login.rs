@@ -41,7 +41,7 @@ impl Run {
         let write = if has != wanted {
             self.change(AT, has, wanted)
         } else {
-            let differs = secret && self.mode != Pass::Verify && self.secret_differs(PASSWORD)?;
+            let differs = secret && self.mode != Pass::Verify && self.secret_differs(PASSWORD, PASSWORD)?;
             differs && self.change(PASSWORD, "(not known)", "(secret)")
         };
         if !write {
@@ -53,7 +53,7 @@ impl Run {
         }
         self.write(&Request::put(&instance)).await.map_err(|error| refused(AT, error))?;
         if secret {
-            self.secret_written(PASSWORD).await?;
+            self.secret_written(PASSWORD, PASSWORD).await?;
         }
         Ok(())
     }

@@ -266,25 +266,28 @@ impl Run {
         }
     }
 
-    /// Whether a secret is to be written: it is not the one that was written last.
-    fn secret_differs(&self, field: &str) -> Result<bool, Failure> {
-        Ok(self.mode != Pass::Verify && !self.record.has(field, self.desired.secret(field)?))
+    /// Whether the secret of `field` is to be written: it is not the one that was written last, which the record keeps under `name`
+    /// (not the field, where that has a place in a list, which may change).
+    fn secret_differs(&self, field: &str, name: &str) -> Result<bool, Failure> {
+        Ok(self.mode != Pass::Verify && !self.record.has(name, self.desired.secret(field)?))
     }
 
     /// Remembers that the secret of `field` is on the machine.
-    async fn secret_written(&mut self, field: &str) -> Result<(), Failure> {
+    async fn secret_written(&mut self, field: &str, name: &str) -> Result<(), Failure> {
         let secret = self.desired.secret(field)?.clone();
-        self.record.written(field, &secret);
+        self.record.written(name, &secret);
         self.keep().await
     }
 
     /// Makes one request that changes something. The first is made only after the record says that changes are under way.
     async fn write(&mut self, request: &Request) -> Result<Reply, CallError> {
-        if self.record.begin() {
-            self.keep().await.map_err(CallError::Other)?;
-        }
-        self.writes += 1;
+        self.begin_write().await.map_err(CallError::Other)?;
         self.session.call(Step::Configure, request).await
+    }
+
+    async fn begin_write(&mut self) -> Result<(), Failure> {
+        self.writes += 1;
+        if self.record.begin() { self.keep().await } else { Ok(()) }
     }
 
     async fn keep(&mut self) -> Result<(), Failure> {

@@ -63,7 +63,11 @@ impl Run {
         for (property, values) in &wanted {
             let has = texts(&instance, property.name);
             let differs = has.len() != values.len() || has.iter().zip(values).any(|(has, wanted)| !same(has, wanted));
-            if differs && self.change(property.field, has.join(", "), values.join(", ")) {
+            // Where a field is several properties, which of them it is.
+            let several = group.properties.iter().filter(|other| other.field == property.field).count() > 1;
+            let name = if several { format!("{} ", property.name) } else { String::new() };
+            let text = |values: &[String]| format!("{name}{}", values.join(", "));
+            if differs && self.change(property.field, text(&has), text(values)) {
                 instance.set_all(property.name, values.iter().map(|value| Value::from(value.as_str())));
                 put.get_or_insert(property.field);
             }

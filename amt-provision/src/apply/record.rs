@@ -105,7 +105,7 @@ impl ApplyRecord {
         mac.update(field.as_bytes());
         mac.update(&[0]);
         mac.update(secret.expose().as_bytes());
-        hex(&mac.finalize().into_bytes())
+        hex::encode(mac.finalize().into_bytes())
     }
 
     /// JSON, to be stored.
@@ -117,7 +117,7 @@ impl ApplyRecord {
             profile: self.profile.clone(),
             revision: self.revision.clone(),
             commit_due: self.commit_due,
-            salt: hex(&self.salt),
+            salt: hex::encode(self.salt),
             written: self.written.clone(),
         };
         // A struct of strings and words always serialises.
@@ -138,7 +138,9 @@ impl ApplyRecord {
         if stored.format > FORMAT {
             return Err(bad(format!("the record has format {}, this version reads up to {FORMAT}", stored.format)));
         }
-        let salt = unhex(&stored.salt).ok_or_else(|| bad("salt in the record of the profile is damaged".to_owned()))?;
+        let mut salt = [0; 32];
+        hex::decode_to_slice(&stored.salt, &mut salt)
+            .map_err(|_| bad("salt in the record of the profile is damaged".to_owned()))?;
         Ok(Self {
             id: stored.id.parse()?,
             stage: stored.stage,
@@ -149,16 +151,6 @@ impl ApplyRecord {
             written: stored.written,
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -14,8 +14,6 @@ use amt_wsman::class::amt::{
 use amt_wsman::class::ips::{HttpProxyAccessPoint, HttpProxyService};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 const SAP: &str = ManagementPresenceRemoteSap::NAME;
 const RULE: &str = RemoteAccessPolicyRule::NAME;
@@ -48,7 +46,7 @@ impl Run {
         let rules = all(&mut self.session, Step::Configure, RULE).await?;
         let has = saps.iter().find(|sap| is_server(sap, &server));
         let password = format!("{at}.password");
-        let new_secret = has.is_none() || self.secret_differs(&password)?;
+        let new_secret = has.is_none() || self.secret_differs(&password, &password)?;
         let fits = |rule: &Instance| server.triggers.iter().any(|tunnel| is_rule(rule, tunnel));
         let stray = rules.iter().filter(|rule| !fits(rule)).count() + saps.len() - usize::from(has.is_some());
         let missing = server.triggers.iter().filter(|tunnel| !rules.iter().any(|rule| is_rule(rule, tunnel))).count();
@@ -88,7 +86,7 @@ impl Run {
         let added =
             self.write(&RemoteAccessService::add_mp_server(&wanted)).await.map_err(|error| refused(at, error))?;
         let sap = RemoteAccessService::mp_server(&added).map_err(|error| error.failure(Step::Configure.name()))?;
-        self.secret_written(password).await?;
+        self.secret_written(password, password).await?;
         for tunnel in &server.triggers {
             let life = tunnel.life_seconds.unwrap_or(0);
             let request =
@@ -204,29 +202,12 @@ impl Run {
     }
 }
 
-impl Trigger {
-    /// `Trigger`.
-    const fn number(self) -> u32 {
-        match self {
-            Self::User => 0,
-            Self::Alert => 1,
-            Self::Periodic => 2,
-        }
-    }
-}
-
 fn reason(tunnel: &Tunnel) -> amt::Trigger {
     match (tunnel.when, tunnel.every_seconds) {
         (Trigger::User, _) => amt::Trigger::User,
         (Trigger::Alert, _) => amt::Trigger::Alert,
         (Trigger::Periodic, every) => amt::Trigger::Every(every.unwrap_or(0)),
     }
-}
-
-/// `ExtendedData` of a periodic rule: kind 0, an interval, and its seconds, both big-endian.
-fn extended(tunnel: &Tunnel) -> Option<String> {
-    let seconds = tunnel.every_seconds?;
-    Some(STANDARD.encode([[0; 4], seconds.to_be_bytes()].concat()))
 }
 
 fn is_server(sap: &Instance, server: &RemoteServer) -> bool {
@@ -236,9 +217,9 @@ fn is_server(sap: &Instance, server: &RemoteServer) -> bool {
 }
 
 fn is_rule(rule: &Instance, tunnel: &Tunnel) -> bool {
-    rule.u32("Trigger") == Some(tunnel.when.number())
+    rule.u32("Trigger") == Some(reason(tunnel).number())
         && rule.u32("TunnelLifeTime").unwrap_or(0) == tunnel.life_seconds.unwrap_or(0)
-        && rule.text("ExtendedData").unwrap_or_default() == extended(tunnel).unwrap_or_default()
+        && rule.text("ExtendedData").unwrap_or_default() == reason(tunnel).extended_data().unwrap_or_default()
 }
 
 fn describe_sap(sap: &Instance) -> String {
@@ -250,7 +231,7 @@ fn describe_rule(rule: &Instance) -> String {
 }
 
 fn describe(tunnel: &Tunnel) -> String {
-    words(tunnel.when.number(), tunnel.life_seconds.unwrap_or_default())
+    words(reason(tunnel).number(), tunnel.life_seconds.unwrap_or_default())
 }
 
 fn words(trigger: u32, life: u32) -> String {

@@ -1,7 +1,7 @@
 //! `wifi`: the wireless port and its networks (`spec/wsman.md` §3.6).
 
 use super::property::{Group, Property, one};
-use super::{Pass, Run, refused};
+use super::{Run, refused};
 use crate::profile::{Encryption, Ieee8021x, Protocol, ServerName, WifiMode, WifiProfile, WifiSecurity};
 use crate::session::all;
 use crate::step::Step;
@@ -112,12 +112,8 @@ impl Run {
 
     /// The field of the secret that is not the one written last.
     fn network_secret_differs(&self, at: &str, network: &WifiProfile) -> Result<Option<String>, Failure> {
-        if self.mode == Pass::Verify {
-            return Ok(None);
-        }
         let Some(field) = secret_field(at, network) else { return Ok(None) };
-        let same = self.record.has(&remembered(network), self.desired.secret(&field)?);
-        Ok((!same).then_some(field))
+        Ok(self.secret_differs(&field, &remembered(network))?.then_some(field))
     }
 
     async fn remove_network(&mut self, field: &str, id: &str) -> Result<(), Failure> {
@@ -141,11 +137,10 @@ impl Run {
         let login = login.map(|login| written_login(name, login, password.as_ref()));
         let request = WifiPortConfigurationService::add_wifi_settings(&written, login.as_ref(), None, None);
         self.write(&request).await.map_err(|error| refused(at, error))?;
-        if let Some(secret) = passphrase.or(password) {
-            self.record.written(&remembered(network), &secret);
-            self.keep().await?;
+        match secret_field(at, network) {
+            Some(field) => self.secret_written(&field, &remembered(network)).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn named_secret(&self, field: &str, wanted: bool) -> Result<Option<Secret<String>>, Failure> {

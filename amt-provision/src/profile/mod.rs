@@ -196,6 +196,6 @@ impl Profile {
     pub fn revision(&self) -> String {
         // Structs of texts, numbers and truth values always serialise, and maps are sorted.
         let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+        hex::encode(Sha256::digest(text))
     }
 }

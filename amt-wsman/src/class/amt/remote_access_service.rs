@@ -78,7 +78,8 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    const fn number(self) -> u32 {
+    /// `Trigger`.
+    pub const fn number(self) -> u32 {
         match self {
             Self::User => 0,
             Self::Alert => 1,
@@ -87,7 +88,7 @@ impl Trigger {
     }
 
     /// `ExtendedData`: 32-bit words in the order of the network.
-    fn extended(self) -> Option<String> {
+    pub fn extended_data(self) -> Option<String> {
         let words = match self {
             Self::User | Self::Alert => return None,
             Self::Every(seconds) => vec![0, seconds],
@@ -128,7 +129,7 @@ impl RemoteAccessService {
         let mut request = Request::invoke(Self::NAME, "AddRemoteAccessPolicyRule")
             .arg("Trigger", trigger.number())
             .arg("TunnelLifeTime", tunnel_life_time);
-        if let Some(extended) = trigger.extended() {
+        if let Some(extended) = trigger.extended_data() {
             request = request.arg("ExtendedData", extended);
         }
         servers.iter().fold(request, |request, server| request.arg("MpServer", server))
