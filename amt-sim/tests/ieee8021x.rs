@@ -2,8 +2,7 @@
 
 mod support;
 
-use amt_sim::Persona;
-use support::{Client, Memory, store};
+use support::{Client, Memory, machine, store};
 
 const SETTINGS: &str = "IPS_IEEE8021xSettings";
 const CONTEXT: &str = "IPS_8021xCredentialContext";
@@ -11,13 +10,6 @@ const PROFILE: &str = "AMT_8021XProfile";
 const INVALID: &str = "InvalidRepresentation InvalidValues";
 const MISSING: &str = "InvalidRepresentation MissingValues";
 const IN_USE: &str = "InternalError AMT-STATUS 16";
-
-fn machine(persona: &str) -> Client<Memory> {
-    let mut config = Memory::config();
-    let text = format!("based_on = \"{persona}\"\n[keys]\nnot_ready_percent = 0\n");
-    config.persona = Persona::parse(&text).unwrap().into();
-    Client::new(Memory::new(config), Some("admin"))
-}
 
 /// Puts an instance, some of it changed; an empty value leaves one out.
 fn put(client: &mut Client<Memory>, class: &str, all: &[(&str, &str)], changes: &[(&str, &str)]) -> support::Answer {
@@ -58,18 +50,18 @@ fn profile(client: &mut Client<Memory>, changes: &[(&str, &str)]) -> support::An
 fn a_machine_has_one_of_the_two_classes() {
     let missing = "DestinationUnreachable InvalidResourceURI";
     for (persona, there, other) in [("amt-16.0", SETTINGS, PROFILE), ("amt-14.0", PROFILE, SETTINGS)] {
-        let mut client = machine(persona);
+        let mut client = machine(persona, |_| {});
         assert_eq!(client.get(there).status, 200);
         assert_eq!(client.get(other).fault(), missing, "{persona}");
     }
-    let profile = machine("amt-11.8").get(PROFILE);
+    let profile = machine("amt-11.8", |_| {}).get(PROFILE);
     let names: Vec<String> = profile.element().children.into_iter().map(|node| node.name).collect();
     assert_eq!(names, ["ActiveInS0", "ElementName", "Enabled", "InstanceID", "PxeTimeout"], "as recorded");
 }
 
 #[test]
 fn settings_must_be_right_in_every_part() {
-    let mut client = machine("amt-16.0");
+    let mut client = machine("amt-16.0", |_| {});
     let long = "x".repeat(129);
     for change in [
         ("Enabled", "4"),
@@ -113,7 +105,7 @@ fn settings_must_be_right_in_every_part() {
 
 #[test]
 fn certificates_come_by_themselves_and_stay_while_they_are_used() {
-    let mut client = machine("amt-16.0");
+    let mut client = machine("amt-16.0", |_| {});
     let (leaf, root) = (store::leaf(&mut client), store::root(&mut client));
     let set = |client: &mut Client<Memory>, arguments: &[String]| {
         client.invoke(SETTINGS, "SetCertificates", &arguments.concat())
@@ -146,7 +138,7 @@ fn certificates_come_by_themselves_and_stay_while_they_are_used() {
 
 #[test]
 fn the_older_class_takes_certificates_with_the_rest() {
-    let mut client = machine("amt-11.8");
+    let mut client = machine("amt-11.8", |_| {});
     let (leaf, root) = (store::leaf(&mut client), store::root(&mut client));
     for change in [("AuthenticationProtocol", "7"), ("Enabled", "2"), ("PxeTimeout", "86401"), ("Colour", "red")] {
         assert_eq!(profile(&mut client, &[change]).fault(), INVALID, "{change:?}");

@@ -2,10 +2,9 @@
 
 mod support;
 
-use amt_sim::Persona;
-use amt_sim::firmware::{MachineConfig, Port};
+use amt_sim::firmware::Port;
 use std::time::Duration;
-use support::{Client, Memory, SUFFIX, TRANSFER, reference, store, uri};
+use support::{Client, Memory, SUFFIX, TRANSFER, machine, reference, store, uri};
 
 const SERVICE: &str = "AMT_RemoteAccessService";
 const SAP: &str = "AMT_ManagementPresenceRemoteSAP";
@@ -21,14 +20,6 @@ const MISSING: &str = "InvalidRepresentation MissingValues";
 const IN_USE: &str = "InternalError AMT-STATUS 16";
 /// Every 25 seconds, as recorded.
 const SCHEDULE: &str = "AAAAAAAAABk=";
-
-fn machine(persona: &str, change: impl FnOnce(&mut MachineConfig)) -> Client<Memory> {
-    let mut config = Memory::config();
-    let text = format!("based_on = \"{persona}\"\n[keys]\nnot_ready_percent = 0\n");
-    config.persona = Persona::parse(&text).unwrap().into();
-    change(&mut config);
-    Client::new(Memory::new(config), Some("admin"))
-}
 
 fn client() -> Client<Memory> {
     machine("amt-16.0", |_| {})

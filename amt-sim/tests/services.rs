@@ -2,22 +2,15 @@
 
 mod support;
 
-use amt_sim::Persona;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use support::{Client, Memory};
+use support::{Client, Memory, machine};
 
 const KERBEROS: &str = "AMT_KerberosSettingData";
 const TIME: &str = "AMT_TimeSynchronizationService";
 const WEB: &str = "AMT_WebUIService";
 const INVALID: &str = "InvalidRepresentation InvalidValues";
 const MISSING: &str = "InvalidRepresentation MissingValues";
-
-fn machine(persona: &str) -> Client<Memory> {
-    let mut config = Memory::config();
-    config.persona = Persona::built_in(persona).unwrap().into();
-    Client::new(Memory::new(config), Some("admin"))
-}
 
 /// Puts Kerberos settings, some of them changed; an empty value leaves one out.
 fn put(client: &mut Client<Memory>, changes: &[(&str, &str)]) -> support::Answer {
@@ -42,7 +35,7 @@ const NO_PASSPHRASE: &[(&str, &str)] = &[("Passphrase", ""), ("Salt", ""), ("Ite
 
 #[test]
 fn kerberos_takes_a_key_or_a_passphrase_and_tells_neither() {
-    let mut client = machine("amt-16.0");
+    let mut client = machine("amt-16.0", |_| {});
     let told = client.get(KERBEROS);
     assert_eq!(
         (told.text("KrbEnabled"), told.text("InstanceID")),
@@ -104,7 +97,7 @@ fn kerberos_takes_a_key_or_a_passphrase_and_tells_neither() {
 
 #[test]
 fn firmware_before_8_knows_the_key_of_rc4_only() {
-    let mut client = machine("amt-7.1");
+    let mut client = machine("amt-7.1", |_| {});
     assert_eq!(client.get(KERBEROS).text("SupportedEncryptionAlgorithms"), "");
     assert_eq!(put(&mut client, &[]).fault(), INVALID, "a passphrase");
     let key = STANDARD.encode([7; 16]);
@@ -113,7 +106,7 @@ fn firmware_before_8_knows_the_key_of_rc4_only() {
 
 #[test]
 fn whether_the_system_sets_the_clock() {
-    let mut client = machine("amt-16.0");
+    let mut client = machine("amt-16.0", |_| {});
     let sync = |client: &mut Client<Memory>, to: &str| client.put_back(TIME, None, ("LocalTimeSyncEnabled", to));
     assert_eq!(client.get(TIME).text("LocalTimeSyncEnabled"), "0");
     for wrong in ["3", "true", ""] {
@@ -127,7 +120,7 @@ fn whether_the_system_sets_the_clock() {
 
 #[test]
 fn the_web_pages_are_switched() {
-    let mut client = machine("amt-16.0");
+    let mut client = machine("amt-16.0", |_| {});
     let state = |client: &mut Client<Memory>, state: u32| {
         let argument = format!("<h:RequestedState>{state}</h:RequestedState>");
         client.invoke(WEB, "RequestStateChange", &argument).return_value()

@@ -2,7 +2,6 @@
 
 mod support;
 
-use amt_sim::Persona;
 use amt_wsman::class::amt::{
     EnvironmentDetectionSettingData, KerberosKey, KerberosSettingData, ManagementPresenceRemoteSap, MpServer,
     MpsUsernamePassword, RemoteAccessPolicyAppliesToMps, RemoteAccessPolicyRule, RemoteAccessService, Trigger,
@@ -18,10 +17,7 @@ use amt_wsman::soap::Reference;
 use support::{Answer, Client, Memory, sha256, store};
 
 fn client() -> Client<Memory> {
-    let mut config = Memory::config();
-    config.persona = Persona::parse("based_on = \"amt-16.0\"\n[keys]\nnot_ready_percent = 0\n").unwrap().into();
-    config.host_wifi = vec!["cafe".to_owned()];
-    Client::new(Memory::new(config), Some("admin"))
+    support::machine("amt-16.0", |config| config.host_wifi = vec!["cafe".to_owned()])
 }
 
 fn send(client: &mut Client<Memory>, request: &Request) -> Answer {

@@ -3,8 +3,7 @@
 mod support;
 
 use amt_sim::Persona;
-use amt_sim::firmware::MachineConfig;
-use support::{Client, Memory, reference, sha256, store, uri};
+use support::{Client, Memory, machine, reference, sha256, store, uri};
 
 const SERVICE: &str = "AMT_WiFiPortConfigurationService";
 const PORT: &str = "CIM_WiFiPort";
@@ -14,14 +13,6 @@ const PORTS: &str = "AMT_EthernetPortSettings";
 const WIRELESS: &str = "Intel(r) AMT Ethernet Port Settings 1";
 const INVALID: &str = "InvalidRepresentation InvalidValues";
 const MISSING: &str = "InvalidRepresentation MissingValues";
-
-fn machine(persona: &str, change: impl FnOnce(&mut MachineConfig)) -> Client<Memory> {
-    let mut config = Memory::config();
-    let text = format!("based_on = \"{persona}\"\n[keys]\nnot_ready_percent = 0\n");
-    config.persona = Persona::parse(&text).unwrap().into();
-    change(&mut config);
-    Client::new(Memory::new(config), Some("admin"))
-}
 
 fn client() -> Client<Memory> {
     machine("amt-16.0", |_| {})

@@ -1,6 +1,5 @@
 //! What a configuration profile sets, as the machine keeps it. All of it goes back to the factory's values with the setup.
 
-use crate::persona::Persona;
 use amt_core::{Secret, Tick};
 use std::net::Ipv6Addr;
 
@@ -9,18 +8,18 @@ use std::net::Ipv6Addr;
 pub(crate) struct Settings {
     pub(crate) kvm: Kvm,
     pub(crate) opt_in: OptIn,
-    pub(crate) wifi: Wifi,
+    pub(crate) wireless_port: WirelessPort,
     pub(crate) ipv6: Ipv6,
     /// Which of the power packages is active.
     pub(crate) power_package: usize,
 }
 
 impl Settings {
-    pub(crate) fn new(_persona: &Persona) -> Self {
+    pub(crate) fn factory() -> Self {
         Self {
             kvm: Kvm::default(),
             opt_in: OptIn::default(),
-            wifi: Wifi::default(),
+            wireless_port: WirelessPort::default(),
             ipv6: Ipv6::default(),
             power_package: 1,
         }
@@ -32,15 +31,15 @@ impl Settings {
     }
 }
 
-/// The wireless port.
+/// The wireless `AMT_EthernetPortSettings`. Networks are in [`Wireless`](super::wireless::Wireless).
 #[derive(Clone, Debug)]
-pub(crate) struct Wifi {
+pub(crate) struct WirelessPort {
     pub(crate) link_policy: Vec<u32>,
     pub(crate) link_preference: u32,
     pub(crate) protection_level: u32,
 }
 
-impl Default for Wifi {
+impl Default for WirelessPort {
     fn default() -> Self {
         Self { link_policy: vec![14, 16], link_preference: 2, protection_level: 1 }
     }

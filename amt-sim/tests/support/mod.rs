@@ -10,7 +10,7 @@ pub mod store;
 
 use amt_core::{SystemId, Tick};
 use amt_sim::firmware::{Input, MachineConfig, Output, Port};
-use amt_sim::{Firmware, MachineInfo, RootHash, SimConfig, Simulator};
+use amt_sim::{Firmware, MachineInfo, Persona, RootHash, SimConfig, Simulator};
 use amt_wsman::xml::{self, Node};
 use md5::{Digest, Md5};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
@@ -64,6 +64,15 @@ pub struct Memory {
     pub closed: bool,
     pub hellos: Vec<Vec<u8>>,
     pub listens: (bool, bool),
+}
+
+/// A fresh machine of this persona whose keys are ready at once, and a client that has the factory's password.
+pub fn machine(persona: &str, change: impl FnOnce(&mut MachineConfig)) -> Client<Memory> {
+    let mut config = Memory::config();
+    let text = format!("based_on = \"{persona}\"\n[keys]\nnot_ready_percent = 0\n");
+    config.persona = Persona::parse(&text).unwrap().into();
+    change(&mut config);
+    Client::new(Memory::new(config), Some("admin"))
 }
 
 impl Memory {

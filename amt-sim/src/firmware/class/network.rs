@@ -63,7 +63,7 @@ fn list(device: &Device, _: Tick) -> Vec<Instance> {
 
 /// The second port; a machine without a wireless one has it too, with an address of zeroes.
 fn wireless(device: &Device) -> Instance {
-    let wifi = &device.settings.wifi;
+    let wifi = &device.settings.wireless_port;
     let there = device.config.persona.wireless.interface;
     let mac = if there { device.wireless_mac() } else { [0; 6] };
     let mac = mac.map(|byte| format!("{byte:02x}")).join("-");
@@ -105,7 +105,7 @@ fn put_wireless(device: &mut Device, call: &Call<'_>, current: &Instance) -> Res
     fields.unchanged(current, &fixed)?;
     let level = fields.number("WLANLinkProtectionLevel", 0..=3)?;
     let policy = link_policy(call)?;
-    let wifi = &mut device.settings.wifi;
+    let wifi = &mut device.settings.wireless_port;
     wifi.protection_level = level.unwrap_or(wifi.protection_level);
     wifi.link_policy = policy.unwrap_or_else(|| wifi.link_policy.clone());
     Ok(())
@@ -132,7 +132,7 @@ fn set_link_preference(device: &mut Device, call: &Call<'_>) -> Result<Output, F
     if !matches!(preference, 1 | 2) {
         return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
     }
-    device.settings.wifi.link_preference = preference;
+    device.settings.wireless_port.link_preference = preference;
     Ok(Output::ok())
 }
 
