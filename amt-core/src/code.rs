@@ -261,6 +261,21 @@ impl ErrorCode {
         Self::ALL.iter().find(|(n, _, _)| *n == number).map(|(n, _, _)| Self(*n))
     }
 
+    /// Whether a request was sent and its answer did not come whole: the machine may have done it, and its state has to tell.
+    pub fn is_reply_lost(self) -> bool {
+        matches!(
+            self,
+            Self::REPLY_TRUNCATED
+                | Self::REPLY_TIMEOUT
+                | Self::CONNECTION_CLOSED
+                | Self::CONNECTION_RESET
+                | Self::HTTP_MALFORMED
+                | Self::XML_MALFORMED
+                | Self::NOT_SOAP
+                | Self::SOAP_UNEXPECTED
+        )
+    }
+
     fn entry(self) -> Option<&'static (u32, &'static str, &'static str)> {
         Self::ALL.iter().find(|(n, _, _)| *n == self.0)
     }

@@ -47,17 +47,7 @@ impl CallError {
 
     /// Whether the request was sent and its answer was lost: the machine may have done it.
     pub(crate) fn is_lost(&self) -> bool {
-        matches!(
-            self.code(),
-            ErrorCode::REPLY_TRUNCATED
-                | ErrorCode::REPLY_TIMEOUT
-                | ErrorCode::CONNECTION_CLOSED
-                | ErrorCode::CONNECTION_RESET
-                | ErrorCode::HTTP_MALFORMED
-                | ErrorCode::XML_MALFORMED
-                | ErrorCode::NOT_SOAP
-                | ErrorCode::SOAP_UNEXPECTED
-        )
+        self.code().is_reply_lost()
     }
 
     fn code(&self) -> ErrorCode {

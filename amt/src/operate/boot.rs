@@ -184,7 +184,7 @@ pub async fn boot_next(device: &mut Device, plan: &BootPlan) -> Result<Option<Po
     match change_power(device, action).await {
         Ok(change) => Ok(Some(change)),
         Err(failure) => {
-            if !super::is_lost(&failure) {
+            if !failure.code.is_reply_lost() {
                 take_back(device, &settings).await;
             }
             Err(failure.at(STAGE))

@@ -15,19 +15,3 @@ pub use boot::{BootPlan, BootState, NextBoot, Then, boot_next, boot_state, clear
 pub use event_log::{EventLog, MAX_EVENTS, clear_event_log, event_log, freeze_event_log};
 pub use inventory::{Inventory, inventory};
 pub use power::{PowerAction, PowerChange, PowerState, PowerStatus, change_power, power_status};
-
-use amt_core::{ErrorCode, Failure};
-
-/// Whether the request may have been carried out although no answer came.
-fn is_lost(failure: &Failure) -> bool {
-    matches!(
-        failure.code,
-        ErrorCode::REPLY_TRUNCATED
-            | ErrorCode::REPLY_TIMEOUT
-            | ErrorCode::CONNECTION_CLOSED
-            | ErrorCode::CONNECTION_RESET
-            | ErrorCode::HTTP_MALFORMED
-            | ErrorCode::XML_MALFORMED
-            | ErrorCode::SOAP_UNEXPECTED
-    )
-}

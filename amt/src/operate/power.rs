@@ -1,6 +1,5 @@
 //! Power of the computer: how it stands, what can be done, and doing it once.
 
-use super::is_lost;
 use crate::device::Device;
 use amt_core::{DeviceStatus, ErrorCode, Failure};
 use amt_wsman::class::Class;
@@ -228,7 +227,7 @@ pub async fn change_power(device: &mut Device, action: PowerAction) -> Result<Po
     let before = status.state;
     match device.call(&PowerManagementService::request_power_state_change(action.number())).await {
         Ok(_) => Ok(PowerChange { action, before, seen_only: false }),
-        Err(failure) if is_lost(&failure) => look_after(device, failure, action, before).await,
+        Err(failure) if failure.code.is_reply_lost() => look_after(device, failure, action, before).await,
         Err(failure) => Err(explain(failure.at(STAGE), action)),
     }
 }
