@@ -793,7 +793,7 @@ typedef struct amt_arrival amt_arrival;
 typedef struct amt_certificate amt_certificate;
 
 /**
- * Passwords of a machine, likeliest first within each kind. It never changes: its functions may run beside each other. Zeroed when it is freed.
+ * Passwords of a machine, likeliest first within each kind, or one new token. It never changes: its functions may run beside each other. Zeroed when it is freed.
  */
 typedef struct amt_credentials amt_credentials;
 
@@ -1604,6 +1604,36 @@ amt_status amt_fleet_credentials(amt_fleet *fleet,
                                  amt_error **err);
 
 /**
+ * Makes a token that clients on the machines enrol with through the intake (docs/intake.md), for so many machines and `valid_s` seconds (0: for
+ * ever), or for the machine `uuid` alone, into `*out`, to be freed with `amt_credentials_free`: one entry of kind `token`, whose account is
+ * the token's number. The database keeps a hash only. `uuid` and `note`, what it is for in words, may be empty.
+ *
+ * Fails with `AMT_E_INVALID_ARGUMENT` for 0 or too many uses, or for more than one with `uuid`.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `uuid` and `note` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_fleet_new_token(amt_fleet *fleet,
+                               uint32_t uses,
+                               uint32_t valid_s,
+                               const char *uuid,
+                               size_t uuid_len,
+                               const char *note,
+                               size_t note_len,
+                               amt_credentials **out,
+                               amt_error **err);
+
+/**
+ * Lets nobody enrol with a token any more; machines that did stay enrolled. Fails with `AMT_E_INVALID_ARGUMENT` if there is no such token.
+ *
+ * # Safety
+ * `fleet` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_fleet_revoke_token(amt_fleet *fleet,
+                                  int64_t number,
+                                  amt_error **err);
+
+/**
  * Frees `fleet`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed. Servers that it was given to do not
  * need it any more.
  *
@@ -1623,7 +1653,7 @@ amt_status amt_credentials_count(const amt_credentials *credentials,
                                  amt_error **err);
 
 /**
- * What the password at `index` opens: `admin`, the network administrator, or `mebx`, the setup menu. Valid until `credentials` is freed.
+ * What the password at `index` opens: `admin`, the network administrator, `mebx`, the setup menu, or for a `token` the intake. Valid until `credentials` is freed.
  *
  * # Safety
  * `credentials` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -2580,7 +2610,7 @@ amt_status amt_record_free(amt_record *record);
 
 /**
  * Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
- * The file's own `database` and `seal_key_file` are not used, and an `[intake]` is refused with `AMT_E_UNSUPPORTED`: `amt serve` and Python have it.
+ * The file's own `database` and `seal_key_file` are not used. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
  *
  * Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
  *
@@ -2603,6 +2633,30 @@ amt_status amt_server_addresses(const amt_server *server,
                                 const char **data,
                                 size_t *len,
                                 amt_error **err);
+
+/**
+ * Where clients on the machines report, as a list with commas, with the port that was chosen where 0 was asked for; empty without an `[intake]`.
+ * Valid until `server` is freed.
+ *
+ * # Safety
+ * As for `amt_server_addresses`.
+ */
+amt_status amt_server_intake_addresses(const amt_server *server,
+                                       const char **data,
+                                       size_t *len,
+                                       amt_error **err);
+
+/**
+ * What clients know the intake by: the SHA-256 (hex) of its certificate, as `amt enroll --pin` takes it; empty without an `[intake]`. Valid until
+ * `server` is freed.
+ *
+ * # Safety
+ * As for `amt_server_addresses`.
+ */
+amt_status amt_server_intake_pin(const amt_server *server,
+                                 const char **data,
+                                 size_t *len,
+                                 amt_error **err);
 
 /**
  * Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with

@@ -7,14 +7,15 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::status::amt_status;
 use ::amt_fleet::intake::wire::AgentFacts;
-use ::amt_fleet::{Credential, DiaryEntry, Fact, Filter, Fleet, Machine, ReleaseOrder, Report};
+use ::amt_fleet::{Credential, DiaryEntry, Fact, Filter, Fleet, Machine, ReleaseOrder, Report, TokenTerms};
 use amt::blocking::{Canceller, EventLoop};
-use amt_core::{ErrorCode, Failure};
+use amt_core::{ErrorCode, Failure, Secret};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ffi::c_char;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// Longest JSON text, in bytes.
 const MAX_JSON: usize = 1 << 20;
@@ -27,8 +28,14 @@ impl Object for amt_fleet {
     const NAME: &'static str = "amt_fleet";
 }
 
-/// Passwords of a machine, likeliest first within each kind. It never changes: its functions may run beside each other. Zeroed when it is freed.
-pub struct amt_credentials(Vec<Credential>);
+/// Passwords of a machine, likeliest first within each kind, or one new token. It never changes: its functions may run beside each other. Zeroed when it is freed.
+pub struct amt_credentials(Vec<Entry>);
+
+struct Entry {
+    kind: &'static str,
+    account: String,
+    secret: Secret<String>,
+}
 
 impl Object for amt_credentials {
     const TAG: u32 = 0x414d_5411;
@@ -331,10 +338,73 @@ pub unsafe extern "C" fn amt_fleet_credentials(
             let out = Out::handle("out", out)?;
             let id = argument::uuid(uuid, uuid_len)?;
             let credentials = handle::lease(fleet)?.ask(|fleet| async move { fleet.credentials(id).await })?;
-            out.give(amt_credentials(credentials));
+            let entry = |credential: Credential| Entry {
+                kind: credential.kind.name(),
+                account: credential.account,
+                secret: credential.password,
+            };
+            out.give(amt_credentials(credentials.into_iter().map(entry).collect()));
             Ok(())
         })
     }
+}
+
+/// Makes a token that clients on the machines enrol with through the intake (docs/intake.md), for so many machines and `valid_s` seconds (0: for
+/// ever), or for the machine `uuid` alone, into `*out`, to be freed with `amt_credentials_free`: one entry of kind `token`, whose account is
+/// the token's number. The database keeps a hash only. `uuid` and `note`, what it is for in words, may be empty.
+///
+/// Fails with `AMT_E_INVALID_ARGUMENT` for 0 or too many uses, or for more than one with `uuid`.
+///
+/// # Safety
+/// `fleet` is null or a handle; `uuid` and `note` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_new_token(
+    fleet: *mut amt_fleet,
+    uses: u32,
+    valid_s: u32,
+    uuid: *const c_char,
+    uuid_len: usize,
+    note: *const c_char,
+    note_len: usize,
+    out: *mut *mut amt_credentials,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let mut terms = TokenTerms::default();
+            terms.uses = uses;
+            if valid_s > 0 {
+                terms.expires_at = SystemTime::now().checked_add(Duration::from_secs(valid_s.into()));
+            }
+            if uuid_len > 0 {
+                terms.machine = Some(argument::uuid(uuid, uuid_len)?);
+            }
+            terms.note = argument::optional_text("note", note, note_len)?.map(str::to_owned);
+            let (number, token) = handle::lease(fleet)?.ask(|fleet| async move { fleet.new_token(terms).await })?;
+            out.give(amt_credentials(vec![Entry {
+                kind: "token",
+                account: number.to_string(),
+                secret: token.reveal(),
+            }]));
+            Ok(())
+        })
+    }
+}
+
+/// Lets nobody enrol with a token any more; machines that did stay enrolled. Fails with `AMT_E_INVALID_ARGUMENT` if there is no such token.
+///
+/// # Safety
+/// `fleet` is null or a handle; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_fleet_revoke_token(
+    fleet: *mut amt_fleet,
+    number: i64,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe { guard(err, || handle::lease(fleet)?.ask(|fleet| async move { fleet.revoke_token(number).await })) }
 }
 
 /// Frees `fleet`. Null does nothing; while a call is inside, `AMT_E_BUSY` is returned and nothing is freed. Servers that it was given to do not
@@ -368,7 +438,7 @@ pub unsafe extern "C" fn amt_credentials_count(
     }
 }
 
-/// What the password at `index` opens: `admin`, the network administrator, or `mebx`, the setup menu. Valid until `credentials` is freed.
+/// What the password at `index` opens: `admin`, the network administrator, `mebx`, the setup menu, or for a `token` the intake. Valid until `credentials` is freed.
 ///
 /// # Safety
 /// `credentials` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -381,7 +451,7 @@ pub unsafe extern "C" fn amt_credentials_kind(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |credential| credential.kind.name()) }
+    unsafe { text(credentials, index, data, len, err, |entry| entry.kind) }
 }
 
 /// The account that the password at `index` belongs to. Valid until `credentials` is freed.
@@ -397,7 +467,7 @@ pub unsafe extern "C" fn amt_credentials_account(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |credential| &credential.account) }
+    unsafe { text(credentials, index, data, len, err, |entry| &entry.account) }
 }
 
 /// The password at `index`, a secret. Valid until `credentials` is freed.
@@ -413,7 +483,7 @@ pub unsafe extern "C" fn amt_credentials_password(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |credential| credential.password.expose()) }
+    unsafe { text(credentials, index, data, len, err, |entry| entry.secret.expose()) }
 }
 
 /// Frees `credentials`. Null does nothing.
@@ -434,7 +504,7 @@ unsafe fn text(
     data: *mut *const c_char,
     len: *mut usize,
     err: *mut *mut amt_error,
-    part: impl FnOnce(&Credential) -> &str,
+    part: impl FnOnce(&Entry) -> &str,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract of the functions above; the rest is checked inside.
     unsafe {

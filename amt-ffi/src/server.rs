@@ -9,10 +9,12 @@ use crate::handle::{self, Exclusive, Object};
 use crate::question::{Host, Questions};
 use crate::status::amt_status;
 use ::amt_fleet::config::Config;
+use ::amt_fleet::intake::Intake;
 use ::amt_fleet::{Server, Subscription};
 use amt_core::{ErrorCode, Failure};
 use serde_json::Value;
 use std::ffi::c_char;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use tokio::time::timeout;
 pub struct amt_server {
     pub(crate) questions: Arc<Questions>,
     addresses: String,
+    /// Where clients report, and the pin that they know it by; empty without an intake.
+    intake: (String, String),
     stop: Arc<watch::Sender<bool>>,
     serving: Exclusive<Serving>,
 }
@@ -82,7 +86,7 @@ impl Serving {
 }
 
 /// Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
-/// The file's own `database` and `seal_key_file` are not used, and an `[intake]` is refused with `AMT_E_UNSUPPORTED`: `amt serve` and Python have it.
+/// The file's own `database` and `seal_key_file` are not used. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
 ///
 /// Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
 ///
@@ -109,24 +113,34 @@ pub unsafe extern "C" fn amt_server_new(
 }
 
 fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
-    if config.intake.is_some() {
-        return Err(Failure::new(ErrorCode::UNSUPPORTED, "config", "[intake]: this library serves hellos only"));
-    }
     let fleet = open.fleet()?.clone();
     let (questions, asked) = Questions::new();
     let host = Host(Arc::clone(&questions));
-    let server =
-        open.waiting.run(async { Server::builder(fleet).config(config).await?.resolver(host).bind().await })?;
-    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let (server, intake) = open.waiting.run(async {
+        let server = Server::builder(fleet.clone()).config(config).await?.resolver(host).bind().await?;
+        let intake = match &config.intake {
+            Some(settings) => Some(Intake::builder(fleet).settings(settings).bind().await?),
+            None => None,
+        };
+        Ok((server, intake))
+    })?;
+    let addresses = listed(server.addresses());
+    let where_to_report =
+        intake.as_ref().map(|intake| (listed(intake.addresses()), intake.pin().to_owned())).unwrap_or_default();
     let events = server.subscribe();
     let stop = Arc::new(watch::Sender::new(false));
     let mut stopped = stop.subscribe();
-    let run: Run = Box::pin(server.run(async move {
+    let run: Run = Box::pin(server.run_with(intake, async move {
         // The sender is dropped with the handle, and this with it.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
     let serving = Serving { run: Some(run), events, asked, end: None, open };
-    Ok(amt_server { questions, addresses: addresses.join(","), stop, serving: Exclusive::new(serving) })
+    Ok(amt_server { questions, addresses, intake: where_to_report, stop, serving: Exclusive::new(serving) })
+}
+
+/// As a list with commas.
+fn listed(addresses: Vec<SocketAddr>) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn stopped() -> Failure {
@@ -149,6 +163,50 @@ pub unsafe extern "C" fn amt_server_addresses(
         guard(err, || {
             let out = OutSlice::<c_char>::new(data, len)?;
             out.lend(&handle::lease(server)?.addresses);
+            Ok(())
+        })
+    }
+}
+
+/// Where clients on the machines report, as a list with commas, with the port that was chosen where 0 was asked for; empty without an `[intake]`.
+/// Valid until `server` is freed.
+///
+/// # Safety
+/// As for `amt_server_addresses`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_intake_addresses(
+    server: *const amt_server,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = OutSlice::<c_char>::new(data, len)?;
+            out.lend(&handle::lease(server)?.intake.0);
+            Ok(())
+        })
+    }
+}
+
+/// What clients know the intake by: the SHA-256 (hex) of its certificate, as `amt enroll --pin` takes it; empty without an `[intake]`. Valid until
+/// `server` is freed.
+///
+/// # Safety
+/// As for `amt_server_addresses`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_server_intake_pin(
+    server: *const amt_server,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = OutSlice::<c_char>::new(data, len)?;
+            out.lend(&handle::lease(server)?.intake.1);
             Ok(())
         })
     }

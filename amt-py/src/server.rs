@@ -137,7 +137,11 @@ impl SetupServer {
             _hold: hold,
         });
         if let Some(running) = &mut state.running {
-            running.task = Some(runtime().map_err(raise)?.spawn(serve(server, intake, Arc::clone(&running.stop))));
+            let mut stop = running.stop.subscribe();
+            let stopped = async move {
+                let _ = stop.wait_for(|stopped| *stopped).await;
+            };
+            running.task = Some(runtime().map_err(raise)?.spawn(server.run_with(intake, stopped)));
         }
         Ok(())
     }
@@ -273,26 +277,6 @@ impl Settings {
         }
         Ok((server, Some(intake.bind().await?)))
     }
-}
-
-/// Both, until they are told to stop or one of them breaks down.
-async fn serve(server: Server, intake: Option<Intake>, stop: Arc<watch::Sender<bool>>) -> Result<(), Failure> {
-    let wait = |mut stopped: watch::Receiver<bool>| async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    let hellos = async {
-        let ended = server.run(wait(stop.subscribe())).await;
-        stop.send_replace(true);
-        ended
-    };
-    let reports = async {
-        let Some(intake) = intake else { return Ok(()) };
-        let ended = intake.run(wait(stop.subscribe())).await;
-        stop.send_replace(true);
-        ended
-    };
-    let (hellos, reports) = tokio::join!(hellos, reports);
-    hellos.and(reports)
 }
 
 /// One address with a port, or several.

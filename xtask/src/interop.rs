@@ -19,6 +19,8 @@ pub(crate) fn c() -> Result<Count> {
     need("cc", "gcc")?;
     need("c++", "g++")?;
     need("openssl", "openssl")?;
+    // The client of the intake.
+    need("curl", "curl")?;
     let amt = build_amt(&[])?;
     let library = build_library()?;
     let linked = |source: &Path, folder: &str| {

@@ -8,7 +8,6 @@ static void configured(void)
 {
     served_begin();
     served_config("amt.toml", "admit = \"auto\"\n", "");
-    served_config("intake.toml", "", "[intake]\nlisten = \"127.0.0.1:0\"\n");
     write_file("wrong.toml", "[profile]\nno_such_thing = 1\n");
 }
 
@@ -107,8 +106,6 @@ static void mistakes_are_told(void)
 
     path = in_folder("wrong.toml");
     FAILS(amt_server_new(fleet, path, strlen(path), &server, &err), AMT_E_CONFIG);
-    path = in_folder("intake.toml");
-    FAILS(amt_server_new(fleet, path, strlen(path), &server, &err), AMT_E_UNSUPPORTED);
     path = in_folder("none.toml");
     FAILS(amt_server_new(fleet, path, strlen(path), &server, &err), AMT_E_FILE_READ);
     FAILS(amt_server_new((amt_fleet *)"12345678", path, strlen(path), &server, &err), AMT_E_BAD_HANDLE);

@@ -18,6 +18,7 @@ pub use builder::ServerBuilder;
 pub use observe::{Observation, Observer, Verdict};
 
 use crate::event::{FleetEvent, Progress, Subscription};
+use crate::intake::Intake;
 use crate::resolve::has_begun;
 use crate::store::{Decided, Heard, SawHello, Watch};
 use crate::{Fleet, Machine, MachineState};
@@ -28,12 +29,14 @@ use amt_core::{ErrorCode, Failure, SystemId};
 use attempt::{Ended, Shared};
 use consider::consider;
 use schedule::{Heard as Turn, Schedule};
+use std::convert::Infallible;
 use std::fs::File;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -89,6 +92,39 @@ impl Server {
         self.shared.events.subscribe()
     }
 
+    /// [`run`](Self::run) with an intake beside it, if there is one. Whichever ends first, the other is let come to its end too.
+    ///
+    /// # Errors
+    /// As of [`run`](Self::run), and of [`Intake::run`].
+    pub async fn run_with(self, intake: Option<Intake>, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+        let Some(intake) = intake else { return self.run(shutdown).await };
+        let stop = watch::Sender::new(false);
+        let stopped = |mut stop: watch::Receiver<bool>| async move {
+            // The sender outlives both.
+            let _ = stop.wait_for(|stopped| *stopped).await;
+        };
+        let hellos = async {
+            let ended = self.run(stopped(stop.subscribe())).await;
+            stop.send_replace(true);
+            ended
+        };
+        let reports = async {
+            let ended = intake.run(stopped(stop.subscribe())).await;
+            stop.send_replace(true);
+            ended
+        };
+        let asked = async {
+            shutdown.await;
+            stop.send_replace(true);
+            // Both know now.
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            (hellos, reports) = async { tokio::join!(hellos, reports) } => hellos.and(reports),
+            never = asked => match never {},
+        }
+    }
+
     /// Serves until `shutdown` is ready: takes up every machine that an earlier run left unfinished, then waits for hellos. Dropping the
     /// future is like killing the process.
     ///
@@ -100,7 +136,7 @@ impl Server {
         let mut tasks: JoinSet<Report> = JoinSet::new();
         let mut intake = 0;
         resume(&shared, &mut schedule).await?;
-        let watch = tokio::spawn(watch(shared.fleet.clone()));
+        let watch = tokio::spawn(follow(shared.fleet.clone()));
         let _watch = AbortOnDrop(watch);
         let _actions = AbortOnDrop(tokio::spawn(act::run(Arc::clone(&shared))));
         let mut shutdown = pin!(shutdown);
@@ -195,7 +231,7 @@ async fn resume(shared: &Shared, schedule: &mut Schedule) -> Result<(), Failure>
 }
 
 /// Sees what other processes change in the database, and what time alone changes: who belongs to collections that ask about ages.
-async fn watch(fleet: Fleet) {
+async fn follow(fleet: Fleet) {
     let mut watch = Watch::default();
     let mut refresh = Instant::now();
     loop {

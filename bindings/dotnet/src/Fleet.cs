@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Security;
 
 namespace Amt
@@ -22,6 +23,28 @@ namespace Amt
 
         /// <summary>The password.</summary>
         public SecureString Password { get; private set; }
+    }
+
+    /// <summary>A token that clients on the machines enrol with, as <c>amt enroll --token-file</c> takes it.</summary>
+    public sealed class EnrolmentToken : IDisposable
+    {
+        internal EnrolmentToken(CredentialsHandle token)
+        {
+            Number = long.Parse(token.Text(Native.amt_credentials_account, 0), CultureInfo.InvariantCulture);
+            Text = token.Secret(Native.amt_credentials_password, 0);
+        }
+
+        /// <summary>Its number, to speak of it.</summary>
+        public long Number { get; private set; }
+
+        /// <summary>The token, a secret.</summary>
+        public SecureString Text { get; private set; }
+
+        /// <summary>Forgets the text.</summary>
+        public void Dispose()
+        {
+            Text.Dispose();
+        }
     }
 
     /// <summary>The database of a fleet, as <c>amt serve</c> and Python use it. One call at a time. Several programs may use one database; one
@@ -154,6 +177,42 @@ namespace Amt
                 handle, id, id.Length(), what, what.Length(), who, who.Length(), out changed, out err);
             Failure.Check(status, err);
             return changed != 0;
+        }
+
+        /// <summary>Makes a token that clients on the machines enrol with through the intake. The database keeps a hash only.</summary>
+        /// <param name="uses">For so many machines.</param>
+        /// <param name="valid">How long, in whole seconds; null: for ever.</param>
+        /// <param name="uuid">The only machine that may enrol with it; null: any.</param>
+        /// <param name="note">What it is for, in words.</param>
+        public EnrolmentToken NewToken(int uses = 1, TimeSpan? valid = null, Guid? uuid = null, string note = null)
+        {
+            if (uses < 0)
+            {
+                throw new ArgumentOutOfRangeException("uses");
+            }
+            double seconds = valid.HasValue ? Math.Ceiling(valid.Value.TotalSeconds) : 0;
+            if (seconds > uint.MaxValue || (valid.HasValue && seconds < 1))
+            {
+                throw new ArgumentOutOfRangeException("valid");
+            }
+            byte[] id = Writing.Text(uuid.HasValue ? uuid.Value.ToString("D") : null), text = Writing.Text(note);
+            CredentialsHandle token;
+            IntPtr err;
+            uint status = Native.amt_fleet_new_token(
+                handle, (uint)uses, (uint)seconds, id, id.Length(), text, text.Length(), out token, out err);
+            Failure.Check(status, err);
+            using (token)
+            {
+                return new EnrolmentToken(token);
+            }
+        }
+
+        /// <summary>Lets nobody enrol with a token any more; machines that did stay enrolled.</summary>
+        /// <exception cref="AmtException"><see cref="AmtCode.InvalidArgument"/>: there is no such token.</exception>
+        public void RevokeToken(long number)
+        {
+            IntPtr err;
+            Failure.Check(Native.amt_fleet_revoke_token(handle, number, out err), err);
         }
 
         /// <summary>Lets a machine in, whatever the guard says; the diary tells who decided that.</summary>

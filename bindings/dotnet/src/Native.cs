@@ -367,6 +367,12 @@ namespace Amt
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] facts, UIntPtr factsLen, byte[] by, UIntPtr byLen,
             out uint changed, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_new_token(
+            FleetHandle fleet, uint uses, uint validS, byte[] uuid, UIntPtr uuidLen, byte[] note, UIntPtr noteLen,
+            out CredentialsHandle token, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_fleet_revoke_token(FleetHandle fleet, long number, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_fleet_release(
             FleetHandle fleet, byte[] uuid, UIntPtr uuidLen, byte[] by, UIntPtr byLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
@@ -394,6 +400,10 @@ namespace Amt
             FleetHandle fleet, byte[] config, UIntPtr configLen, out ServerHandle server, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_addresses(ServerHandle server, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_intake_addresses(ServerHandle server, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_intake_pin(ServerHandle server, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_next(
             ServerHandle server, uint timeoutMs, out DocumentHandle next, out IntPtr err);

@@ -29,7 +29,8 @@ namespace Amt
 
         private readonly ServerHandle handle;
 
-        /// <summary>Binds the ports of a configuration file over a database. The file's own database is not used, and an intake is refused.</summary>
+        /// <summary>Binds the ports of a configuration file over a database. The file's own database is not used. With an
+        /// <c>[intake]</c> clients on the machines report to it too.</summary>
         /// <exception cref="AmtException"><see cref="AmtCode.Config"/>: the message lists everything that is wrong;
         /// <see cref="AmtCode.Listen"/>: a port cannot be opened.</exception>
         public SetupServer(Fleet fleet, string config)
@@ -47,6 +48,18 @@ namespace Amt
         public string[] Addresses
         {
             get { return handle.Text(Native.amt_server_addresses).Split(','); }
+        }
+
+        /// <summary>Where clients on the machines report; empty without an <c>[intake]</c>.</summary>
+        public string[] IntakeAddresses
+        {
+            get { return handle.Text(Native.amt_server_intake_addresses).Split(new[] { ',' }, StringSplitOptions.RemoveEmptyEntries); }
+        }
+
+        /// <summary>What clients know the intake by, as <c>amt enroll --pin</c> takes it; empty without an <c>[intake]</c>.</summary>
+        public string IntakePin
+        {
+            get { return handle.Text(Native.amt_server_intake_pin); }
         }
 
         /// <summary>Serves for at most so long and brings what happened, one event as a JSON object as of <c>amt serve --json</c>; null if nothing

@@ -141,7 +141,23 @@ namespace AmtTests
                 Check.Fails(AmtCode.MachineUnknown, delegate { fleet.GetMachine(Guid.NewGuid()); });
                 Check.Fails(AmtCode.ParseText, delegate { fleet.Report(Guid.NewGuid(), "rumour", "{}"); });
                 Check.Fails(AmtCode.Config, delegate { new SetupServer(fleet, Config(folder, "no_such_thing = 1")); });
-                Check.Fails(AmtCode.Unsupported, delegate { new SetupServer(fleet, Config(folder, "[intake]\nlisten = \"127.0.0.1:0\"")); });
+                using (var server = new SetupServer(fleet, Config(folder, string.Empty)))
+                {
+                    Check.Equal(0, server.IntakeAddresses.Length, "no intake");
+                    Check.Equal(string.Empty, server.IntakePin, "no pin");
+                }
+                using (var server = new SetupServer(fleet, Config(folder, "[intake]\nlisten = \"127.0.0.1:0\"")))
+                {
+                    Check.True(server.IntakeAddresses[0].StartsWith("127.0.0.1:") && server.IntakePin.Length == 64, "an intake");
+                }
+                using (EnrolmentToken token = fleet.NewToken(uses: 2, note: "floor 3"))
+                {
+                    Check.True(token.Number > 0 && token.Text.Length > 30, "a token");
+                    fleet.RevokeToken(token.Number);
+                }
+                Check.Fails(AmtCode.InvalidArgument, delegate { fleet.NewToken(uses: 2, uuid: Guid.NewGuid()); });
+                Check.Fails(AmtCode.InvalidArgument, delegate { fleet.RevokeToken(4711); });
+                Check.Throws<ArgumentOutOfRangeException>(delegate { fleet.NewToken(uses: -1); });
                 Check.Fails(AmtCode.FileRead, delegate { new SetupServer(fleet, Path.Combine(folder, "none.toml")); });
                 Check.Throws<ArgumentNullException>(delegate { new SetupServer(null, "amt.toml"); });
                 fleet.Dispose();

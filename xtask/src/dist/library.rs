@@ -21,7 +21,9 @@ pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
     if build == Build::Development {
         return build_library();
     }
-    let mut command = cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-ffi"]);
+    // Without the Rust library beside them: cargo would leave out the optimisation over all crates for the sake of that one.
+    let mut command =
+        cargo(&["rustc", "--quiet", "--profile", "dist", "-p", "amt-ffi", "--crate-type", "cdylib,staticlib"]);
     command.env("CFLAGS", CFLAGS);
     if variant == Variant::Pure {
         let folder = target("pure");

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 
 /// Builds the DLL and the program; returns their folder.
 pub(super) fn build(build: Build) -> Result<PathBuf> {
-    let mut command = cross("build", build == Build::Development)?;
-    command.args(["-p", "amt-ffi", "-p", "amt-cli", "--no-default-features"]);
-    if build == Build::Release {
-        command.args(["--profile", "dist"]);
-    }
-    run(&mut command)?;
-    let profile = if build == Build::Release { "dist" } else { "debug" };
+    let profile = if build == Build::Release {
+        // As on Linux: without the Rust library beside it.
+        run(cross("rustc", false)?.args(["-p", "amt-ffi", "--profile", "dist", "--crate-type", "cdylib"]))?;
+        run(cross("build", false)?.args(["-p", "amt-cli", "--no-default-features", "--profile", "dist"]))?;
+        "dist"
+    } else {
+        run(cross("build", true)?.args(["-p", "amt-ffi", "-p", "amt-cli", "--no-default-features"]))?;
+        "debug"
+    };
     Ok(crate::windows::folder().join(TARGET).join(profile))
 }
 
