@@ -51,6 +51,11 @@ impl Initiator {
     }
 }
 
+/// Name of a part of the firmware, if it is known.
+pub fn application_name(application: u16) -> Option<&'static str> {
+    names::application(application)
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
@@ -127,7 +132,7 @@ impl AuditRecord {
 
     /// Name of the part, if it is known.
     pub fn application_name(&self) -> Option<&'static str> {
-        names::application(self.application)
+        application_name(self.application)
     }
 
     /// Name of the event, if it is known.

@@ -98,6 +98,9 @@ enabled = true
 session_minutes = 7
 [consent]
 required = "kvm"
+[audit]
+enabled = true
+events = ["security-administration", "redirection", "user-consent"]
 [time]
 [tls]
 remote = "server"
@@ -187,6 +190,9 @@ const SINGLE: &[(&str, &str, &str, u32)] = &[
     ("[kvm]\nenabled = true", "[kvm]\nenabled = false", "kvm.enabled", 1),
     ("session_minutes = 7", "session_minutes = 8", "kvm.session_minutes", 1),
     ("required = \"kvm\"", "required = \"all\"", "consent.required", 1),
+    ("\"redirection\", \"user-consent\"]", "\"redirection\"]", "audit", 1),
+    ("\"redirection\", \"user-consent\"]", "\"remote-control\", \"user-consent\"]", "audit", 2),
+    ("[audit]\nenabled = true\nevents", "[audit]\nenabled = true\n# events", "audit", 5),
     ("from = \"network\"", "from = \"any\"", "access.users[0]", 1),
     ("[\"redirection\", \"remote-control\"]", "[\"redirection\"]", "access.users[0]", 1),
     ("H3lpdesk!pw", "0ther!Pw4", "access.users[0].password", 1),

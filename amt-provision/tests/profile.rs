@@ -101,6 +101,7 @@ fn broken() -> Vec<(&'static str, &'static str, String)> {
         ("USER-TWICE", "access.users[1]", format!("{USER}{USER}")),
         ("KERBEROS", "kerberos.realm", of("[kerberos]\nenabled = true\npassword = { env = \"P\" }\n")),
         ("KERBEROS-CLOCK", "kerberos.clock_tolerance_minutes", of("[kerberos]\nclock_tolerance_minutes = 6\n")),
+        ("AUDIT-EVENTS", "audit.events", of("[audit]\nevents = [\"kvm\"]\n")),
         ("KVM-RFB", "kvm.port_5900", of("[kvm]\nport_5900 = true\n")),
         ("KVM-SESSION", "kvm.session_minutes", of("[kvm]\nsession_minutes = 256\n")),
         ("POWER-IDLE", "power.idle_minutes", of("[power]\nidle_minutes = 0\n")),

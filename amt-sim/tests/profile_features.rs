@@ -134,3 +134,52 @@ fn only_requests_that_change_something_are_counted_as_writes() {
     put(&mut client, KVM, "SessionTimeout", "999");
     assert_eq!(writes(&client), before + 3, "refused ones too");
 }
+
+/// What the audit log shall record of one part of the firmware.
+fn audit(client: &mut Client<Memory>, on: bool, application: u16, events: &[(u16, u32)]) -> u32 {
+    let of = |name: &str, value: &dyn Fn((u16, u32)) -> String| -> String {
+        events.iter().map(|event| format!("<h:{name}>{}</h:{name}>", value(*event))).collect()
+    };
+    let arguments = of("Enable", &|_| on.to_string())
+        + &of("AuditedAppID", &|_| application.to_string())
+        + &of("EventID", &|(event, _)| event.to_string())
+        + &of("PolicyType", &|(_, kind)| kind.to_string());
+    client.invoke("AMT_AuditPolicyRule", "SetAuditPolicyBulk", &arguments).return_value()
+}
+
+#[test]
+fn the_audit_log_records_what_its_policy_names_and_always_what_concerns_itself() {
+    let mut client = amt16();
+    let recorded = |client: &mut Client<Memory>| client.get("AMT_AuditLog").text("CurrentNumberOfRecords");
+    // Of every event, whether it is critical.
+    let policy = |client: &mut Client<Memory>| -> Vec<String> {
+        let told = client.get("AMT_AuditPolicyRule").element();
+        told.children.iter().filter(|child| child.name == "PolicyType").map(|child| child.text.clone()).collect()
+    };
+    let whole = policy(&mut client);
+    assert_eq!(whole.len(), 55);
+    assert_eq!(audit(&mut client, false, 20, &[(1, 0)]), 36, "its own changes are always recorded");
+    assert_eq!(audit(&mut client, false, 17, &[(4, 0), (99, 0)]), 36, "an event that there is not");
+    assert_eq!(audit(&mut client, true, 17, &[(4, 2)]), 36, "a type that there is not");
+    assert_eq!(policy(&mut client), whole, "all or nothing");
+    assert_eq!(
+        client.invoke("AMT_AuditPolicyRule", "SetAuditPolicyBulk", "").fault(),
+        "InvalidRepresentation MissingValues"
+    );
+
+    let switch_user = |client: &mut Client<Memory>| {
+        let arguments = "<h:Handle>2</h:Handle><h:Enabled>false</h:Enabled>";
+        assert_eq!(client.invoke("AMT_AuthorizationService", "SetAclEnabledState", arguments).return_value(), 0);
+    };
+    let before = recorded(&mut client);
+    switch_user(&mut client);
+    let after = recorded(&mut client);
+    assert_ne!(before, after, "it is recorded");
+    assert_eq!(audit(&mut client, false, 16, &[(6, 0)]), 0);
+    let changed = recorded(&mut client);
+    assert_ne!(after, changed, "the change of the policy is recorded");
+    switch_user(&mut client);
+    assert_eq!(recorded(&mut client), changed, "not any more");
+    assert_eq!(audit(&mut client, true, 16, &[(6, 1)]), 0);
+    assert_eq!(policy(&mut client).iter().filter(|kind| *kind == "1").count(), 1);
+}

@@ -13,6 +13,7 @@
 //! methods has a file of its own with one function that reads, compares, and hands each difference to `Run::change`.
 
 mod access;
+mod audit;
 mod clock;
 mod features;
 mod general;
@@ -213,7 +214,7 @@ impl Run {
         self.wired_login().await?;
         self.remote_access().await?;
         self.proxies().await?;
-        self.not_yet();
+        self.audit().await?;
         self.tls().await
     }
 
@@ -234,13 +235,6 @@ impl Run {
                     "run it again; if it stays so, this firmware does not keep the setting: take it out of the profile";
                 Err(Failure::new(ErrorCode::PROOF_FAILED, Step::Prove.name(), text).hint(hint))
             }
-        }
-    }
-
-    /// What a profile can say and this library does not write yet: told, never passed over.
-    fn not_yet(&mut self) {
-        if self.profile().audit.is_some() {
-            self.lacks("audit", "this version checks it and does not write it yet");
         }
     }
 

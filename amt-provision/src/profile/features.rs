@@ -102,7 +102,47 @@ pub struct Time {
 #[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Audit {
-    /// Whether what changes the security of the machine is recorded.
+    /// Whether what changes the security of the machine is recorded. What concerns the log itself always is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// The parts of the firmware whose events are recorded, and no others; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<AuditEvents>>,
+}
+
+/// A part of the firmware whose events may be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AuditEvents {
+    /// Provisioning, users, TLS, keys, Kerberos.
+    SecurityAdministration,
+    /// Power and boot.
+    RemoteControl,
+    /// Serial over LAN, drives, KVM.
+    Redirection,
+    /// Updates of the firmware.
+    FirmwareUpdate,
+    /// The clock.
+    NetworkTime,
+    /// Settings of wireless.
+    Wireless,
+    /// Settings and sessions of KVM.
+    Kvm,
+    /// The user's consent.
+    UserConsent,
+}
+
+impl AuditEvents {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::SecurityAdministration,
+        Self::RemoteControl,
+        Self::Redirection,
+        Self::FirmwareUpdate,
+        Self::NetworkTime,
+        Self::Wireless,
+        Self::Kvm,
+        Self::UserConsent,
+    ];
 }

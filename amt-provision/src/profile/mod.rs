@@ -23,7 +23,7 @@ pub use access::{Access, Kerberos, Permission, Realm, User};
 pub use certificate::CertificateSource;
 pub use desired::{Desired, Material};
 pub use explain::Explained;
-pub use features::{Audit, Consent, ConsentFor, Kvm, Power, PowerPackage, Redirection, Time};
+pub use features::{Audit, AuditEvents, Consent, ConsentFor, Kvm, Power, PowerPackage, Redirection, Time};
 pub use network::{
     DnsUpdate, Encryption, Family, General, Ieee8021x, IpMode, Protocol, ServerName, Wifi, WifiMode, WifiProfile,
     WifiSecurity, Wired,

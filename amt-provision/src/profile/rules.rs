@@ -135,6 +135,11 @@ impl Profile {
                 "give a number of minutes in that range",
             );
         }
+        let audit = self.audit.as_ref();
+        if audit.is_some_and(|audit| audit.events.is_some() && audit.enabled != Some(true)) {
+            let text = "what is recorded is named, and that anything is recorded is not asked for";
+            report.error("AUDIT-EVENTS", "audit.events", text, "set audit.enabled = true, or take audit.events out");
+        }
         let Some(kvm) = &self.kvm else { return };
         report.secret("kvm.rfb_password", kvm.rfb_password.as_ref());
         if kvm.session_minutes.is_some_and(|minutes| minutes > 255) {

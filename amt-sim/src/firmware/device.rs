@@ -339,7 +339,7 @@ impl Device {
             link_policy: vec![1, 14],
             redirection: (32_768, false),
             host: Host::new(config.host_agent),
-            settings: Settings::factory(),
+            settings: Settings::factory(&config.persona),
             logs: Logs::default(),
             choices,
             config,

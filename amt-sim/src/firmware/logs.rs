@@ -119,6 +119,9 @@ impl Device {
     }
 
     fn audit(&mut self, now: Tick, (application, event): (u16, u16), initiator: Initiator, peer: Option<IpAddr>) {
+        if !self.settings.audit_policy.records(application, event) {
+            return;
+        }
         let location = match peer {
             Some(IpAddr::V4(_)) => 0,
             Some(IpAddr::V6(_)) => 1,
@@ -134,6 +137,7 @@ impl Device {
 fn audited(call: &Call<'_>, class: &str, method: &str, before: Phase) -> Option<(u16, u16)> {
     Some(match (class, method) {
         ("AMT_SetupAndConfigurationService", "CommitChanges") if before != Phase::Post => (16, 1),
+        ("AMT_AuditPolicyRule", "SetAuditPolicyBulk") => (20, 1),
         ("IPS_HostBasedSetupService", "Setup" | "AdminSetup") => (16, 1),
         ("AMT_AuthorizationService", "AddUserAclEntryEx") => (16, 2),
         ("AMT_AuthorizationService", "SetAdminAclEntryEx") => (16, 3),

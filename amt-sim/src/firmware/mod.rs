@@ -5,6 +5,7 @@
 //! due. TLS is outside: [`tls`](Firmware::tls) says what to serve and whom to ask for a certificate, and
 //! `Input::Accepted` brings the chain that came (`spec/hello-tls.md` §1–2, `spec/wsman.md` §1–4).
 
+mod audit_policy;
 mod class;
 mod connection;
 mod device;

@@ -1,5 +1,7 @@
 //! What a configuration profile sets, as the machine keeps it. All of it goes back to the factory's values with the setup.
 
+use super::audit_policy::AuditPolicy;
+use crate::persona::Persona;
 use amt_core::{Secret, Tick};
 use std::net::Ipv6Addr;
 
@@ -12,16 +14,18 @@ pub(crate) struct Settings {
     pub(crate) ipv6: Ipv6,
     /// Which of the power packages is active.
     pub(crate) power_package: usize,
+    pub(crate) audit_policy: AuditPolicy,
 }
 
 impl Settings {
-    pub(crate) fn factory() -> Self {
+    pub(crate) fn factory(persona: &Persona) -> Self {
         Self {
             kvm: Kvm::default(),
             opt_in: OptIn::default(),
             wireless_port: WirelessPort::default(),
             ipv6: Ipv6::default(),
             power_package: 1,
+            audit_policy: AuditPolicy::factory(persona),
         }
     }
 

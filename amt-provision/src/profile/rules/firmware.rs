@@ -1,7 +1,7 @@
 //! What a firmware can't do (`spec/wsman.md` §0.1, `spec/profile.md` §2).
 
 use super::Report;
-use crate::profile::{Profile, WifiSecurity};
+use crate::profile::{AuditEvents, Profile, WifiSecurity};
 use amt_core::FirmwareVersion;
 
 /// HTTP proxies of remote access.
@@ -33,6 +33,11 @@ pub(super) fn check(profile: &Profile, version: FirmwareVersion, report: &mut Re
         lacks("kvm", kvm.enabled == Some(true) && version < KVM, "has no KVM");
         lacks("kvm.port_5900", kvm.port_5900 == Some(true) && version >= NO_VNC, "has no port 5900 for VNC viewers");
         lacks("kvm.rfb_password", kvm.rfb_password.is_some() && version >= NO_VNC, "has no VNC password");
+    }
+    if let Some(audit) = profile.audit.as_ref().filter(|audit| audit.enabled == Some(true)) {
+        let newer = |events: &AuditEvents| matches!(events, AuditEvents::Kvm | AuditEvents::UserConsent);
+        let wanted = audit.events.as_ref().is_none_or(|all| all.iter().any(newer));
+        lacks("audit.events", wanted && version < KVM, "records nothing of KVM and consent: name the other parts");
     }
     if let Some(wifi) = &profile.wifi {
         lacks(

@@ -3,6 +3,7 @@
 //! A class is what [`Class`] says: how its instances read, which properties select one, and what may be done to them.
 
 mod audit_log;
+mod audit_policy;
 mod authorization;
 mod boot;
 mod certificate;
@@ -132,6 +133,7 @@ const SERVICE: &[&str] = &["CreationClassName", "Name", "SystemCreationClassName
 
 static CLASSES: &[&[Class]] = &[
     audit_log::CLASSES,
+    audit_policy::CLASSES,
     authorization::CLASSES,
     boot::CLASSES,
     certificate::CLASSES,

@@ -1,6 +1,7 @@
 //! Intel's own classes, `AMT_`.
 
 mod audit_log;
+mod audit_policy_rule;
 mod authorization_service;
 mod boot_capabilities;
 mod boot_setting_data;
@@ -32,6 +33,7 @@ mod web_ui_service;
 mod wifi_port_configuration_service;
 
 pub use audit_log::{AuditLog, AuditPage};
+pub use audit_policy_rule::AuditPolicyRule;
 pub use authorization_service::{AclEntry, AclPrincipal, AuthorizationService};
 pub use boot_capabilities::BootCapabilities;
 pub use boot_setting_data::BootSettingData;
