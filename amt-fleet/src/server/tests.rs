@@ -132,7 +132,12 @@ where
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers,
         actions: Vec::new(),
-        retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
+        retry: RetryPolicy {
+            first: Duration::from_millis(20),
+            most: Duration::from_millis(100),
+            attempts: 5,
+            ..RetryPolicy::default()
+        },
         port: 16993,
         busy: busy::Busy::default(),
         turns: busy::Turns::default(),
@@ -473,8 +478,13 @@ impl CertificateAuthority for SlowCa {
         let mut asked = self.0.lock().unwrap();
         asked.push(request.request_id.clone());
         let answer = match (asked.len(), &request.request_id) {
-            (_, None) => CaAnswer::Pending { request_id: "no-7".into(), retry_after: Some(Duration::from_secs(3)) },
-            (1..=2, Some(id)) => CaAnswer::Pending { request_id: id.clone(), retry_after: None },
+            (_, None) => CaAnswer::Pending {
+                request_id: "no-7".into(),
+                retry_after: Some(Duration::from_secs(3)),
+                words: Some("Taken Under Submission".into()),
+                hint: None,
+            },
+            (1..=2, Some(id)) => CaAnswer::pending(id.as_str()),
             (_, Some(_)) => CaAnswer::Issued { certificate: vec![1], chain: vec![] },
         };
         Box::pin(async { answer })
