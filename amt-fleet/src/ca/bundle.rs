@@ -62,12 +62,12 @@ fn signed_data_certificates(message: &[u8]) -> der::Result<Option<Vec<Vec<u8>>>>
 
 /// Certificates in whatever form: PEM blocks that hold certificates or a PKCS#7, bare base64 of one, or DER of one.
 pub(super) fn any_form(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    if bytes.first() == Some(&0x30) {
+        return one_or_bundle(bytes);
+    }
     let bytes = bytes.trim_ascii();
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
-    }
-    if bytes.first() == Some(&0x30) {
-        return one_or_bundle(bytes);
     }
     if !bytes.starts_with(b"-----BEGIN") && !contains(bytes, b"\n-----BEGIN") {
         return one_or_bundle(&unwrapped_base64(bytes)?);
@@ -82,7 +82,7 @@ pub(super) fn any_form(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// Base64 over any number of lines.
-pub(super) fn unwrapped_base64(text: &[u8]) -> Result<Vec<u8>, String> {
+fn unwrapped_base64(text: &[u8]) -> Result<Vec<u8>, String> {
     let compact: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(compact).map_err(|_| "it is not base64".to_owned())
 }

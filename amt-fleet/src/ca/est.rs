@@ -1,7 +1,7 @@
 //! Enrollment over Secure Transport (RFC 7030, with the corrections of RFC 8951): `/simpleenroll` and `/cacerts` over HTTPS.
 
-use super::bundle::{any_form, arrange, unwrapped_base64};
-use super::{Asked, CertificateAuthority, certs_only};
+use super::bundle::{any_form, arrange};
+use super::{Asked, CertificateAuthority};
 use crate::cause::causes;
 use crate::digest::sha256_hex;
 use crate::program::{MAX_ANSWER, readable};
@@ -222,12 +222,8 @@ impl EstCa {
         if !kind.trim().to_ascii_lowercase().starts_with("application/pkcs7-mime") {
             return Err(format!("as {kind:?} instead of application/pkcs7-mime"));
         }
-        // RFC 8951: base64 always. Some servers send DER none the less.
-        let body = answer.body.trim_ascii();
-        match unwrapped_base64(body) {
-            Ok(message) => certs_only(&message),
-            Err(why) => any_form(body).map_err(|_| why),
-        }
+        // RFC 8951: base64 always. Some servers send DER or PEM none the less.
+        any_form(&answer.body)
     }
 
     async fn exchange(&self, method: Method, operation: &str, body: Option<String>) -> Result<Answer, Failure> {
