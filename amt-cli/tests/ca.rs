@@ -171,13 +171,13 @@ async fn ad_cs_decides_after_two_restarts_and_the_certificate_is_installed() {
         asked(ATTEMPTS + 2, || adcs.calls("-retrieve")).await;
         drop(server);
     }
-    let machine = world.machine().await.unwrap();
-    let failure = machine.failure.unwrap();
+    let _server = world.serve();
+    asked(2, || adcs.calls("-retrieve")).await;
+    // While an attempt is under way, none of an earlier one is shown.
+    let failure = world.until("a failure", |machine| machine.failure.is_some()).await.failure.unwrap();
     assert_eq!(failure.code, ErrorCode::CA_PENDING);
     assert!(failure.message.contains("request 17") && failure.message.contains("Taken Under Submission"), "{failure}");
     assert!(failure.hint.contains("-resubmit 17") && failure.hint.contains("Pending Requests"), "{failure:?}");
-    let _server = world.serve();
-    asked(2, || adcs.calls("-retrieve")).await;
     assert_eq!(world.truth().keys.len(), 1);
     adcs.issue("17").await;
     world.until("verified", Machine::is_verified).await;
@@ -197,11 +197,11 @@ async fn est_decides_after_two_restarts_and_the_certificate_is_installed() {
         asked(ATTEMPTS + 1, posts).await;
         drop(process);
     }
-    let failure = world.machine().await.unwrap().failure.unwrap();
-    assert_eq!(failure.code, ErrorCode::CA_PENDING);
-    assert!(failure.message.contains("Carla decides") && failure.hint.contains("SHA-256"), "{failure:?}");
     let _process = world.serve();
     asked(1, posts).await;
+    let failure = world.until("a failure", |machine| machine.failure.is_some()).await.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::CA_PENDING);
+    assert!(failure.message.contains("Carla decides") && failure.hint.contains("SHA-256"), "{failure:?}");
     server.set(|state| state.answer = None);
     world.until("verified", Machine::is_verified).await;
     {

@@ -6,6 +6,8 @@ mod authority;
 
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_fleet::ca::{CertificateAuthority as _, CertreqCa, EstCa, EstSettings};
+use amt_fleet::config::Config;
+use amt_fleet::doctor::{Area, Doctor};
 use amt_provision::{CaAnswer, CertificateRequest};
 use authority::{AdCs, EstServer, certs_only};
 use std::path::Path;
@@ -193,6 +195,48 @@ async fn certutil_says_whether_the_authority_answers() {
     assert_eq!(ca.ping().await, None);
 }
 
+/// What the doctor finds out about the authority of this `[ca]`.
+async fn doctor(folder: &Path, section: &str, offline: bool) -> Vec<(String, String)> {
+    let text =
+        format!("database = \"fleet.db\"\nseal_key_file = \"seal.key\"\nlisten = \"127.0.0.1:0\"\n[ca]\n{section}\n");
+    let config = Config::parse(&text, folder, "amt.toml").unwrap();
+    let doctor = Doctor::new(&config);
+    let found = if offline { doctor.offline().examine().await } else { doctor.examine().await };
+    let ours = found.into_iter().filter(|diagnosis| diagnosis.area == Area::Authority);
+    ours.map(|diagnosis| (diagnosis.finding.code.to_string(), diagnosis.finding.message)).collect()
+}
+
+fn only_code(found: &[(String, String)]) -> Vec<&str> {
+    found.iter().map(|(code, _)| code.as_str()).collect()
+}
+
+#[tokio::test]
+async fn the_doctor_asks_the_authority_whether_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let adcs = AdCs::new(folder.path());
+    let section = format!(
+        "kind = \"certreq\"\nprogram = \"./certreq\"\nconfig = '{}'\ntemplate = \"{}\"",
+        AdCs::AUTHORITY,
+        AdCs::TEMPLATE
+    );
+    assert_eq!(only_code(&doctor(folder.path(), &section, false).await), ["CA-OK", "CA-ANSWERS"]);
+    assert_eq!(only_code(&doctor(folder.path(), &section, true).await), ["CA-OK"]);
+    adcs.down(true);
+    let found = doctor(folder.path(), &section, false).await;
+    assert!(only_code(&found) == ["CA-OK", "CA-UNREACHABLE"] && found[1].1.contains("RPC_S_SERVER"), "{found:?}");
+    std::fs::remove_file(folder.path().join("certreq")).unwrap();
+    assert_eq!(only_code(&doctor(folder.path(), &section, false).await), ["CA-PROGRAM"]);
+    assert_eq!((adcs.requests().len(), files(folder.path())), (0, 0), "nothing was submitted");
+
+    let server = EstServer::start(folder.path(), None).await;
+    let section = format!("kind = \"est\"\nurl = \"{}\"\ntrust = \"est-root.pem\"", server.url());
+    let found = doctor(folder.path(), &section, false).await;
+    assert!(only_code(&found) == ["CA-ANSWERS"] && found[0].1.ends_with("authority: 1"), "{found:?}");
+    assert_eq!(only_code(&doctor(folder.path(), &section, true).await), ["CA-NOT-ASKED"]);
+    let distrustful = section.replace("est-root.pem", "issuing.pem");
+    assert_eq!(only_code(&doctor(folder.path(), &distrustful, false).await), ["CA-UNREACHABLE"]);
+}
+
 fn settings(server: &EstServer, folder: &Path) -> EstSettings {
     let anchors = amt::certificate::authorities(&std::fs::read(folder.join("est-root.pem")).unwrap()).unwrap();
     let mut settings = EstSettings::new(server.url(), anchors);
@@ -217,8 +261,9 @@ async fn est_is_asked_with_the_same_request_until_it_is_issued() {
     assert_eq!((&same, rest), (&id, Some(Duration::from_secs(2))));
     server.set(|state| state.answer = None);
     let asked = Instant::now();
-    let (same, rest, ..) = pending(ca.certify(&again(&wanted, &id)).await);
+    let (same, rest, words, _) = pending(ca.certify(&again(&wanted, &id)).await);
     assert!(same == id && rest.is_some_and(|rest| rest <= Duration::from_secs(2)), "it is left alone until then");
+    assert_eq!(words, "Waiting for Carla");
     assert_eq!(server.state.lock().unwrap().posted.len(), 2);
     tokio::time::sleep(Duration::from_secs(2).saturating_sub(asked.elapsed())).await;
     let (certificate, chain) = issued(ca.certify(&again(&wanted, &id)).await, "pc.example.com");
@@ -258,6 +303,15 @@ async fn est_denials_and_troubles_are_told_apart() {
     let failure = failed(EstCa::new(distrustful).unwrap().certify(&wanted).await);
     assert!(failure.message.contains("UnknownIssuer") || failure.message.contains("certificate"), "{failure}");
     assert!(stranger.state.lock().unwrap().posted.is_empty());
+}
+
+#[test]
+fn what_openssl_writes_is_read() {
+    // openssl crl2pkcs7 -nocrl -certfile a.pem -certfile b.pem -outform DER
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/certs_only/openssl");
+    let found = amt_fleet::ca::certs_only(&std::fs::read(path).unwrap()).unwrap();
+    let names = found.iter().map(|der| X509Certificate::from_der(der).unwrap().1.subject().to_string());
+    assert_eq!(names.collect::<Vec<_>>(), ["CN=Example root", "CN=Example two"]);
 }
 
 #[tokio::test]

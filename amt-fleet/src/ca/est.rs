@@ -36,7 +36,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The authority's certificates are asked for again after this: they change once in years.
 const KEEP_AUTHORITIES: Duration = Duration::from_secs(3600);
 /// Most requests whose time to rest is remembered.
-const MAX_RESTING: usize = 100_000;
+const MAX_RESTING: usize = 10_000;
 
 /// How an EST server is reached, trusted and logged in to.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ pub struct EstCa {
     authorization: Option<HeaderValue>,
     timeout: Duration,
     authorities: Mutex<Option<(Instant, Vec<Vec<u8>>)>>,
-    /// Requests that the server wants to rest, by id.
-    resting: Mutex<HashMap<String, Instant>>,
+    /// Requests that the server wants to rest, by id: until when, and its words.
+    resting: Mutex<HashMap<String, (Instant, Option<String>)>>,
 }
 
 impl std::fmt::Debug for EstCa {
@@ -159,8 +159,8 @@ impl EstCa {
 
     async fn ask(&self, request: &CertificateRequest) -> Result<CaAnswer, Failure> {
         let request_id = sha256_hex(&request.csr);
-        if let Some(rest) = self.rest_of(&request_id) {
-            return Ok(self.pending(request_id, Some(rest), None));
+        if let Some((rest, words)) = self.rest_of(&request_id) {
+            return Ok(self.pending(request_id, Some(rest), words));
         }
         // Before anything is issued: without its issuers a certificate would be of no use, and EST issues a second one if asked again.
         let authorities = self.known_authorities().await?;
@@ -176,8 +176,9 @@ impl EstCa {
             }
             StatusCode::ACCEPTED => {
                 let rest = retry_after(answer.headers.get(header::RETRY_AFTER), SystemTime::now());
-                self.remember(&request_id, rest);
-                Ok(self.pending(request_id, rest, words(&answer)))
+                let words = words(&answer);
+                self.remember(&request_id, rest, words.as_ref());
+                Ok(self.pending(request_id, rest, words))
             }
             // The server judged the request. What it says of the client, the address or the hour is no answer to it.
             StatusCode::BAD_REQUEST
@@ -201,19 +202,20 @@ impl EstCa {
         CaAnswer::Pending { request_id, retry_after, words, hint: Some(hint) }
     }
 
-    fn rest_of(&self, request_id: &str) -> Option<Duration> {
+    /// What is still to be waited, and what the server said then.
+    fn rest_of(&self, request_id: &str) -> Option<(Duration, Option<String>)> {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        resting.retain(|_, until| *until > now);
-        resting.get(request_id).map(|until| *until - now)
+        resting.retain(|_, (until, _)| *until > now);
+        resting.get(request_id).map(|(until, words)| (until.saturating_duration_since(now), words.clone()))
     }
 
-    fn remember(&self, request_id: &str, rest: Option<Duration>) {
+    fn remember(&self, request_id: &str, rest: Option<Duration>, words: Option<&String>) {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = rest.and_then(|rest| Instant::now().checked_add(rest))
             && resting.len() < MAX_RESTING
         {
-            resting.insert(request_id.to_owned(), until);
+            resting.insert(request_id.to_owned(), (until, words.cloned()));
         }
     }
 

@@ -168,7 +168,7 @@ impl Doctor<'_> {
             x509_parser::parse_x509_certificate(der)
                 .is_ok_and(|(_, own)| own.subject() == own.issuer() && own.verify_signature(None).is_ok())
         };
-        let text = format!("the server answers over trusted TLS; its authority has {} certificates", authorities.len());
+        let text = format!("the server answers over trusted TLS; certificates of its authority: {}", authorities.len());
         self.report(Area::Authority, Info, "CA-ANSWERS", est.url(), text, "");
         if !authorities.iter().any(is_root) {
             let text = "there is no self-signed root among the authority's certificates (/cacerts)";
