@@ -292,10 +292,13 @@ fn hresults(text: &str, status: ExitStatus) -> Vec<u32> {
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(path)
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+    #[cfg(not(unix))]
+    fs::create_dir_all(path)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
