@@ -5,7 +5,7 @@
 mod authority;
 
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_fleet::ca::{CertificateAuthority as _, CertreqCa, EstCa, EstSettings};
+use amt_fleet::ca::{CertificateAuthority as _, CertreqCa, ClientCertificate, EstCa, EstSettings};
 use amt_fleet::config::Config;
 use amt_fleet::doctor::{Area, Doctor};
 use amt_provision::{CaAnswer, CertificateRequest};
@@ -330,7 +330,8 @@ async fn est_takes_client_certificates() {
     failed(EstCa::new(settings(&server, folder.path())).unwrap().certify(&wanted).await);
     assert_eq!(server.state.lock().unwrap().posted.len(), 0);
     let mut with = settings(&server, folder.path());
-    with.certificate = Some((vec![client.der().to_vec()], Secret::new(client_key.serialize_pem().into_bytes())));
+    let key = Secret::new(client_key.serialize_pem().into_bytes());
+    with.certificate = Some(ClientCertificate { chain: vec![client.der().to_vec()], key });
     issued(EstCa::new(with).unwrap().certify(&wanted).await, "pc.example.com");
 }
 

@@ -145,9 +145,7 @@ pub(super) fn arrange(
                 && X509Certificate::from_der(der)
                     .is_ok_and(|(_, issuer)| last.verify_signature(Some(issuer.public_key())).is_ok())
         };
-        let Some(at) =
-            pool.iter().position(|der| by_signature(&der)).or_else(|| pool.iter().position(|der| by_name(&der)))
-        else {
+        let Some(at) = pool.iter().position(by_signature).or_else(|| pool.iter().position(by_name)) else {
             break;
         };
         chain.push(pool.swap_remove(at).clone());
@@ -159,6 +157,7 @@ pub(super) fn arrange(
 mod tests {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use std::slice::from_ref;
 
     /// A "certs-only" message with these certificates, as RFC 5652 has it.
     fn message(certificates: &[Vec<u8>]) -> Vec<u8> {
@@ -279,7 +278,7 @@ mod tests {
         // A middle of the same name that did not sign it comes before the one that did.
         let (certificate, chain) = arrange(&csr, &issued, &[stranger.middle, middle.clone()]).unwrap();
         assert_eq!((certificate, chain), (leaf.clone(), vec![middle.clone(), root]));
-        assert_eq!(arrange(&csr, &[leaf.clone()], &[middle.clone()]).unwrap(), (leaf, vec![middle]));
+        assert_eq!(arrange(&csr, from_ref(&leaf), from_ref(&middle)).unwrap(), (leaf.clone(), vec![middle.clone()]));
         assert!(arrange(&csr, &[stranger.leaf], &[]).unwrap_err().contains("for the key of the request"));
     }
 }

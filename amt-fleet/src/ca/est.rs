@@ -48,10 +48,19 @@ pub struct EstSettings {
     pub anchors: Vec<Vec<u8>>,
     /// HTTP Basic.
     pub login: Option<(String, Secret<String>)>,
-    /// TLS client certificate, its issuers, and its key (PEM).
-    pub certificate: Option<(Vec<Vec<u8>>, Secret<Vec<u8>>)>,
+    /// TLS client certificate.
+    pub certificate: Option<ClientCertificate>,
     /// How long one exchange may take.
     pub timeout: Duration,
+}
+
+/// By what a client shows the server who it is.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// The certificate, its issuers after it, DER.
+    pub chain: Vec<Vec<u8>>,
+    /// Its private key, PEM.
+    pub key: Secret<Vec<u8>>,
 }
 
 impl EstSettings {
@@ -110,7 +119,7 @@ impl EstCa {
             .with_root_certificates(roots);
         let tls = match settings.certificate {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => {
+            Some(ClientCertificate { chain, key }) => {
                 let key = private_key(&key)?;
                 let chain = chain.into_iter().map(CertificateDer::from).collect();
                 let usable = builder.with_client_auth_cert(chain, key);

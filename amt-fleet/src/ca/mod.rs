@@ -13,7 +13,7 @@ pub use crate::program::MAX_ANSWER;
 pub use bundle::certs_only;
 pub use certreq::CertreqCa;
 pub use command::{CommandCa, MAX_REQUEST_ID};
-pub use est::{EstCa, EstSettings};
+pub use est::{ClientCertificate, EstCa, EstSettings};
 pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
 
 use amt_provision::{CaAnswer, CertificateRequest};

@@ -2,7 +2,7 @@
 
 use super::file::duration;
 use super::{CaSource, Reading};
-use crate::ca::{CertreqCa, CommandCa, EstCa, EstSettings, LocalCaFiles};
+use crate::ca::{CertreqCa, ClientCertificate, CommandCa, EstCa, EstSettings, LocalCaFiles};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::Secret;
 use serde::Deserialize;
@@ -171,7 +171,7 @@ impl Section {
         settings.certificate = match (&self.certificate, &self.key) {
             (Some(chain), Some(key)) => {
                 let chain = certificates(reading, "ca.certificate", chain)?;
-                Some((chain, private_file(reading, "ca.key", key)?))
+                Some(ClientCertificate { chain, key: private_file(reading, "ca.key", key)? })
             }
             (None, None) => None,
             _ => {
