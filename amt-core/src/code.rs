@@ -146,7 +146,7 @@ codes! {
     /// None of the provisioning certificates fits this machine.
     NO_CERTIFICATE_FITS = 4012, "run `amt preflight` for the certificate you expect to fit; it lists every reason";
     /// The certificate authority said no.
-    CA_DENIED = 4020, "see the authority's own words in the message";
+    CA_DENIED = 4020, "mend what the authority names in the message; the next attempt submits a new request";
     /// The certificate authority could not be asked.
     CA_UNAVAILABLE = 4021, "check the authority's configuration; the request is repeated on the next attempt";
     /// The certificate that came back does not belong to the request.

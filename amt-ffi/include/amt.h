@@ -311,7 +311,7 @@
 #define AMT_E_NO_CERTIFICATE_FITS 4012
 
 /**
- * What to do: see the authority's own words in the message.
+ * What to do: mend what the authority names in the message; the next attempt submits a new request.
  */
 #define AMT_E_CA_DENIED 4020
 

@@ -174,7 +174,7 @@ pub const AMT_E_PFX_OPEN: u32 = 4011;
 /// What to do: run `amt preflight` for the certificate you expect to fit; it lists every reason.
 pub const AMT_E_NO_CERTIFICATE_FITS: u32 = 4012;
 
-/// What to do: see the authority's own words in the message.
+/// What to do: mend what the authority names in the message; the next attempt submits a new request.
 pub const AMT_E_CA_DENIED: u32 = 4020;
 
 /// What to do: check the authority's configuration; the request is repeated on the next attempt.

@@ -159,7 +159,7 @@ pub unsafe extern "C" fn amt_provision_pending(
         answer(provision, err, |attempt| {
             let request_id = argument::text("request_id", request_id, request_id_len)?.to_owned();
             let retry_after = (retry_after_s != 0).then(|| Duration::from_secs(retry_after_s.into()));
-            attempt.provisioning.certified(CaAnswer::Pending { request_id, retry_after })
+            attempt.provisioning.certified(CaAnswer::Pending { request_id, retry_after, words: None, hint: None })
         })
     }
 }

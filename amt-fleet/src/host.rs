@@ -86,9 +86,9 @@ impl FleetHost {
         let asked = request.request_id.clone();
         let answer = self.ca.certify(&request).await;
         match &answer {
-            CaAnswer::Pending { request_id, retry_after } => {
+            CaAnswer::Pending { request_id, retry_after, words, .. } => {
                 *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = *retry_after;
-                self.settle(request.id, request_id, &csr, "pending", None).await?;
+                self.settle(request.id, request_id, &csr, "pending", words.clone()).await?;
                 self.tell(request.id, Progress::CaPending { request: request_id.clone() });
             }
             CaAnswer::Issued { .. } => {

@@ -9,6 +9,7 @@
 
 pub mod action;
 pub mod ca;
+mod cause;
 mod certificates;
 pub mod config;
 mod digest;

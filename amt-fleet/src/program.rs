@@ -1,7 +1,8 @@
 //! Programs of the administrator's that are asked or told something: bounded in time and in what is read from them.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
@@ -34,6 +35,25 @@ impl Program {
         match tokio::time::timeout(self.timeout, self.talk(environment, input)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("did not answer within {} s", self.timeout.as_secs_f32())),
+        }
+    }
+
+    /// Runs it without input; what it prints on either stream goes into `output` as it comes, also from a program that outlives this
+    /// process.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), except that any exit status is an answer.
+    pub(crate) async fn run_into(&self, output: &File) -> Result<ExitStatus, String> {
+        let stream = || output.try_clone().map_err(|error| format!("cannot be started: {error}"));
+        let mut command = Command::new(&self.path);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(stream()?).stderr(stream()?).kill_on_drop(true);
+        let mut child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
+        match tokio::time::timeout(self.timeout, child.wait()).await {
+            Ok(status) => status.map_err(|e| format!("was lost: {e}")),
+            Err(_) => {
+                let _ = child.kill().await;
+                Err(format!("did not answer within {} s", self.timeout.as_secs_f32()))
+            }
         }
     }
 
@@ -90,6 +110,21 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     let line = words.join(" ");
     let skip = line.chars().count().saturating_sub(MAX_REASON);
     if skip == 0 { line } else { format!("… {}", line.chars().skip(skip).collect::<String>()) }
+}
+
+/// The program itself: a path, or a bare name looked for on the PATH.
+pub(crate) fn find(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return is_executable(program).then(|| program.to_owned());
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|p| is_executable(p))
+}
+
+fn is_executable(path: &Path) -> bool {
+    #[cfg(unix)]
+    return path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    #[cfg(not(unix))]
+    path.is_file()
 }
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ pub struct KeyAnswer {
     pub csr: Vec<u8>,
 }
 
+impl CaAnswer {
+    /// Not decided yet, and nothing more is known.
+    pub fn pending(request_id: impl Into<String>) -> Self {
+        Self::Pending { request_id: request_id.into(), retry_after: None, words: None, hint: None }
+    }
+}
+
 /// What an authority says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaAnswer {
@@ -66,6 +73,10 @@ pub enum CaAnswer {
         request_id: String,
         /// When it is worth asking again, if the authority said so.
         retry_after: Option<Duration>,
+        /// The authority's own words, if it had any.
+        words: Option<String>,
+        /// What whoever administers the authority does about it, if that is known; otherwise what the error code says.
+        hint: Option<String>,
     },
     /// Refused for good, with the authority's own words.
     Denied {

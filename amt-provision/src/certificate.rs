@@ -286,13 +286,18 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
                 *draft.ca_request = None;
                 self.persist().await
             }
-            CaAnswer::Pending { request_id, .. } => {
-                let text = format!("the certificate authority has not decided on request {request_id} yet");
+            CaAnswer::Pending { request_id, words, hint, .. } => {
+                let said = words.map(|words| format!(": {words}")).unwrap_or_default();
+                let text = format!("the certificate authority has not decided on request {request_id} yet{said}");
                 if self.record.draft().ca_request.as_ref() != Some(&request_id) {
                     *self.record.draft().ca_request = Some(request_id);
                     self.persist().await?;
                 }
-                Err(fail(ErrorCode::CA_PENDING, Step::Certify, text))
+                let failure = fail(ErrorCode::CA_PENDING, Step::Certify, text);
+                Err(match hint {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                })
             }
             CaAnswer::Denied { reason } => {
                 // A refused request is not asked about again; the next attempt submits a new one.

@@ -128,7 +128,7 @@ fn a_machine_that_is_not_ready_to_make_a_key_is_asked_again() {
 #[test]
 fn a_pending_certificate_is_asked_about_until_it_is_issued_and_one_key_is_used() {
     let mut world = World::new();
-    let pending = || CaAnswer::Pending { request_id: "42".into(), retry_after: None };
+    let pending = || CaAnswer::pending("42");
     world.server.ca.answers = [pending(), pending(), pending()].into();
     for _ in 0..3 {
         let attempt = world.attempt(None);

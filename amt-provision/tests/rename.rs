@@ -346,7 +346,7 @@ fn a_refused_commit_changes_nothing_that_is_served() {
 fn an_authority_that_takes_its_time_is_asked_about_the_same_request() {
     let mut world = World::provisioned(|_| {});
     let old = served(&world);
-    let pending = || CaAnswer::Pending { request_id: "42".to_owned(), retry_after: None };
+    let pending = || CaAnswer::pending("42");
     world.server.ca.answers.extend([pending(), pending()]);
     for _ in 0..2 {
         assert_eq!(world.rename(None).failure().code, ErrorCode::CA_PENDING);

@@ -2,6 +2,7 @@
 
 use super::message;
 use crate::Action;
+use crate::cause::causes;
 use crate::digest::hex;
 use crate::resolve::Question;
 use amt_core::{ErrorCode, Failure, Secret};
@@ -74,7 +75,7 @@ impl Webhook {
         let asked = async {
             let client = client().map_err(|e| failed(format!("cannot be reached: no root certificates: {e}")))?;
             let response =
-                client.request(request).await.map_err(|e| failed(format!("was not reached: {}", chain(&e))))?;
+                client.request(request).await.map_err(|e| failed(format!("was not reached: {}", causes(&e))))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(());
@@ -119,17 +120,6 @@ fn client() -> Result<&'static Client<HttpsConnector<HttpConnector>, Full<Bytes>
         HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider())?;
     let connector = builder.https_or_http().enable_http1().build();
     Ok(CLIENT.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
-}
-
-/// An error with its causes: the outermost alone says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

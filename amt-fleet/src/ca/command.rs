@@ -12,7 +12,8 @@
 //! and answers on standard output, with exit status 0, one of
 //!
 //! - the certificate in PEM, its issuers up to the root after it;
-//! - `{"pending":"<id>"}`, with `"retry_after":<seconds>` if it knows when to ask again;
+//! - `{"pending":"<id>"}`, with `"retry_after":<seconds>` if it knows when to ask again, the authority's `"words"` and a `"hint"` for
+//!   whoever administers it, which are shown;
 //! - `{"denied":"<why>"}`.
 //!
 //! Any other exit status means that the authority could not be asked; standard error is the reason that is shown.
@@ -40,6 +41,8 @@ struct Answer {
     pending: Option<String>,
     retry_after: Option<u64>,
     denied: Option<String>,
+    words: Option<String>,
+    hint: Option<String>,
 }
 
 impl CommandCa {
@@ -99,18 +102,28 @@ fn interpret(answer: &[u8], request: &CertificateRequest) -> Result<CaAnswer, St
     let answer: Answer =
         serde_json::from_slice(text).map_err(|e| format!("answered JSON that is not understood: {e}"))?;
     match answer {
-        Answer { pending: Some(request_id), denied: None, retry_after } => {
+        Answer { pending: Some(request_id), denied: None, retry_after, words, hint } => {
             if request_id.is_empty() || request_id.len() > MAX_REQUEST_ID || request_id.contains('\0') {
                 return Err(format!("answered \"pending\" with an id that is not 1 to {MAX_REQUEST_ID} characters"));
             }
-            Ok(CaAnswer::Pending { request_id, retry_after: retry_after.map(Duration::from_secs) })
+            Ok(CaAnswer::Pending {
+                request_id,
+                retry_after: retry_after.map(Duration::from_secs),
+                words: shown(words),
+                hint: shown(hint),
+            })
         }
-        Answer { pending: None, denied: Some(reason), retry_after: None } => {
+        Answer { pending: None, denied: Some(reason), retry_after: None, words: None, hint: None } => {
             let reason = readable(reason.as_bytes());
             Ok(CaAnswer::Denied { reason: if reason.is_empty() { "no reason given".to_owned() } else { reason } })
         }
         _ => Err(format!("must answer either \"pending\" or \"denied\" about {}", request.common_name)),
     }
+}
+
+/// A text of the program's, if there is anything in it.
+fn shown(text: Option<String>) -> Option<String> {
+    text.map(|text| readable(text.as_bytes())).filter(|text| !text.is_empty())
 }
 
 fn unavailable(program: &Path, why: &str) -> Failure {
@@ -183,10 +196,16 @@ mod tests {
     #[tokio::test]
     async fn pending_and_denied_are_understood() {
         let folder = tempfile::tempdir().unwrap();
-        let ca =
-            script(folder.path(), "echo \"{\\\"pending\\\":\\\"no-${AMT_REQUEST_ID:-17}\\\",\\\"retry_after\\\":30}\"");
-        let expected =
-            |id: &str| CaAnswer::Pending { request_id: id.to_owned(), retry_after: Some(Duration::from_secs(30)) };
+        let ca = script(
+            folder.path(),
+            "echo \"{\\\"pending\\\":\\\"no-${AMT_REQUEST_ID:-17}\\\",\\\"retry_after\\\":30,\\\"words\\\":\\\"a manager decides\\\",\\\"hint\\\":\\\" \\\"}\"",
+        );
+        let expected = |id: &str| CaAnswer::Pending {
+            request_id: id.to_owned(),
+            retry_after: Some(Duration::from_secs(30)),
+            words: Some("a manager decides".to_owned()),
+            hint: None,
+        };
         assert_eq!(ca.certify(&request()).await, expected("no-17"));
         let mut again = request();
         again.request_id = Some("no-17".into());

@@ -1,13 +1,19 @@
 //! Certificate authorities: who signs the machines' TLS certificates.
 //!
-//! [`LocalCa`] signs by itself with a key in a file, [`CommandCa`] asks a program. Embedders implement
-//! [`CertificateAuthority`] for anything else.
+//! [`LocalCa`] signs by itself with a key in a file, [`CertreqCa`] asks Active Directory Certificate Services, [`EstCa`] a server that
+//! speaks EST, [`CommandCa`] a program. Embedders implement [`CertificateAuthority`] for anything else.
 
+mod bundle;
+mod certreq;
 mod command;
+mod est;
 mod local;
 
 pub use crate::program::MAX_ANSWER;
+pub use bundle::certs_only;
+pub use certreq::CertreqCa;
 pub use command::{CommandCa, MAX_REQUEST_ID};
+pub use est::{ClientCertificate, EstCa, EstSettings};
 pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
 
 use amt_provision::{CaAnswer, CertificateRequest};

@@ -18,7 +18,7 @@ pub(super) struct File {
     pub(super) dns_suffixes: Vec<String>,
     pub(super) names: Option<String>,
     #[serde(default)]
-    pub(super) ca: Ca,
+    pub(super) ca: super::ca::Section,
     #[serde(default)]
     pub(super) profile: Profile,
     pub(super) concurrency: Option<usize>,
@@ -117,27 +117,6 @@ pub(super) struct Certificate {
     pub(super) password_env: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ca {
-    pub(super) kind: Option<CaKind>,
-    pub(super) certificate: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) common_name: Option<String>,
-    pub(super) days: Option<u32>,
-    pub(super) program: Option<PathBuf>,
-    pub(super) arguments: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "duration")]
-    pub(super) timeout: Option<Duration>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum CaKind {
-    Local,
-    Command,
-}
-
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Admit {
@@ -216,10 +195,12 @@ pub(super) struct Retry {
     #[serde(default, deserialize_with = "duration")]
     pub(super) most: Option<Duration>,
     pub(super) attempts: Option<u32>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) undecided: Option<Duration>,
 }
 
 /// `"90s"`, `"1500ms"`, `"10m"`, `"2h"`.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map(Some).ok_or_else(|| {
         serde::de::Error::custom(format!(

@@ -4,6 +4,7 @@
 //! are relative to the file. Secrets never stand in it: it names files or environment variables. `docs/setup-server.md`
 //! describes every key.
 
+mod ca;
 mod file;
 mod intake;
 mod profile;
@@ -13,7 +14,7 @@ pub use intake::{INTAKE_PORT, IntakeSettings};
 
 use crate::KnownMachine;
 use crate::action::ActionRule;
-use crate::ca::{CertificateAuthority, CommandCa, LocalCa, LocalCaFiles};
+use crate::ca::{CertificateAuthority, CertreqCa, CommandCa, EstCa, LocalCa, LocalCaFiles};
 use crate::guard::GuardPolicy;
 use crate::list::parse_known;
 use crate::names::NameTemplate;
@@ -22,7 +23,7 @@ use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::Plan;
-use file::{Admit, Ca, CaKind, Certificate, File, OneOrMany};
+use file::{Admit, Certificate, File, OneOrMany};
 use std::fmt::Display;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ pub const HELLO_PORT: u16 = 9971;
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Most machines provisioned at a time that can be asked for.
 pub const MAX_CONCURRENCY: usize = 10_000;
+
+/// Time that a certificate authority is given to decide, unless something else is said: people do, and they go on holiday.
+const UNDECIDED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Whether machines that nobody announced are provisioned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,13 +60,16 @@ pub struct RetryPolicy {
     /// Longest wait.
     pub most: Duration,
     /// Attempts before the machine's next hello is waited for; 0: no limit. Never counted once the commit may have been
-    /// sent: such a machine says no more hellos.
+    /// sent: such a machine says no more hellos. Nor while a certificate authority has a request of the machine's to decide.
     pub attempts: u32,
+    /// How long a certificate authority may leave a request undecided; then the machine's next hello is waited for. The request stays
+    /// what it is: asked about at that hello, never submitted again.
+    pub undecided: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { first: Duration::from_secs(10), most: Duration::from_secs(15 * 60), attempts: 20 }
+        Self { first: Duration::from_secs(10), most: Duration::from_secs(15 * 60), attempts: 20, undecided: UNDECIDED }
     }
 }
 
@@ -96,6 +103,10 @@ pub enum CaSource {
     Local(LocalCaFiles),
     /// [`CommandCa`].
     Command(CommandCa),
+    /// [`CertreqCa`].
+    Certreq(CertreqCa),
+    /// [`EstCa`].
+    Est(Arc<EstCa>),
 }
 
 impl CaSource {
@@ -107,6 +118,8 @@ impl CaSource {
         Ok(match self {
             Self::Local(files) => Arc::new(LocalCa::open(files)?),
             Self::Command(command) => Arc::new(command.clone()),
+            Self::Certreq(certreq) => Arc::new(certreq.clone()),
+            Self::Est(est) => Arc::<EstCa>::clone(est),
         })
     }
 }
@@ -279,6 +292,7 @@ impl Reading<'_> {
             first: file.retry.first.unwrap_or(RetryPolicy::default().first),
             most: file.retry.most.unwrap_or(RetryPolicy::default().most),
             attempts: file.retry.attempts.unwrap_or(RetryPolicy::default().attempts),
+            undecided: file.retry.undecided.unwrap_or(RetryPolicy::default().undecided),
         };
         if retry.first.is_zero() || retry.most < retry.first {
             self.wrong("retry", "first must be more than nothing and at most as long as most");
@@ -290,13 +304,14 @@ impl Reading<'_> {
         let settings = file.profile.settings.take().and_then(|path| self.settings("profile.settings", &path));
         let plan = self.plan("profile", file.profile, settings.as_ref());
         profiles.set_default_settings(settings);
+        let database = self.path(&file.database);
         Config {
             listen,
-            files: DatabaseFiles { database: self.path(&file.database), seal_key_file: self.path(&file.seal_key_file) },
+            files: DatabaseFiles { database: database.clone(), seal_key_file: self.path(&file.seal_key_file) },
             certificates,
             dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
             names: names.unwrap_or_default(),
-            ca: self.ca(file.ca),
+            ca: file.ca.read(self, &database),
             plan,
             concurrency,
             admit: match file.admit {
@@ -373,53 +388,6 @@ impl Reading<'_> {
         }
     }
 
-    fn ca(&mut self, ca: Ca) -> CaSource {
-        let kind = ca.kind.unwrap_or(CaKind::Local);
-        let foreign: &[(&str, bool)] = match kind {
-            CaKind::Local => &[
-                ("program", ca.program.is_some()),
-                ("arguments", ca.arguments.is_some()),
-                ("timeout", ca.timeout.is_some()),
-            ],
-            CaKind::Command => &[
-                ("certificate", ca.certificate.is_some()),
-                ("key", ca.key.is_some()),
-                ("common_name", ca.common_name.is_some()),
-                ("days", ca.days.is_some()),
-            ],
-        };
-        for (key, _) in foreign.iter().filter(|(_, given)| *given) {
-            let word = if kind == CaKind::Local { "local" } else { "command" };
-            self.wrong(format!("ca.{key}"), format!("this key has no meaning with kind = \"{word}\""));
-        }
-        match kind {
-            CaKind::Local => {
-                let certificate = self.path(ca.certificate.as_deref().unwrap_or(Path::new("ca.pem")));
-                let key = self.path(ca.key.as_deref().unwrap_or(Path::new("ca.key")));
-                let mut files = LocalCaFiles::new(certificate, key);
-                if let Some(name) = ca.common_name {
-                    files.common_name = name;
-                }
-                files.days = ca.days.unwrap_or(files.days);
-                if !(2..=36_500).contains(&files.days) {
-                    self.wrong("ca.days", "give a number from 2 to 36500");
-                }
-                CaSource::Local(files)
-            }
-            CaKind::Command => {
-                let program = ca.program.unwrap_or_else(|| {
-                    self.wrong("ca.program", "kind = \"command\" needs the program that is asked");
-                    PathBuf::new()
-                });
-                let command = CommandCa::new(self.program(program)).arguments(ca.arguments.unwrap_or_default());
-                CaSource::Command(match ca.timeout {
-                    Some(timeout) => command.timeout(timeout),
-                    None => command,
-                })
-            }
-        }
-    }
-
     fn known(&mut self, path: &Path) -> Vec<KnownMachine> {
         let read = read_text(&self.path(path)).map_err(|why| vec![why]).and_then(|text| parse_known(&text));
         read.unwrap_or_else(|all| {
@@ -472,15 +440,19 @@ impl Reading<'_> {
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| format!("{}: stream did not contain valid UTF-8", path.display()))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let wrong = |why: &dyn Display| format!("{}: {why}", path.display());
     let file = std::fs::File::open(path).map_err(|e| wrong(&e))?;
-    let mut text = String::new();
-    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|e| wrong(&e))?;
-    if text.len() as u64 > MAX_FILE {
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| wrong(&e))?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(wrong(&format!("larger than {MAX_FILE} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use super::{Area, Doctor};
 use crate::Glance;
-use crate::ca::LocalCa;
+use crate::ca::{CertreqCa, EstCa, LocalCa};
 use crate::config::CaSource;
+use crate::program::find;
 use crate::seal::SealKey;
 use amt_core::Failure;
-use amt_core::Severity::{Error, Info};
-use std::path::{Path, PathBuf};
+use amt_core::Severity::{Error, Info, Warning};
+use std::path::Path;
 
 impl Doctor<'_> {
     pub(super) fn database(&mut self, glance: &Result<Option<Glance>, Failure>) {
@@ -75,7 +76,7 @@ impl Doctor<'_> {
         self.private(Area::Database, &self.config.files.seal_key_file.clone());
     }
 
-    pub(super) fn authority(&mut self) {
+    pub(super) async fn authority(&mut self) {
         match self.config.ca.clone() {
             CaSource::Local(files) => {
                 let field = files.certificate.display().to_string();
@@ -106,33 +107,80 @@ impl Doctor<'_> {
                 }
             }
             CaSource::Command(command) => {
-                let field = command.program().display().to_string();
-                match find(command.program()) {
-                    Some(program) => self.report(
-                        Area::Authority,
-                        Info,
-                        "CA-OK",
-                        field,
-                        format!("the program is {}", program.display()),
-                        "",
-                    ),
-                    None => self.report(
-                        Area::Authority,
-                        Error,
-                        "CA-PROGRAM",
-                        field,
-                        "there is no such program that may be run",
-                        "correct ca.program, or make it executable",
-                    ),
+                self.authority_program(command.program());
+            }
+            CaSource::Certreq(certreq) => {
+                if self.authority_program(certreq.path()) && self.resolver.is_some() {
+                    self.certreq(&certreq).await;
                 }
             }
+            CaSource::Est(est) if self.resolver.is_some() => self.est(&est).await,
+            CaSource::Est(est) => {
+                let text = "the server was not asked for its certificates";
+                self.report(Area::Authority, Info, "CA-NOT-ASKED", est.url(), text, "");
+            }
+        }
+    }
+
+    fn authority_program(&mut self, program: &Path) -> bool {
+        let field = program.display().to_string();
+        match find(program) {
+            Some(found) => {
+                let text = format!("the program is {}", found.display());
+                self.report(Area::Authority, Info, "CA-OK", field, text, "");
+                true
+            }
+            None => {
+                self.report(
+                    Area::Authority,
+                    Error,
+                    "CA-PROGRAM",
+                    field,
+                    "there is no such program that may be run",
+                    "correct ca.program, or make it executable",
+                );
+                false
+            }
+        }
+    }
+
+    async fn certreq(&mut self, certreq: &CertreqCa) {
+        let field = certreq.authority().to_owned();
+        match certreq.ping().await {
+            Some(Ok(())) => self.report(Area::Authority, Info, "CA-ANSWERS", field, "the authority answers", ""),
+            Some(Err(why)) => {
+                let hint = "check ca.config (`certutil -dump` lists the authorities), the network, and the authority's service";
+                self.report(Area::Authority, Error, "CA-UNREACHABLE", field, why, hint);
+            }
+            None => {
+                let text = "there is no certutil beside certreq: the authority was not asked whether it answers";
+                self.report(Area::Authority, Info, "CA-NOT-ASKED", field, text, "");
+            }
+        }
+    }
+
+    async fn est(&mut self, est: &EstCa) {
+        let authorities = match est.authorities().await {
+            Ok(authorities) => authorities,
+            Err(failure) => return self.failure(Area::Authority, "CA-UNREACHABLE", est.url(), &failure),
+        };
+        let is_root = |der: &Vec<u8>| {
+            x509_parser::parse_x509_certificate(der)
+                .is_ok_and(|(_, own)| own.subject() == own.issuer() && own.verify_signature(None).is_ok())
+        };
+        let text = format!("the server answers over trusted TLS; certificates of its authority: {}", authorities.len());
+        self.report(Area::Authority, Info, "CA-ANSWERS", est.url(), text, "");
+        if !authorities.iter().any(is_root) {
+            let text = "there is no self-signed root among the authority's certificates (/cacerts)";
+            let hint =
+                "have the server hand out its whole chain: without the root, a machine lacks the last issuer below it";
+            self.report(Area::Authority, Warning, "CA-NO-ROOT", est.url(), text, hint);
         }
     }
 
     pub(super) fn disk(&mut self) {
         #[cfg(unix)]
         {
-            use amt_core::Severity::Warning;
             const MIB: u64 = 1024 * 1024;
             let database = &self.config.files.database;
             let folder = database.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
@@ -171,7 +219,6 @@ impl Doctor<'_> {
     fn private(&mut self, area: Area, path: &Path) {
         #[cfg(unix)]
         {
-            use amt_core::Severity::Warning;
             use std::os::unix::fs::PermissionsExt as _;
             if std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0) {
                 let hint = format!("chmod 600 {}", path.display());
@@ -188,19 +235,4 @@ impl Doctor<'_> {
         #[cfg(not(unix))]
         let _ = (area, path);
     }
-}
-
-/// The program itself: a path, or a bare name looked for on the PATH.
-fn find(program: &Path) -> Option<PathBuf> {
-    if program.components().count() > 1 {
-        return is_executable(program).then(|| program.to_owned());
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|p| is_executable(p))
-}
-
-fn is_executable(path: &Path) -> bool {
-    #[cfg(unix)]
-    return path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-    #[cfg(not(unix))]
-    path.is_file()
 }

@@ -1,7 +1,8 @@
 //! Everything that would keep a setup server from working, found before a machine is: names, ports, certificates, clock, files.
 //!
 //! Changes nothing: no database, key or authority is made, and a port is held for an instant only. The one traffic is name
-//! resolution and a connection to this host's own hello port; [`Doctor::offline`] leaves both out.
+//! resolution, a connection to this host's own hello port, and a question to the certificate authority whether it is there;
+//! [`Doctor::offline`] leaves them out.
 
 mod certificates;
 mod files;
@@ -128,7 +129,7 @@ impl<'a> Doctor<'a> {
         self.certificates();
         self.clock(glance.as_ref().ok().and_then(Option::as_ref).and_then(|g| g.newest));
         self.database(&glance);
-        self.authority();
+        self.authority().await;
         self.disk();
         self.found
     }

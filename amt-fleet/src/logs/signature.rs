@@ -271,6 +271,32 @@ pub static SIGNATURES: &[Signature] = &[
         )
     },
     Signature {
+        code: "ADCS-TEMPLATE",
+        cause: "the AD CS authority does not issue by this template: it is not published there, or the name given is its display name",
+        remedy: "in the Certification Authority console: Certificate Templates > New > Certificate Template to Issue; give the template's name, \
+                 without blanks, as `certutil -catemplates` lists it",
+        ..error(ANY, &["0x80094800|CERTSRV_E_UNSUPPORTED_CERT_TYPE"], Some(ErrorCode::CA_DENIED))
+    },
+    Signature {
+        code: "ADCS-ENROLL",
+        cause: "the account that asks AD CS may not enrol for the template",
+        remedy: "give that account Read and Enroll in the template's security settings; a service that runs as the system asks as its computer",
+        ..error(ANY, &["0x80094012|CERTSRV_E_TEMPLATE_DENIED"], Some(ErrorCode::CA_DENIED))
+    },
+    Signature {
+        code: "ADCS-REFUSED",
+        cause: "a certificate manager of the AD CS authority denied the request",
+        remedy: "ask whoever looks after Pending Requests there; what is asked for next is a new request",
+        ..error(ANY, &["0x80094014|CERTSRV_E_ADMIN_DENIED_REQUEST"], Some(ErrorCode::CA_DENIED))
+    },
+    Signature {
+        code: "ADCS-PENDING",
+        cause: "the AD CS authority has taken the request under submission: a certificate manager has to decide on it",
+        remedy: "Pending Requests > All Tasks > Issue in the Certification Authority console, or `certutil -resubmit ID`; a template without \"CA \
+                 certificate manager approval\" issues at once",
+        ..error(ANY, &["Taken Under Submission"], Some(ErrorCode::CA_PENDING))
+    },
+    Signature {
         code: "NO-NAME",
         cause: "a name could not be resolved: machines do not find the setup server, or the server not the machine",
         remedy: "make provisionserver.<suffix> resolve for every suffix; `amt doctor` checks it",

@@ -11,7 +11,7 @@ use crate::host::FleetHost;
 use crate::profiles::Profiles;
 use crate::resolve::{Defaults, Resolver};
 use crate::store::{Attempts, BeginAgain, Finish, SetState};
-use crate::{CredentialKind, Fleet, Machine, MachineState, TlsFacts};
+use crate::{CaRequest, CredentialKind, Fleet, Machine, MachineState, TlsFacts};
 use amt::{Job, failpoint};
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::psk::Pid;
@@ -26,6 +26,9 @@ use tokio::time::Instant;
 
 /// Least rest before a hello starts another attempt: firmware that repeats itself quickly must not be hammered.
 pub(super) const MIN_REST: Duration = Duration::from_secs(1);
+
+/// Longest time that an authority may ask to be left alone.
+const MAX_ASKED: Duration = Duration::from_secs(24 * 3600);
 
 /// What a finished procedure says, as far as the server keeps it.
 pub(super) struct Proven {
@@ -223,7 +226,7 @@ async fn stand_back(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u3
     }
 }
 
-async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, failure: Failure) -> Ended {
+async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, mut failure: Failure) -> Ended {
     let commit_sent = match shared.fleet.machine(id).await {
         Ok(machine) => machine.commit_sent,
         // The database is in trouble; trying again is the careful assumption.
@@ -232,23 +235,30 @@ async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, 
     let mut dice = [0];
     // Without randomness waits are merely less spread.
     let _ = getrandom::fill(&mut dice);
-    let mut next = after_failure(&failure, commit_sent, attempt, &shared.retry, dice[0]);
+    let undecided = undecided(&shared.fleet, id, None).await;
+    let mut next = after_failure(&failure, commit_sent, attempt, undecided, &shared.retry, dice[0]);
     let spacing = if failure.code == ErrorCode::WRONG_OR_LOCKED || failure.code == ErrorCode::ADMIN_PASSWORD_UNKNOWN {
         shared.plan.guess_spacing
     } else {
         Duration::ZERO
     };
+    let mut rest = spacing.max(MIN_REST.min(shared.retry.first));
     if let Next::Retry(wait) = &mut next {
         if failure.code == ErrorCode::CA_PENDING
             && let Some(asked) = host.retry_after()
         {
-            *wait = asked.min(shared.retry.most).max(MIN_REST.min(shared.retry.first));
+            *wait = asked.min(MAX_ASKED).max(MIN_REST.min(shared.retry.first));
+            // Not before, however often the machine says hello.
+            rest = rest.max(*wait);
         }
         *wait = (*wait).max(spacing);
     }
     let (state, retry_in) = match next {
         Next::Retry(wait) => (MachineState::Waiting, Some(wait)),
-        Next::AwaitHello => (MachineState::Failed, None),
+        Next::AwaitHello => {
+            failure = given_up(failure, undecided);
+            (MachineState::Failed, None)
+        }
     };
     let retry_at = retry_in.map(|wait| SystemTime::now() + wait);
     if let Err(error) = shared.set_state(id, state, Attempts::Same, retry_at, Some(failure.clone())).await {
@@ -256,7 +266,32 @@ async fn give_up(shared: &Shared, host: &FleetHost, id: SystemId, attempt: u32, 
     }
     failpoint::pass("state-after", state.name());
     host.tell(id, Progress::Failed { failure, retry_in });
-    Ended { id, retry_in, rest: Some(spacing.max(MIN_REST.min(shared.retry.first))) }
+    Ended { id, retry_in, rest: Some(rest) }
+}
+
+/// How long the authority has had the request that the journal of `id`, or else the newest of its jobs, waits for.
+pub(super) async fn undecided(fleet: &Fleet, id: SystemId, of_job: Option<&Failure>) -> Option<Duration> {
+    let journal = match of_job {
+        // A job's record is its own; that it waits is said by its failure.
+        Some(failure) if failure.code == ErrorCode::CA_PENDING => None,
+        Some(_) => return None,
+        None => Some(fleet.record(id).await.ok()??.ca_request?),
+    };
+    let requests = fleet.ca_requests(id).await.ok()?;
+    let is_meant = |request: &&CaRequest| {
+        request.state == "pending" && journal.as_ref().is_none_or(|journal| *journal == request.request)
+    };
+    let since = requests.iter().filter(is_meant).max_by_key(|request| request.first_at)?.first_at;
+    Some(SystemTime::now().duration_since(since).unwrap_or_default())
+}
+
+/// Says that the authority is not asked any more, unless the failure is another.
+pub(super) fn given_up(mut failure: Failure, undecided: Option<Duration>) -> Failure {
+    if let Some(age) = undecided.filter(|_| failure.code == ErrorCode::CA_PENDING) {
+        let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+        failure.message = format!("{}; given up after {age}", failure.message);
+    }
+    failure
 }
 
 impl Shared {

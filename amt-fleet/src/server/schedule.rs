@@ -140,11 +140,13 @@ pub(super) enum Next {
     AwaitHello,
 }
 
-/// Decides after the `attempt`th failed attempt in a row. `dice` is random, 0 to 255.
+/// Decides after the `attempt`th failed attempt in a row. `undecided` is how long a certificate authority has had a request of the
+/// machine's that it has not decided. `dice` is random, 0 to 255.
 pub(super) fn after_failure(
     failure: &Failure,
     commit_sent: bool,
     attempt: u32,
+    undecided: Option<Duration>,
     policy: &RetryPolicy,
     dice: u8,
 ) -> Next {
@@ -153,8 +155,12 @@ pub(super) fn after_failure(
         // A machine past its commit says no more hellos: it is asked until it proves itself.
         return Next::Retry(wait);
     }
+    // People decide there; they may take days, longer than any number of attempts, and meanwhile the machine may be off.
+    let is_given_up = undecided.is_some_and(|age| age >= policy.undecided);
     if failure.code == ErrorCode::CA_PENDING {
-        // People decide there; they may take days.
+        return if is_given_up { Next::AwaitHello } else { Next::Retry(wait) };
+    }
+    if undecided.is_some() && !is_given_up && !needs_a_hand(failure.code) {
         return Next::Retry(wait);
     }
     if needs_a_hand(failure.code) || (policy.attempts > 0 && attempt >= policy.attempts) {
@@ -257,7 +263,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_most_and_differ() {
-        let policy = RetryPolicy { first: 10 * SECOND, most: 60 * SECOND, attempts: 0 };
+        let policy = RetryPolicy { first: 10 * SECOND, most: 60 * SECOND, attempts: 0, ..RetryPolicy::default() };
         let waits: Vec<_> = (1..=5).map(|n| back_off(&policy, n, 0).as_secs()).collect();
         assert_eq!(waits, [10, 20, 40, 60, 60]);
         assert_eq!(back_off(&policy, u32::MAX, 0), 60 * SECOND);
@@ -268,12 +274,26 @@ mod tests {
     #[test]
     fn what_a_hand_must_mend_waits_for_a_hello_unless_the_commit_was_sent() {
         let policy = RetryPolicy { attempts: 3, ..RetryPolicy::default() };
-        let next =
-            |code, commit_sent, attempt| after_failure(&Failure::new(code, "x", "y"), commit_sent, attempt, &policy, 0);
+        let next = |code, commit_sent, attempt| {
+            after_failure(&Failure::new(code, "x", "y"), commit_sent, attempt, None, &policy, 0)
+        };
         assert_eq!(next(ErrorCode::OTP_MISMATCH, false, 1), Next::AwaitHello);
         assert!(matches!(next(ErrorCode::CONNECT_REFUSED, true, 99), Next::Retry(_)));
         assert!(matches!(next(ErrorCode::CONNECTION_RESET, false, 2), Next::Retry(_)));
         assert_eq!(next(ErrorCode::CONNECTION_RESET, false, 3), Next::AwaitHello);
         assert!(matches!(next(ErrorCode::CA_PENDING, false, 99), Next::Retry(_)), "approval may take days");
+    }
+
+    #[test]
+    fn an_undecided_request_keeps_its_machine_for_as_long_as_the_authority_is_given() {
+        let policy = RetryPolicy { attempts: 3, undecided: 100 * SECOND, ..RetryPolicy::default() };
+        let next =
+            |code, age: u32| after_failure(&Failure::new(code, "x", "y"), false, 99, Some(age * SECOND), &policy, 0);
+        assert!(matches!(next(ErrorCode::CA_PENDING, 99), Next::Retry(_)));
+        assert!(matches!(next(ErrorCode::CONNECT_TIMEOUT, 99), Next::Retry(_)), "it is switched off for the night");
+        assert!(matches!(next(ErrorCode::CA_UNAVAILABLE, 99), Next::Retry(_)));
+        assert_eq!(next(ErrorCode::CA_DENIED, 99), Next::AwaitHello);
+        assert_eq!(next(ErrorCode::CA_PENDING, 100), Next::AwaitHello);
+        assert_eq!(next(ErrorCode::CONNECT_TIMEOUT, 100), Next::AwaitHello);
     }
 }

@@ -99,14 +99,21 @@ where
 {
     let mut plan = Plan::new();
     plan.legacy_tls = LegacyTls::Allow;
-    start_planned(fleet, Admission::Auto, Vec::new(), plan, body).await
+    start_planned(fleet, Admission::Auto, Vec::new(), plan, Arc::new(NoCa), body).await
+}
+
+async fn start_certified<F>(fleet: Fleet, ca: Arc<dyn CertificateAuthority>, body: F) -> Running
+where
+    F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
+{
+    start_planned(fleet, Admission::Auto, Vec::new(), Plan::new(), ca, body).await
 }
 
 async fn start_with<F>(fleet: Fleet, admit: Admission, resolvers: Vec<Arc<dyn Resolver>>, body: F) -> Running
 where
     F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync + 'static,
 {
-    start_planned(fleet, admit, resolvers, Plan::new(), body).await
+    start_planned(fleet, admit, resolvers, Plan::new(), Arc::new(NoCa), body).await
 }
 
 async fn start_planned<F>(
@@ -114,6 +121,7 @@ async fn start_planned<F>(
     admit: Admission,
     resolvers: Vec<Arc<dyn Resolver>>,
     plan: Plan,
+    ca: Arc<dyn CertificateAuthority>,
     body: F,
 ) -> Running
 where
@@ -124,7 +132,7 @@ where
     let provisioner = Pretend { body, calls: calls.clone(), now: AtomicUsize::new(0), peak: peak.clone() };
     let shared = Shared {
         fleet: fleet.clone(),
-        ca: Arc::new(NoCa),
+        ca,
         events: crate::event::Events::new(),
         provisioner: Box::new(provisioner),
         plan,
@@ -132,7 +140,12 @@ where
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers,
         actions: Vec::new(),
-        retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
+        retry: RetryPolicy {
+            first: Duration::from_millis(20),
+            most: Duration::from_millis(100),
+            attempts: 5,
+            ..RetryPolicy::default()
+        },
         port: 16993,
         busy: busy::Busy::default(),
         turns: busy::Turns::default(),
@@ -473,8 +486,13 @@ impl CertificateAuthority for SlowCa {
         let mut asked = self.0.lock().unwrap();
         asked.push(request.request_id.clone());
         let answer = match (asked.len(), &request.request_id) {
-            (_, None) => CaAnswer::Pending { request_id: "no-7".into(), retry_after: Some(Duration::from_secs(3)) },
-            (1..=2, Some(id)) => CaAnswer::Pending { request_id: id.clone(), retry_after: None },
+            (_, None) => CaAnswer::Pending {
+                request_id: "no-7".into(),
+                retry_after: Some(Duration::from_secs(3)),
+                words: Some("Taken Under Submission".into()),
+                hint: None,
+            },
+            (1..=2, Some(id)) => CaAnswer::pending(id.as_str()),
             (_, Some(_)) => CaAnswer::Issued { certificate: vec![1], chain: vec![] },
         };
         Box::pin(async { answer })
@@ -504,6 +522,49 @@ async fn a_request_that_was_put_off_is_never_submitted_again() {
     let other = CertificateRequest::new(id(1), vec![0x31], "pc".into(), vec![]);
     host.certify(&other).await;
     assert_eq!(ca.0.lock().unwrap().last().unwrap(), &None);
+}
+
+/// Puts every request off for longer than the server would wait by itself.
+struct Tomorrow;
+
+impl CertificateAuthority for Tomorrow {
+    fn certify<'a>(&'a self, _request: &'a CertificateRequest) -> Asked<'a> {
+        Box::pin(async {
+            CaAnswer::Pending {
+                request_id: "7".into(),
+                retry_after: Some(Duration::from_secs(3600)),
+                words: None,
+                hint: None,
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_authority_is_left_alone_for_as_long_as_it_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = |_, job: Job, host: FleetHost| -> Doing {
+        Box::pin(async move {
+            host.persist(&Record::new(job.id)).await?;
+            let request = CertificateRequest::new(job.id, vec![0x30], "pc".into(), vec![]);
+            match host.certify(&request).await {
+                CaAnswer::Pending { .. } => Err(Failure::new(ErrorCode::CA_PENDING, "certify", "7 is not decided")),
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    let mut server = start_certified(fleet(folder.path()).await, Arc::new(Tomorrow), body).await;
+    server.hello(id(1)).await;
+    server.until("failed").await;
+    let machine = server.fleet.machine(id(1)).await.unwrap();
+    let wait = machine.retry_at.unwrap().duration_since(SystemTime::now()).unwrap();
+    assert!(wait > Duration::from_secs(3500), "{wait:?}");
+    // Its hellos do not change that.
+    for _ in 0..3 {
+        server.hello(id(1)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(server.calls.lock().unwrap()[&id(1)], 1);
 }
 
 /// Takes its time over the first question only.

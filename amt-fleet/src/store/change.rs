@@ -452,7 +452,8 @@ impl Change for CaAnswered {
         let row = tx.existing_row(self.id).await?;
         sqlx::query(
             "INSERT INTO ca_requests (machine, request, state, message, first_at, asked_at, csr) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) \
-             ON CONFLICT (machine, request) DO UPDATE SET state = ?3, message = ?4, asked_at = ?5, times = times + 1",
+             ON CONFLICT (machine, request) DO UPDATE SET state = ?3, message = ?4, asked_at = ?5, times = times + 1, \
+             first_at = CASE WHEN state = 'pending' THEN first_at ELSE ?5 END",
         )
         .bind(row)
         .bind(self.request.as_str())

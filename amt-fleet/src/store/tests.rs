@@ -294,6 +294,15 @@ async fn states_failures_and_ca_requests_are_kept() {
     let requests = fleet.ca_requests(id(1)).await.unwrap();
     assert_eq!((requests.len(), requests[0].times, requests[0].state.as_str()), (1, 2, "denied"));
     assert_eq!(requests[0].message.as_deref(), Some("not one of ours"));
+    // EST knows a request by its content: the same one submitted again after a denial is a new one, and so is the time it has waited.
+    let first = requests[0].first_at;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let again = CaAnswered { id: id(1), request: "17".into(), csr: "ab".into(), state: "pending", message: None };
+        fleet.write(again).await.unwrap();
+    }
+    let requests = fleet.ca_requests(id(1)).await.unwrap();
+    assert!(requests[0].first_at > first && requests[0].asked_at > requests[0].first_at, "{requests:?}");
 }
 
 #[tokio::test]

@@ -179,7 +179,7 @@ namespace Amt
         /// <summary>What to do: run `amt preflight` for the certificate you expect to fit; it lists every reason.</summary>
         NoCertificateFits = 4012,
 
-        /// <summary>What to do: see the authority's own words in the message.</summary>
+        /// <summary>What to do: mend what the authority names in the message; the next attempt submits a new request.</summary>
         CaDenied = 4020,
 
         /// <summary>What to do: check the authority's configuration; the request is repeated on the next attempt.</summary>

@@ -5,7 +5,7 @@
 mod deed;
 mod host;
 
-use super::attempt::Shared;
+use super::attempt::{Shared, given_up, undecided};
 use super::schedule::{Next, after_failure};
 use crate::action::Trigger;
 use crate::config::RetryPolicy;
@@ -130,7 +130,7 @@ async fn one(shared: &Shared, mut action: Action) -> Result<(), Failure> {
     let outcome = match deed::attempt(shared, &action).await {
         Ok(done) => ActionOutcome::Done(done),
         Err(failure) if failure.code == ErrorCode::IN_USE => ActionOutcome::Blocked(failure),
-        Err(failure) => again(shared, &action, failure),
+        Err(failure) => again(shared, &action, failure).await,
     };
     failpoint::pass("action-after", &action.name);
     shared.fleet.write(EndAction { id: action.id, outcome: outcome.clone() }).await?;
@@ -150,7 +150,7 @@ async fn one(shared: &Shared, mut action: Action) -> Result<(), Failure> {
 }
 
 /// Whether and when a failed action is tried again.
-fn again(shared: &Shared, action: &Action, failure: Failure) -> ActionOutcome {
+async fn again(shared: &Shared, action: &Action, failure: Failure) -> ActionOutcome {
     let attempts = shared.actions.iter().find(|rule| rule.name == action.name).map_or(0, |rule| rule.attempts);
     let policy = RetryPolicy { attempts, ..shared.retry.clone() };
     let mut dice = [0];
@@ -158,8 +158,9 @@ fn again(shared: &Shared, action: &Action, failure: Failure) -> ActionOutcome {
     let _ = getrandom::fill(&mut dice);
     // A configuration that lacks something is mended by hand, and then the server is started anew.
     let hopeless = matches!(failure.code, ErrorCode::CONFIG | ErrorCode::MACHINE_UNKNOWN);
-    match after_failure(&failure, false, action.attempts, &policy, dice[0]) {
+    let undecided = undecided(&shared.fleet, action.machine, Some(&failure)).await;
+    match after_failure(&failure, false, action.attempts, undecided, &policy, dice[0]) {
         Next::Retry(wait) if !hopeless => ActionOutcome::Again(failure, SystemTime::now() + wait),
-        _ => ActionOutcome::Failed(failure),
+        _ => ActionOutcome::Failed(given_up(failure, undecided)),
     }
 }
