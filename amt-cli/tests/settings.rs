@@ -167,6 +167,24 @@ async fn settings_follow_a_setup_and_stay_true() {
     );
     assert!(other["settings"].is_null() && other["actions"].as_array().unwrap().is_empty(), "{other:#}");
 
+    // The same by a list, in which one machine is not there: the other is taken none the less, and the verdict tells.
+    let list = format!("name;password;owner\n127.91.8.1;{password};it\n127.91.8.99;x;it\n");
+    std::fs::write(folder.join("list.csv"), list).unwrap();
+    let many =
+        ["fleet", "adopt", "--list", "list.csv", "--insecure-any", "--config", "other.toml", "--by", "test", "--json"];
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_amt")).args(many).current_dir(folder).output().await;
+    let output = output.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line["line"].as_u64());
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(lines[0], serde_json::json!({ "machines": 2, "adopted": 1, "failed": 1 }), "{text}");
+    assert_eq!((&lines[1]["host"], &lines[1]["uuid"]), (&"127.91.8.1".into(), &shown["uuid"]), "{text}");
+    assert_eq!((&lines[2]["line"], &lines[2]["error"]["stage"]), (&3.into(), &"connect".into()), "{text}");
+    assert!(!text.contains(password), "no password is told");
+    let (status, _, errors) = amt(folder, &["fleet", "adopt", "--insecure-any", "--config", "other.toml"]).await;
+    assert!(status == Some(2) && errors.contains("--list"), "{errors}");
+
     // Another password, by hand.
     let rotate = |current: &'static str, new: &'static str| {
         vec!["rotate", "--host", "127.91.8.1", "--insecure-any", "--password-file", current, "--new-password-file", new]

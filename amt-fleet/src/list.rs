@@ -1,4 +1,8 @@
-//! The list of machines that are expected, as an administrator keeps it in a spreadsheet.
+//! The list of machines that are expected, as an administrator keeps it in a spreadsheet; and that of machines to be adopted.
+
+mod adoptees;
+
+pub use adoptees::{Adoptee, parse_adoptees};
 
 use crate::KnownMachine;
 use crate::fact::{FactKey, MAX_VALUES};

@@ -19,7 +19,7 @@ const PLAIN_PORT: u16 = 16992;
 const MAX_CERTIFICATES: usize = 1024 * 1024;
 
 /// One machine, and whom to take it for.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
     /// Name or address of the machine
@@ -34,6 +34,9 @@ pub(crate) struct Connect {
     /// File whose first line is the password; otherwise AMT_PASSWORD is used
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// A password from elsewhere, which goes before both.
+    #[arg(skip)]
+    password: Option<Secret<String>>,
     #[command(flatten)]
     identity: Identity,
     /// Name in the machine's certificate, if it is not the host
@@ -50,7 +53,7 @@ fn consent() -> impl TypedValueParser<Value = LegacyTls> {
 }
 
 /// Exactly one way of knowing that the machine is the right one has to be chosen: there is no safe default.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Identity {
     /// Trust certificates from the authorities in this PEM file
@@ -76,7 +79,10 @@ impl Connect {
 
     /// Where the machine is, whom to take it for, and what opens it.
     pub(crate) async fn way(self) -> Result<Way, Error> {
-        let password = input::password(self.password_file.as_ref(), "AMT_PASSWORD")?;
+        let password = match self.password {
+            Some(password) => password,
+            None => input::password(self.password_file.as_ref(), "AMT_PASSWORD")?,
+        };
         let port = self.port.unwrap_or(if self.identity.plain { PLAIN_PORT } else { TLS_PORT });
         let address = resolve(&self.host, port).await?;
         let transport = match self.identity {
@@ -94,6 +100,16 @@ impl Connect {
 }
 
 impl Connect {
+    /// The same way to another machine.
+    pub(crate) fn to(&self, host: &str, password: Option<Secret<String>>) -> Self {
+        Self { host: host.to_owned(), password, ..self.clone() }
+    }
+
+    /// Whether a machine is named.
+    pub(crate) fn has_host(&self) -> bool {
+        !self.host.is_empty()
+    }
+
     /// A machine that is set up, reached over TLS by its administrator. It is asked which it is.
     pub(crate) async fn administrator(self) -> Result<Target, Error> {
         self.any_of(&[]).await

@@ -84,12 +84,16 @@ enum Action {
     /// The list is CSV with a heading: uuid, mac, name, host, domain, dns_suffix, profile, ou, labels; each line needs a UUID or an
     /// interface address. What it says counts more than what machines say of themselves. If anything is wrong, nothing is imported.
     Import(import::Import),
-    /// Take a machine that another console set up into the database, as it is
+    /// Take machines that another console set up into the database, as they are
     ///
-    /// Example: amt fleet adopt --host 10.0.0.5 --insecure-any --password-file admin.txt --config amt.toml
+    /// Examples: amt fleet adopt --host 10.0.0.5 --insecure-any --password-file admin.txt --config amt.toml
+    ///           amt fleet adopt --list machines.csv --ca ca.pem --config amt.toml
     ///
-    /// Nothing is changed in the machine and nothing follows by itself. It is known by the certificate that it serves now; jobs reach it from
+    /// Nothing is changed in the machines and nothing follows by itself. Each is known by the certificate that it serves now; jobs reach it from
     /// then on. With --candidates-file, further passwords are tried in turn, 20 s apart.
+    ///
+    /// The list is CSV with a heading: a column host (or name, fqdn, address, ip), and if there are, password and profile; others are passed over. A
+    /// machine that fails does not hold up the rest: run it again with the same list, those that are in are only looked at once more.
     Adopt(adopt::Adopt),
     /// What the rules and the program of a configuration would say and decide now; nothing is changed
     ///
