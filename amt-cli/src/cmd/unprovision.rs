@@ -86,9 +86,8 @@ impl Unprovision {
     fn afar(self, out: &mut Output, host: String) -> Result<Verdict, Error> {
         let Self { here, afar } = self;
         let extent = if here.partial { Extent::Partial } else { Extent::Full };
-        if !afar.yes && !afar.dry_run && (out.is_json() || !io::stdin().is_terminal()) {
-            let hint = "look with --dry-run, then give --yes";
-            return Err(Error::usage("nobody can be asked whether the setup shall be taken back", hint));
+        if !afar.yes && !afar.dry_run {
+            can_ask(out)?;
         }
         let peer = (afar.ca.clone(), here.pin());
         let connect = Connect::over_tls(host, afar.port, here.password_file, peer, afar.name.clone(), afar.legacy_tls);
@@ -167,8 +166,17 @@ fn not_set_up(out: &mut Output, extent: Extent, address: SocketAddr) -> Result<V
     Ok(Verdict::Done)
 }
 
+/// Refuses to go on where nobody would see the question.
+pub(super) fn can_ask(out: &Output) -> Result<(), Error> {
+    if out.is_json() || !io::stdin().is_terminal() {
+        let hint = "look with --dry-run, then give --yes";
+        return Err(Error::usage("nobody can be asked whether the setup shall be taken back", hint));
+    }
+    Ok(())
+}
+
 /// Asks on the terminal.
-fn confirmed(out: &mut Output) -> Result<bool, Error> {
+pub(super) fn confirmed(out: &mut Output) -> Result<bool, Error> {
     out.line("Take the setup back? Write yes:")?;
     let mut answer = String::new();
     let failed = |error: io::Error| Failure::new(ErrorCode::FILE_READ, "read", format!("standard input: {error}"));
@@ -208,7 +216,7 @@ fn tell(
 }
 
 /// What proves it, in words.
-pub(super) const fn seen(proof: Proof) -> &'static str {
+const fn seen(proof: Proof) -> &'static str {
     match proof {
         Proof::State => "it says so itself",
         Proof::SetupMode => "it is in setup mode now",
