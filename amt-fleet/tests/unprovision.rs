@@ -15,6 +15,7 @@ use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::firmware::MachineTruth;
 use amt_sim::{RootHash, SimConfig, Simulator};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -28,8 +29,9 @@ const PATIENCE: u32 = 5000;
 struct Site {
     fleet: Fleet,
     simulator: Simulator,
+    chain: ProvisioningChain,
     server: tokio::task::JoinHandle<Result<(), Failure>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Site {
@@ -46,32 +48,42 @@ fn let_all_in(_: &Question) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
+/// A server over what is in the folder.
+async fn server(folder: &Path, chain: &ProvisioningChain) -> (Fleet, Server) {
+    let at = |name: &str| folder.join(name);
+    let fleet = Fleet::open_with_key_file(at("fleet.db"), at("seal.key")).await.unwrap();
+    let ca = LocalCa::open(&LocalCaFiles::new(at("ca.pem"), at("ca.key"))).unwrap();
+    let mut retry = RetryPolicy::default();
+    (retry.first, retry.most) = (Duration::from_millis(100), Duration::from_millis(500));
+    let mut plan = Plan::new();
+    plan.guess_spacing = Duration::from_millis(100);
+    plan.proof_timeout = Duration::from_secs(20);
+    let server = Server::builder(fleet.clone())
+        .listen([SocketAddr::from((Ipv4Addr::LOCALHOST, 0))])
+        .certificates([ProvisioningCertificate::from_pem(chain.pem().as_bytes(), None, None).unwrap()])
+        .ca(Arc::new(ca))
+        .dns_suffixes([SUFFIX.to_owned()])
+        .admit(Admission::Auto)
+        .resolver(let_all_in)
+        .plan(plan)
+        .retry(retry)
+        .bind()
+        .await
+        .unwrap();
+    (fleet, server)
+}
+
 impl Site {
-    /// The machine is set up.
+    /// One machine, which is set up.
     async fn start(network: u8) -> Self {
+        Self::of(network, 1).await
+    }
+
+    async fn of(network: u8, machines: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let chain = ProvisioningChain::new(SUFFIX);
-        let at = |name: &str| folder.path().join(name);
-        let fleet = Fleet::open_with_key_file(at("fleet.db"), at("seal.key")).await.unwrap();
-        let ca = LocalCa::open(&LocalCaFiles::new(at("ca.pem"), at("ca.key"))).unwrap();
-        let mut retry = RetryPolicy::default();
-        (retry.first, retry.most) = (Duration::from_millis(100), Duration::from_millis(500));
-        let mut plan = Plan::new();
-        plan.guess_spacing = Duration::from_millis(100);
-        plan.proof_timeout = Duration::from_secs(20);
-        let server = Server::builder(fleet.clone())
-            .listen([SocketAddr::from((Ipv4Addr::LOCALHOST, 0))])
-            .certificates([ProvisioningCertificate::from_pem(chain.pem().as_bytes(), None, None).unwrap()])
-            .ca(Arc::new(ca))
-            .dns_suffixes([SUFFIX.to_owned()])
-            .admit(Admission::Auto)
-            .resolver(let_all_in)
-            .plan(plan)
-            .retry(retry)
-            .bind()
-            .await
-            .unwrap();
-        let mut config = SimConfig::new(1);
+        let (fleet, server) = server(folder.path(), &chain).await;
+        let mut config = SimConfig::new(machines);
         config.base_address = Ipv4Addr::new(127, network, 0, 1);
         config.hello = Some(server.addresses()[0]);
         config.roots = vec![RootHash::sha256(chain.root())];
@@ -79,9 +91,23 @@ impl Site {
         config.time_scale = 20.0;
         let server = tokio::spawn(server.run(std::future::pending()));
         let simulator = Simulator::start(config).await.unwrap();
-        let site = Self { fleet, simulator, server, _folder: folder };
-        site.until("verified", Machine::is_verified).await;
-        site
+        let site = Self { fleet, simulator, chain, server, folder };
+        for _ in 0..PATIENCE {
+            let all = site.fleet.machines().await.unwrap();
+            if all.iter().filter(|machine| machine.is_verified()).count() == machines {
+                return site;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("not all are set up: {:#?}", site.fleet.machines().await)
+    }
+
+    /// The server dies at whatever it is doing, and another takes its place.
+    async fn kill(&mut self) {
+        self.server.abort();
+        let _ = (&mut self.server).await;
+        let (fleet, server) = server(self.folder.path(), &self.chain).await;
+        (self.fleet, self.server) = (fleet, tokio::spawn(server.run(std::future::pending())));
     }
 
     fn id(&self) -> SystemId {
@@ -231,4 +257,44 @@ async fn a_request_that_got_lost_is_made_again_after_a_look() {
     assert_eq!((action.state, action.attempts), (ActionState::Done, 2), "{action:#?}");
     assert_eq!(site.truth().requests[PARTIAL], 1, "the firmware heard it once");
     site.is_kept_out().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_again_and_again_asks_every_machine_once() {
+    let machines = 6;
+    let mut site = Site::of(124, machines).await;
+    let ids: Vec<SystemId> = site.fleet.machines().await.unwrap().iter().map(|machine| machine.id).collect();
+    let mut passwords = Vec::new();
+    for id in &ids {
+        let all = site.fleet.credentials(*id).await.unwrap();
+        passwords.push(all.iter().find(|c| c.kind == CredentialKind::Admin).unwrap().password.clone());
+    }
+    let job = site.fleet.new_job(Operation::Unprovision, &Filter::parse("").unwrap(), 2).await.unwrap();
+    let mut kills = 0;
+    for wait in [10, 25, 40, 60, 90, 130, 180, 240, 300] {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        if site.fleet.job(job.id).await.unwrap().is_over() {
+            break;
+        }
+        site.kill().await;
+        kills += 1;
+    }
+    for _ in 0..PATIENCE {
+        if site.fleet.job(job.id).await.unwrap().is_over() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let job = site.fleet.job(job.id).await.unwrap();
+    assert_eq!(job.states.get("done").copied(), Some(6), "after {kills} kills: {job:#?}");
+    assert!(kills >= 3, "{kills} kills: it was too quick to be killed");
+    for (id, password) in ids.iter().zip(&passwords) {
+        let truth = site.simulator.truth(*id).unwrap();
+        assert_eq!(truth.requests["AMT_SetupAndConfigurationService.Unprovision"], 1, "{id}");
+        assert_ne!(truth.state, "post");
+        let machine = site.fleet.machine(*id).await.unwrap();
+        assert!(machine.taken_back.is_some() && !machine.may_be_provisioned(), "{machine:?}");
+        let kept = site.fleet.credentials(*id).await.unwrap();
+        assert!(kept.iter().any(|credential| credential.password == *password), "{id}: its password was forgotten");
+    }
 }
