@@ -2,6 +2,7 @@
 
 mod support;
 
+use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Secret};
 use amt_provision::remote::ControlMode;
@@ -313,4 +314,28 @@ fn no_secret_is_told() {
     let ours: Secret<String> = world.record().unwrap().admin_passwords[0].clone();
     let attempt = unprovision(&mut world, Extent::Full, None);
     assert!(!format!("{:?}", attempt.events).contains(ours.expose()));
+}
+
+#[test]
+fn a_machine_that_waits_for_its_pair_again_is_known_by_it() {
+    let shared = || PskPair::parse("AMT1-SET7", "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD", Form::Typed).unwrap();
+    for (extent, _) in EXTENTS {
+        let mut world = World::provisioned_as(
+            |server| (server.plan.legacy_tls, server.vault) = (LegacyTls::Allow, vec![shared()]),
+            |config| {
+                config.persona = Arc::new(Persona::built_in("9.5").unwrap());
+                Arc::make_mut(&mut config.persona).keys.not_ready_percent = 0;
+                config.psk = Some(shared());
+            },
+        );
+        let pair = world.record().unwrap().psk[0].clone();
+        assert!(world.firmware.check_psk(&pair) && pair != shared(), "it has a pair of its own");
+        let done = unprovision(&mut world, extent, None).result.unwrap().unwrap();
+        assert_eq!((done.proof, asked(&world)), (Some(Proof::SetupMode), 1));
+        assert!(world.firmware.check_psk(&pair) && world.record().unwrap().psk.contains(&pair));
+        let again = unprovision(&mut world, extent, None).result.unwrap().unwrap();
+        assert_eq!((again.before, again.proof, asked(&world)), (None, Some(Proof::SetupMode), 1));
+        world.attempt_with(None, Some(extent == Extent::Partial)).result.unwrap().unwrap();
+        assert_eq!(world.firmware.phase(), Phase::Post, "set up again, by that pair");
+    }
 }

@@ -55,7 +55,7 @@ fn in_full_only_what_is_not_the_setups_stays() {
         assert_eq!(firmware.trusted_roots(), [RootHash::sha256(b"maker")], "{family}: the owner's hash is erased");
         assert_eq!((truth.host_name.as_str(), truth.domain_name.as_str()), ("", ""));
         assert!(truth.certificates.is_empty() && truth.keys.is_empty());
-        assert_eq!(firmware.tls(client.line.now).client.judge(&[]).is_empty(), false, "a certificate is demanded");
+        assert!(!firmware.tls(client.line.now).client.judge(&[]).is_empty(), "a certificate is demanded");
         assert_eq!(client.line.hellos.len(), 1, "{family}: it says hello");
         client.line.feed_input(amt_sim::firmware::Input::Rearm { otp: None });
         assert_eq!(suffix_of(&mut client), keeps_suffix, "{family}");

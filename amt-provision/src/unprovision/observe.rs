@@ -102,26 +102,29 @@ impl Run {
             ErrorCode::CONNECT_REFUSED => Ok(Seen::Closed(failure)),
             ErrorCode::TLS_CHAIN_REFUSED => Ok(Seen::SetupMode),
             ErrorCode::TLS_PIN_MISMATCH => {
-                let any = PeerIdentity::Any;
-                let asks = match climb(&self.cx, &self.access, &any, self.random.fork()).await {
-                    Ok(session) => session.certificate_requested(),
-                    Err(other) => other.code == ErrorCode::TLS_CHAIN_REFUSED,
-                };
-                Ok(if asks { Seen::SetupMode } else { Seen::Unclear(failure) })
+                match climb(&self.cx, &self.access, &PeerIdentity::Any, self.random.fork()).await {
+                    Ok(session) if session.certificate_requested() => Ok(Seen::SetupMode),
+                    // Somebody has set it up with another certificate, or it is another machine.
+                    Ok(_) => Ok(Seen::Unclear(failure)),
+                    Err(other) if other.code == ErrorCode::TLS_CHAIN_REFUSED => Ok(Seen::SetupMode),
+                    Err(_) => self.look_by_key(failure).await,
+                }
             }
             // Nothing in common: it may wait for a pre-shared key.
-            _ => {
-                for pair in self.record.psk.clone() {
-                    let identity = PeerIdentity::Psk(pair);
-                    match climb(&self.cx, &self.access, &identity, self.random.fork()).await {
-                        Ok(_) => return Ok(Seen::SetupMode),
-                        Err(other) if other.code == ErrorCode::CANCELLED => return Err(other),
-                        Err(_) => {}
-                    }
-                }
-                Ok(Seen::Unclear(failure))
+            _ => self.look_by_key(failure).await,
+        }
+    }
+
+    /// Whether it waits for a pre-shared key that is known: then it is in setup mode, and the machine that was meant.
+    async fn look_by_key(&mut self, failure: Failure) -> Result<Seen, Failure> {
+        for pair in self.record.psk.clone() {
+            match climb(&self.cx, &self.access, &PeerIdentity::Psk(pair), self.random.fork()).await {
+                Ok(_) => return Ok(Seen::SetupMode),
+                Err(other) if other.code == ErrorCode::CANCELLED => return Err(other),
+                Err(_) => {}
             }
         }
+        Ok(Seen::Unclear(failure))
     }
 }
 
