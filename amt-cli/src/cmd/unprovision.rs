@@ -25,8 +25,8 @@ use std::path::PathBuf;
 ///
 /// With --host, say --full or --partial. What it means for that machine is said first, and asked about unless --yes is given; --dry-run
 /// says it and changes nothing. The request is sent once. If the answer is lost, what the machine shows afterwards tells; run it again
-/// then. Keep the password file until it is told that the setup is gone. Machines of a fleet's database are taken back with `amt fleet run unprovision`, which keeps a running setup
-/// server from setting them up again.
+/// then. Keep the password file until it is told that the setup is gone. Machines of a fleet's database are taken back with
+/// `amt fleet run unprovision`, which keeps a running setup server from setting them up again.
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("peer").args(["ca", "pin", "insecure_any"]).multiple(false))]
 #[command(group = ArgGroup::new("extent").args(["full", "partial"]).multiple(false))]

@@ -393,7 +393,8 @@ impl Change for Finish {
         sqlx::query(
             "UPDATE machines SET state = ?2, attempts = 0, redo = 0, retry_at = NULL, failure_code = NULL, \
              failure_stage = NULL, failure_message = NULL, failure_hint = NULL, control_mode = ?3, tls_version = ?4, \
-             tls_suite = ?5, tls_engine = ?6, taken_back_at = NULL, taken_back_by = NULL, taken_back = NULL, verified_at = ?7, first_verified_at = ifnull(first_verified_at, ?7), \
+             tls_suite = ?5, tls_engine = ?6, taken_back_at = NULL, taken_back_by = NULL, \
+             taken_back = NULL, verified_at = ?7, first_verified_at = ifnull(first_verified_at, ?7), \
              changed_at = ?7 WHERE id = ?1",
         )
         .bind(row)
