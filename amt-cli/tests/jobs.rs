@@ -115,6 +115,21 @@ async fn a_job_is_done_by_the_server_that_runs_and_gone_on_with_by_the_next() {
     let (status, job) = fleet(folder, &rename).await;
     let message = job["machines"][0]["message"].as_str().unwrap();
     assert!(status == Some(0) && message.starts_with("it carries its name amt-"), "{job:#}");
+
+    // Taken back only if somebody says so, and then kept out.
+    let mut unasked = Command::new(env!("CARGO_BIN_EXE_amt"));
+    unasked.args(["fleet", "run", "unprovision", "--where", "verified", "--config", "amt.toml"]).current_dir(folder);
+    let unasked = unasked.stdin(Stdio::null()).output().unwrap();
+    assert!(unasked.status.code() == Some(2) && String::from_utf8_lossy(&unasked.stderr).contains("--yes"));
+    let (_, would) = fleet(folder, &["run", "unprovision", "--where", "verified", "--dry-run"]).await;
+    assert!(would["machines"][2]["message"].as_str().unwrap().contains("taken back in full"), "{would:#}");
+    until(folder, "verified", 3).await;
+    let run = ["run", "unprovision", "--where", "verified", "--yes", "--wait", "--timeout", "90s"];
+    let (status, job) = fleet(folder, &run).await;
+    assert_eq!((status, states(&job)), (Some(0), vec!["done"; 3]), "{job:#}");
+    until(folder, "parked_code = TAKEN-BACK", 3).await;
+    let (_, shown) = fleet(folder, &["show", job["machines"][0]["uuid"].as_str().unwrap()]).await;
+    assert_eq!((&shown["taken_back"]["extent"], &shown["verified"]), (&"full".into(), &false.into()), "{shown:#}");
 }
 
 fn free_port() -> u16 {

@@ -122,6 +122,19 @@ words! {
     }
 }
 
+/// Why a machine is parked whose setup was taken back.
+pub(crate) const TAKEN_BACK: &str = "TAKEN-BACK";
+
+/// What to do about it.
+pub(crate) const TAKEN_BACK_HINT: &str =
+    "nothing, if it shall stay so; `amt fleet release UUID` has it set up again at its next hello";
+
+/// The same in words.
+pub(crate) fn taken_back(extent: &str, by: &str) -> String {
+    let extent = if extent == "partial" { "in part" } else { "in full" };
+    format!("its setup was taken back {extent} by {by}")
+}
+
 /// A contradiction, to be settled by somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

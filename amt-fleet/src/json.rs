@@ -150,6 +150,9 @@ impl Machine {
             "parked": self.parked.as_ref().map(Parked::to_json),
             "released": self.released.as_ref().map(release),
             "boot_released": self.boot_released.as_ref().map(release),
+            "taken_back": self.taken_back.as_ref().map(|taken| {
+                json!({ "at": time(taken.at), "by": taken.by, "extent": taken.extent })
+            }),
             "bound_address": self.bound_address,
             "pid": self.pid,
             "step": self.step.map(|step| step.name()),

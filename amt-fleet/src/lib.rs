@@ -50,5 +50,5 @@ pub use store::{
     MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_COMMENT, MAX_DIARY, MAX_ENDED, MAX_HELLOS, MAX_JOB_CONCURRENCY,
     MAX_MEBX_PASSWORD, MAX_PAIRS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachinePair,
     MachineState, Membership, Name, Operation, Origin, PairScope, PairState, Parked, RENAME, Release, ReleaseOrder,
-    Report, SecretPair, TOKENS_KEPT, TlsFacts, TokenTerms, VaultPair,
+    Report, SecretPair, TOKENS_KEPT, TakenBack, TlsFacts, TokenTerms, VaultPair,
 };

@@ -30,6 +30,7 @@ pub mod rename;
 pub mod rotate;
 mod session;
 pub mod step;
+pub mod unprovision;
 
 pub use apply::{Applied, ApplyRecord};
 pub use boot::BootRecord;

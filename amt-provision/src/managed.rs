@@ -85,8 +85,12 @@ pub(crate) struct Managed<T, R> {
 impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
     /// Connects and logs in.
     pub(crate) async fn open(cx: &Cx<T, R>, access: &Access) -> Result<Self, Failure> {
-        cx.event(Event::Step(Step::Connect));
-        let mut session = connect(cx, access).await?;
+        let session = connect(cx, access).await?;
+        Self::enter(cx, access, session).await
+    }
+
+    /// Logs in on a connection that [`connect`] made.
+    pub(crate) async fn enter(cx: &Cx<T, R>, access: &Access, mut session: Session<T, R>) -> Result<Self, Failure> {
         cx.event(Event::Step(Step::ReadState));
         let request = Request::get(SetupAndConfigurationService::NAME);
         let passwords = passwords(access, session.certificate_requested());
@@ -104,10 +108,12 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
     }
 }
 
-async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
+/// Connects, with the candidates in turn to a machine that asks for a certificate.
+pub(crate) async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
     cx: &Cx<T, R>,
     access: &Access,
 ) -> Result<Session<T, R>, Failure> {
+    cx.event(Event::Step(Step::Connect));
     let mut random = Random::new(access.seed);
     let mut ladder = Ladder::new(&access.identity, access.version, access.rung, access.legacy_tls)?;
     let mut first = None;

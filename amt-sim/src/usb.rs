@@ -147,10 +147,11 @@ fn apply(
     }
     // 0: hashes of users do not count; 2: those there were are deleted, and a fresh machine has none.
     if wanted.user_roots != Some(0) {
+        machine.own_roots = wanted.roots.len();
         machine.roots.append(&mut wanted.roots);
     }
     if wanted.suffix.is_some() {
-        machine.suffix = wanted.suffix;
+        (machine.suffix, machine.own_suffix) = (wanted.suffix, true);
     }
     machine.host_name = wanted.host_name.unwrap_or_default();
     machine.domain_name = wanted.domain_name.unwrap_or_default();

@@ -24,6 +24,7 @@ mod rename;
 mod rotate;
 pub mod system;
 pub mod tls;
+mod unprovision;
 
 pub use apply::{ApplyHost, ApplyJob, apply};
 pub use certificate::{Bundle, ProvisioningCertificate};
@@ -36,6 +37,7 @@ pub use provision::provision;
 pub use rename::{RenameHost, RenameJob, rename};
 pub use rotate::{RotateJob, rotate};
 pub use system::System;
+pub use unprovision::{UnprovisionJob, unprovision};
 
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret};

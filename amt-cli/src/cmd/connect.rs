@@ -47,7 +47,7 @@ pub(crate) struct Connect {
     legacy_tls: LegacyTls,
 }
 
-fn consent() -> impl TypedValueParser<Value = LegacyTls> {
+pub(super) fn consent() -> impl TypedValueParser<Value = LegacyTls> {
     let words = [LegacyTls::Refuse, LegacyTls::Allow, LegacyTls::AllowWeak].map(LegacyTls::name);
     PossibleValuesParser::new(words).try_map(|text| text.parse::<LegacyTls>())
 }
@@ -71,20 +71,41 @@ struct Identity {
 }
 
 impl Connect {
+    /// One machine over TLS, for a command that has options of its own. With neither `ca` nor `pin` any certificate is accepted.
+    pub(super) fn over_tls(
+        host: String,
+        port: Option<u16>,
+        password_file: Option<PathBuf>,
+        (ca, pin): (Option<PathBuf>, Option<[u8; 32]>),
+        name: Option<String>,
+        legacy_tls: LegacyTls,
+    ) -> Self {
+        let identity = Identity { insecure_any: ca.is_none() && pin.is_none(), ca, pin, plain: false };
+        Self { host, port, user: "admin".to_owned(), password_file, identity, name, legacy_tls }
+    }
+
     /// The machine, not connected yet.
     pub(crate) async fn device(self) -> Result<Device, Error> {
         let Way { address, transport, credentials, legacy_tls } = self.way().await?;
         Ok(Device::new(address, transport, credentials)?.legacy_tls(legacy_tls))
     }
 
+    /// Where the machine is.
+    pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
+        resolve(&self.host, self.port()).await
+    }
+
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.identity.plain { PLAIN_PORT } else { TLS_PORT })
+    }
+
     /// Where the machine is, whom to take it for, and what opens it.
     pub(crate) async fn way(self) -> Result<Way, Error> {
         let password = match self.password {
-            Some(password) => password,
+            Some(ref password) => password.clone(),
             None => input::password(self.password_file.as_ref(), "AMT_PASSWORD")?,
         };
-        let port = self.port.unwrap_or(if self.identity.plain { PLAIN_PORT } else { TLS_PORT });
-        let address = resolve(&self.host, port).await?;
+        let address = self.address().await?;
         let transport = match self.identity {
             Identity { plain: true, .. } => Transport::Plain,
             Identity { pin: Some(pin), .. } => Transport::Tls(PeerIdentity::Fingerprint(pin)),

@@ -32,12 +32,13 @@ mod setupbin;
 mod sim;
 mod status;
 mod token;
+mod unprovision;
 mod wsman;
 
 use crate::output::Output;
 use amt_core::{ErrorCode, Failure};
 use local::activate as upgrade;
-use local::{activate, info, start_hello, unprovision};
+use local::{activate, info, start_hello};
 use std::any::Any;
 
 macro_rules! commands {

@@ -81,6 +81,23 @@ pub fn explain(handshake: &Handshake) -> Option<Failure> {
     Some(Failure::new(code, "connect", text).device(DeviceStatus::TlsAlert(alert)))
 }
 
+/// What it means that a machine asked for a certificate, none was there to be presented, and the handshake ended like this; `None` if it
+/// ended for another reason. A set-up machine asks only where it wants its clients to prove themselves too.
+pub fn explain_nothing_presented(ending: Ending) -> Option<Failure> {
+    let device = match ending {
+        Ending::Alert(alert @ (40..=42 | 48 | 49 | 116)) => Some(DeviceStatus::TlsAlert(alert)),
+        Ending::Closed | Ending::Reset => None,
+        Ending::Established | Ending::Alert(_) => return None,
+    };
+    let text = "the machine asks for a provisioning certificate, and none was presented: it is in setup mode, or demands certificates of its clients";
+    let mut failure = Failure::new(ErrorCode::TLS_CHAIN_REFUSED, "connect", text);
+    failure.device = device;
+    Some(
+        failure
+            .hint("a machine in setup mode is not set up: a setup server does that, with its provisioning certificate"),
+    )
+}
+
 /// Name of an alert, as RFC 8446 §6 and RFC 4279 have it.
 pub const fn alert_name(alert: u8) -> &'static str {
     match alert {
@@ -142,6 +159,17 @@ mod tests {
         assert_eq!(told(Reset, true, true, false), Some(E::TLS_CLOSED));
         assert_eq!(told(Closed, false, false, false), Some(E::TLS_CLOSED));
         assert_eq!(told(Reset, false, false, false), Some(E::CONNECTION_RESET));
+    }
+
+    #[test]
+    fn a_machine_that_wanted_a_certificate_and_got_none_is_told_apart() {
+        let told = |ending| explain_nothing_presented(ending).map(|failure| failure.code);
+        for ending in [Ending::Alert(40), Ending::Alert(42), Ending::Alert(116), Ending::Closed, Ending::Reset] {
+            assert_eq!(told(ending), Some(ErrorCode::TLS_CHAIN_REFUSED), "{ending:?}");
+        }
+        for ending in [Ending::Alert(70), Ending::Alert(80), Ending::Established] {
+            assert_eq!(told(ending), None, "{ending:?}");
+        }
     }
 
     #[test]

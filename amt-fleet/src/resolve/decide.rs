@@ -7,7 +7,7 @@ use super::{Answer, Entry, Question, split_name};
 use crate::Machine;
 use crate::config::Admission;
 use crate::fact::{FactKey, FactSource};
-use crate::guard::{Evidence, GuardPolicy};
+use crate::guard::{Evidence, GuardPolicy, TAKEN_BACK, TAKEN_BACK_HINT, taken_back};
 use crate::names::NameTemplate;
 use crate::store::{Name, Parked};
 use amt_core::Failure;
@@ -117,7 +117,7 @@ pub(crate) fn decide(question: &Question, answer: Answer, defaults: &Defaults) -
         ou: answer.ou.or_else(|| told(question, FactKey::Ou)),
         labels: answer.labels,
         present: answer.certificate,
-        released: answer.entry == Some(Entry::Release),
+        released: answer.entry == Some(Entry::Release) && machine.taken_back.is_none(),
         boot: answer.boot == Some(true),
         rename,
     }
@@ -168,6 +168,10 @@ fn admit(question: &Question, answer: &Answer, defaults: &Defaults) -> Admit {
     };
     if has_begun(machine) || machine.redo {
         return Admit::Yes { note: None };
+    }
+    // Neither a rule nor the configuration undoes what somebody had done to this machine.
+    if let Some(taken) = &machine.taken_back {
+        return park(TAKEN_BACK, taken_back(&taken.extent, &taken.by), TAKEN_BACK_HINT);
     }
     let strong: Vec<&Evidence> = question.evidence.iter().filter(|e| e.kind.is_strong()).collect();
     let texts = || strong.iter().map(|e| e.text.as_str()).collect::<Vec<_>>().join("; ");

@@ -109,6 +109,11 @@ pub async fn foresee(
     operation: Operation,
     machine: &Machine,
 ) -> Result<Foreseen, Failure> {
+    if operation.takes_back().is_some()
+        && let Some(taken) = &machine.taken_back
+    {
+        return Ok(Foreseen::Does(format!("is left alone: {}", crate::guard::taken_back(&taken.extent, &taken.by))));
+    }
     let needs_setup = !matches!(operation, Operation::Reprovision | Operation::Release);
     if needs_setup && !machine.is_verified() {
         return Ok(Foreseen::Fails("it is not provisioned now".to_owned()));
@@ -119,6 +124,15 @@ pub async fn foresee(
         Operation::Configure => "is made what the settings of its profile say".to_owned(),
         Operation::Rotate => "gets another password".to_owned(),
         Operation::Refresh => "is asked what it says of itself".to_owned(),
+        Operation::UnprovisionPartial if machine.control_mode.as_deref() == Some("client") => {
+            return Ok(Foreseen::Fails(
+                "a machine in client control mode can be unprovisioned in full only".to_owned(),
+            ));
+        }
+        Operation::Unprovision => "its setup is taken back in full; it is kept out until it is released".to_owned(),
+        Operation::UnprovisionPartial => {
+            "its setup is taken back in part; it is kept out until it is released".to_owned()
+        }
         Operation::Rename => match &machine.wanted {
             Some(name) => format!("is renamed to {name}"),
             None => "carries its name, as far as that is decided".to_owned(),

@@ -40,7 +40,7 @@ pub(super) async fn consider(shared: &Shared, id: SystemId) -> Result<Decided, F
 /// What is told of a machine that is kept out.
 pub(super) fn parked_progress(parked: &Parked) -> Progress {
     let code = match parked.code.as_str() {
-        "UNKNOWN" => ErrorCode::NOT_ADMITTED,
+        "UNKNOWN" | crate::guard::TAKEN_BACK => ErrorCode::NOT_ADMITTED,
         "RESOLVER" => ErrorCode::RESOLVER,
         _ => ErrorCode::IN_USE,
     };

@@ -53,7 +53,8 @@ impl Change for Adopt {
         sqlx::query(
             "UPDATE machines SET state = 'verified', admitted = 1, attempts = 0, redo = 0, retry_at = NULL, \
              failure_code = NULL, failure_stage = NULL, failure_message = NULL, failure_hint = NULL, parked_code = NULL, \
-             parked_reason = NULL, parked_hint = NULL, address = ?2, control_mode = ?3, profile = ifnull(?4, profile), \
+             parked_reason = NULL, parked_hint = NULL, taken_back_at = NULL, \
+             taken_back_by = NULL, taken_back = NULL, address = ?2, control_mode = ?3, profile = ifnull(?4, profile), \
              verified_at = ?5, first_verified_at = ifnull(first_verified_at, ?5), changed_at = ?5 WHERE id = ?1",
         )
         .bind(row)

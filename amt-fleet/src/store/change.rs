@@ -393,7 +393,8 @@ impl Change for Finish {
         sqlx::query(
             "UPDATE machines SET state = ?2, attempts = 0, redo = 0, retry_at = NULL, failure_code = NULL, \
              failure_stage = NULL, failure_message = NULL, failure_hint = NULL, control_mode = ?3, tls_version = ?4, \
-             tls_suite = ?5, tls_engine = ?6, verified_at = ?7, first_verified_at = ifnull(first_verified_at, ?7), \
+             tls_suite = ?5, tls_engine = ?6, taken_back_at = NULL, taken_back_by = NULL, \
+             taken_back = NULL, verified_at = ?7, first_verified_at = ifnull(first_verified_at, ?7), \
              changed_at = ?7 WHERE id = ?1",
         )
         .bind(row)
@@ -468,7 +469,7 @@ impl Change for CaAnswered {
     }
 }
 
-/// A verified machine is to be provisioned again at its next hello.
+/// A verified machine, or one whose setup was taken back, is to be provisioned again at its next hello.
 pub(crate) struct WantRedo(pub(crate) SystemId);
 
 impl Change for WantRedo {
@@ -476,7 +477,10 @@ impl Change for WantRedo {
 
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
         let row = tx.existing_row(self.0).await?;
-        sqlx::query("UPDATE machines SET redo = 1, changed_at = ?2 WHERE id = ?1")
+        sqlx::query(
+            "UPDATE machines SET redo = 1, taken_back_at = NULL, taken_back_by = NULL, taken_back = NULL, changed_at = ?2 \
+             WHERE id = ?1",
+        )
             .bind(row)
             .bind(tx.now)
             .execute(&mut *tx.connection)

@@ -7,6 +7,7 @@ use super::{Fleet, failed, from_millis};
 use crate::filter::Filter;
 use crate::words::words;
 use amt_core::{ErrorCode, Failure, SystemId};
+use amt_provision::unprovision::Extent;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -30,6 +31,21 @@ words! {
         Rotate = "rotate",
         /// Read from it what it says of itself.
         Refresh = "refresh",
+        /// Take its setup back in full, and keep it out then.
+        Unprovision = "unprovision",
+        /// Take its setup back but for names and the administrator's login, and keep it out then.
+        UnprovisionPartial = "unprovision-partial",
+    }
+}
+
+impl Operation {
+    /// How much of a setup it takes back, if it does that.
+    pub const fn takes_back(self) -> Option<Extent> {
+        match self {
+            Self::Unprovision => Some(Extent::Full),
+            Self::UnprovisionPartial => Some(Extent::Partial),
+            _ => None,
+        }
     }
 }
 

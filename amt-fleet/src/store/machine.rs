@@ -111,6 +111,18 @@ pub struct Release {
     pub by: String,
 }
 
+/// Its setup was taken back, and nobody has let it in again since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TakenBack {
+    /// When.
+    pub at: SystemTime,
+    /// Who had it done.
+    pub by: String,
+    /// How much of it: `full` or `partial`.
+    pub extent: String,
+}
+
 /// One machine, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -167,6 +179,8 @@ pub struct Machine {
     pub released: Option<Release>,
     /// Who let a boot action fire once whatever the guard says, and when.
     pub boot_released: Option<Release>,
+    /// Its setup was taken back, and it is kept out since.
+    pub taken_back: Option<TakenBack>,
     /// PID of the pre-shared key that it waited for in its last hello, without a dash; absent: it waited for a certificate.
     pub pid: Option<String>,
     /// Of several machines with this UUID, the one at this address is meant.
@@ -251,6 +265,14 @@ impl Machine {
             },
             released: release(row, "released_at", "released_by")?,
             boot_released: release(row, "boot_released_at", "boot_released_by")?,
+            taken_back: match time(row, "taken_back_at")? {
+                Some(at) => Some(TakenBack {
+                    at,
+                    by: text("taken_back_by")?.unwrap_or_default(),
+                    extent: text("taken_back")?.unwrap_or_default(),
+                }),
+                None => None,
+            },
             pid: text("pid")?,
             bound_address: text("bound_address")?.and_then(|a| a.parse().ok()),
             step: text("step")?.map(|step| step.parse()).transpose()?,

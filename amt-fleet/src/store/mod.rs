@@ -22,6 +22,7 @@ mod retry;
 mod select;
 #[cfg(test)]
 mod tests;
+mod unprovision;
 mod vault;
 mod writer;
 
@@ -41,7 +42,7 @@ pub use jobs::{Job, MAX_JOB_CONCURRENCY, Operation};
 pub use known::{Imported, KnownMachine};
 pub use machine::{
     CaRequest, Credential, CredentialKind, DiaryEntry, IssuedCertificate, Machine, MachineState, Name, Origin, Parked,
-    Release, TlsFacts,
+    Release, TakenBack, TlsFacts,
 };
 pub use release::ReleaseOrder;
 pub use select::Listed;
@@ -468,6 +469,7 @@ fn migrator() -> Migrator {
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
         migration(3, "psk", include_str!("../../migrations/0003_psk.sql")),
         migration(4, "profile", include_str!("../../migrations/0004_profile.sql")),
+        migration(5, "unprovision", include_str!("../../migrations/0005_unprovision.sql")),
     ])
 }
 

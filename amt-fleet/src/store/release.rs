@@ -58,7 +58,8 @@ impl Change for ReleaseMachine {
                 .await;
         }
         sqlx::query(
-            "UPDATE machines SET released_at = ?2, released_by = ?3, bound_address = ifnull(?4, bound_address), \
+            "UPDATE machines SET released_at = ?2, released_by = ?3, taken_back_at = NULL, taken_back_by = NULL, \
+             taken_back = NULL, bound_address = ifnull(?4, bound_address), \
              address = ifnull(?4, address), changed_at = ?2 WHERE id = ?1",
         )
         .bind(row)
@@ -128,13 +129,16 @@ impl Change for Rebind {
         .execute(&mut *tx.connection)
         .await
         .map_err(failed("rebind"))?;
-        sqlx::query("UPDATE machines SET changed_at = ?2, released_at = ?2, released_by = ?3 WHERE id = ?1")
-            .bind(new)
-            .bind(tx.now)
-            .bind(self.by.as_str())
-            .execute(&mut *tx.connection)
-            .await
-            .map_err(failed("rebind"))?;
+        sqlx::query(
+            "UPDATE machines SET changed_at = ?2, released_at = ?2, released_by = ?3, taken_back_at = NULL, \
+             taken_back_by = NULL, taken_back = NULL WHERE id = ?1",
+        )
+        .bind(new)
+        .bind(tx.now)
+        .bind(self.by.as_str())
+        .execute(&mut *tx.connection)
+        .await
+        .map_err(failed("rebind"))?;
         tx.diary(old, "rebound", &format!("{} handed this record over to {}", self.by, self.new)).await?;
         tx.diary(new, "rebound", &format!("{} handed the record of {} over to this machine", self.by, self.old)).await
     }

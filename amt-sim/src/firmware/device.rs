@@ -62,19 +62,34 @@ pub enum SetUp {
     Admin,
 }
 
-/// A password as firmware keeps it. The password itself is not kept.
+/// A password as firmware keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredPassword {
     pub(crate) ha1: [u8; 16],
     /// SHA-256 of the password where it was sent in the clear (the setup menu's).
     pub(crate) sha256: Option<[u8; 32]>,
     pub(crate) is_factory: bool,
+    /// The password itself, where the firmware was told it: the setup menu's counts under every realm.
+    clear: Option<Secret<String>>,
 }
 
 impl StoredPassword {
     pub(crate) fn of(realm: &str, password: &str, is_factory: bool) -> Self {
         let sha256 = Some(Sha256::digest(password.as_bytes()).into());
-        Self { ha1: ha1("admin", realm, password), sha256, is_factory }
+        Self { ha1: ha1("admin", realm, password), sha256, is_factory, clear: Some(password.into()) }
+    }
+
+    /// A password of which the firmware was told the digest alone.
+    pub(crate) const fn hashed(ha1: [u8; 16]) -> Self {
+        Self { ha1, sha256: None, is_factory: false, clear: None }
+    }
+
+    /// The same password under another realm; one that was never told counts under its own alone.
+    fn under(mut self, realm: &str) -> Self {
+        if let Some(clear) = &self.clear {
+            self.ha1 = ha1("admin", realm, clear.expose());
+        }
+        self
     }
 }
 
@@ -256,6 +271,8 @@ pub(crate) struct Device {
     pub(crate) local: LocalState,
     pub(crate) effects: Vec<Effect>,
     pub(crate) commits: u64,
+    /// Whether the last request to take back the setup failed because of the auditor.
+    pub(crate) blocked_by_auditor: bool,
     pub(crate) link_policy: Vec<u32>,
     pub(crate) redirection: (u32, bool),
     pub(crate) host: Host,
@@ -336,6 +353,7 @@ impl Device {
             local: LocalState::new(&config, &mut choices),
             effects: Vec::new(),
             commits: 0,
+            blocked_by_auditor: false,
             link_policy: vec![1, 14],
             redirection: (32_768, false),
             host: Host::new(config.host_agent),
@@ -541,12 +559,18 @@ impl Device {
         self.nonce = self.choices.bytes();
     }
 
-    /// Factory state, except that the DNS suffix and root hashes stay, and the realm may be a new one.
+    /// Factory state. What is not the setup's stays: the password of the setup menu, the maker's root hashes, from AMT 12.0 on the DNS
+    /// suffix too. The realm may be a new one.
     pub(crate) fn unprovision(&mut self) {
         let generation = self.realm_generation + u32::from(!self.config.persona.login.realm_survives_unprovision);
         let mut config = self.config.clone();
         config.admin_password = None;
         config.mebx_password = None;
+        let makers = config.roots.len().saturating_sub(std::mem::take(&mut config.own_roots));
+        config.roots.truncate(makers);
+        if config.persona.version.major < 12 && std::mem::take(&mut config.own_suffix) {
+            config.suffix = None;
+        }
         config.otp = None;
         config.set_up = None;
         config.host_name.clear();
@@ -563,6 +587,7 @@ impl Device {
         let ondie = std::mem::take(&mut self.ondie);
         let (commits, logs) = (self.commits, self.logs.clone());
         let clock = (self.clock_offset, self.clock_set);
+        let mebx = self.mebx.clone();
         let factory_certificate = self.factory_certificate.clone();
         let made = self.keys_made;
         *self = Self::new(config);
@@ -570,7 +595,7 @@ impl Device {
         self.realm = realm(&self.config, generation);
         let factory = self.config.persona.login.factory_password.clone();
         self.admin = StoredPassword::of(&self.realm, &factory, true);
-        self.mebx = StoredPassword::of(&self.realm, &factory, true);
+        self.mebx = mebx.under(&self.realm);
         (self.clock_offset, self.clock_set) = clock;
         self.factory_certificate = factory_certificate;
         self.keys_made = made;
@@ -585,13 +610,20 @@ impl Device {
         self.local.system_password = Secret::new(hex(&password));
     }
 
-    /// Setup is taken back, and names and the administrator's login stay.
+    /// Setup is taken back, and names, the administrator's login, the pre-shared key and what else the machine was prepared with stay.
     pub(crate) fn unprovision_partly(&mut self) {
-        let (general, admin, realm) = (self.general.clone(), self.admin.clone(), self.realm.clone());
-        let (generation, mebx) = (self.realm_generation, self.mebx.clone());
+        let names = (self.general.host_name.clone(), self.general.domain_name.clone());
+        let (admin, realm, generation) = (self.admin.clone(), self.realm.clone(), self.realm_generation);
+        let (roots, own_roots) = (self.config.roots.clone(), self.config.own_roots);
+        let (suffix, own_suffix) = (self.config.suffix.clone(), self.config.own_suffix);
+        let psk = self.psk.clone();
         self.unprovision();
-        (self.general, self.admin, self.realm) = (general, admin, realm);
-        (self.realm_generation, self.mebx) = (generation, mebx);
+        (self.general.host_name, self.general.domain_name) = names;
+        self.mebx = self.mebx.clone().under(&realm);
+        (self.admin, self.realm, self.realm_generation) = (admin, realm, generation);
+        (self.config.roots, self.config.own_roots) = (roots, own_roots);
+        (self.config.suffix, self.config.own_suffix) = (suffix, own_suffix);
+        self.psk = psk;
     }
 
     /// Address of the wired port: locally administered, of this machine alone even where two share a UUID.

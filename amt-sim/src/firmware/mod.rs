@@ -64,8 +64,12 @@ pub struct MachineConfig {
     pub persona: Arc<Persona>,
     /// Active root hashes.
     pub roots: Vec<RootHash>,
+    /// How many of them, the last ones, are the owner's own and not the maker's.
+    pub own_roots: usize,
     /// DNS suffix: of the setup menu, or DHCP option 15.
     pub suffix: Option<String>,
+    /// Whether the suffix was put into the machine, and is not what its network says.
+    pub own_suffix: bool,
     /// Planted by a local agent; readable only while in provisioning.
     pub otp: Option<String>,
     /// Seed of every choice.
@@ -112,6 +116,8 @@ pub struct MachineConfig {
     pub psk: Option<PskPair>,
     /// A machine that is set up already, with TLS and the certificate it was made with; its clock is right.
     pub set_up: Option<SetUp>,
+    /// Whether an auditor has locked the audit log. Before AMT 12.0 nobody takes back its setup then.
+    pub auditor: bool,
 }
 
 impl MachineConfig {
@@ -121,7 +127,9 @@ impl MachineConfig {
             id,
             persona: Arc::new(Persona::default()),
             roots: Vec::new(),
+            own_roots: 0,
             suffix: None,
+            own_suffix: false,
             otp: None,
             seed: 0,
             faults: FaultPlan::none(),
@@ -145,6 +153,7 @@ impl MachineConfig {
             lme: LmeDefects::default(),
             psk: None,
             set_up: None,
+            auditor: false,
         }
     }
 }

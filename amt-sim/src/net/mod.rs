@@ -75,6 +75,8 @@ pub struct SimConfig {
     pub psk: Vec<PskPair>,
     /// Machines that are set up already, with [`admin_password`](Self::admin_password).
     pub set_up: Option<SetUp>,
+    /// Machines whose audit log an auditor has locked.
+    pub auditor: bool,
     /// A USB stick with `setup.bin`, which goes from machine to machine before power-on ([`usb`](crate::usb)).
     pub usb: Option<PathBuf>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
@@ -115,6 +117,7 @@ impl SimConfig {
             admin_password: None,
             psk: Vec::new(),
             set_up: None,
+            auditor: false,
             usb: None,
             host_os_fqdn: String::new(),
             earlier_setup: None,
@@ -222,7 +225,9 @@ impl Simulator {
                 id: SystemId::from_wire(wire),
                 persona: Arc::clone(&config.persona),
                 roots: config.roots.clone(),
+                own_roots: 0,
                 suffix: config.suffix.clone(),
+                own_suffix: false,
                 otp: config.otp.clone(),
                 seed,
                 faults: config.faults.for_machine(seed),
@@ -246,6 +251,7 @@ impl Simulator {
                 lme: config.lme,
                 psk: mix::pair_of(&config.psk, index),
                 set_up: config.set_up,
+                auditor: config.auditor,
             };
             let variant = variants.next();
             if let Some((variant, nth)) = variant {

@@ -4,7 +4,7 @@ use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
 use super::{ClientChain, Endpoint, Look, STAGE, io_failure, remote, unusable};
 use amt_core::pki::OnDieFault;
-use amt_core::pki::connect::{Ending, Handshake, explain};
+use amt_core::pki::connect::{Ending, Handshake, explain, explain_nothing_presented};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
@@ -53,7 +53,8 @@ async fn handshake_seen(
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
     let config = config(endpoint.plan, chain.map(|chain| Arc::clone(&chain.0.modern)), seen)?;
     let name = ServerName::IpAddress(endpoint.address.ip().into());
-    let stream = TlsConnector::from(config).connect(name, wire).await.map_err(|e| handshake_failure(&e, seen))?;
+    let failed = |error: io::Error| handshake_failure(&error, seen, chain.is_some());
+    let stream = TlsConnector::from(config).connect(name, wire).await.map_err(failed)?;
     let (_, connection) = stream.get_ref();
     let outcome = TlsOutcome {
         version: match connection.protocol_version() {
@@ -127,7 +128,7 @@ impl ResolvesClientCert for Presenter {
     }
 }
 
-fn handshake_failure(error: &io::Error, seen: &Seen) -> Failure {
+fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let failure = |code, text: String| Failure::new(code, STAGE, text);
     if let Some(refusal) = tls.and_then(remote::refusal) {
@@ -153,6 +154,12 @@ fn handshake_failure(error: &io::Error, seen: &Seen) -> Failure {
             _ => return io_failure(error, "TLS handshake"),
         },
     };
+    if seen.requested()
+        && !has_chain
+        && let Some(failure) = explain_nothing_presented(ending)
+    {
+        return failure;
+    }
     let handshake =
         Handshake { ending, certificate_requested: seen.requested(), chain_sent: seen.presented(), psk: false };
     explain(&handshake).unwrap_or_else(|| failure(ErrorCode::TLS_HANDSHAKE, error.to_string()))

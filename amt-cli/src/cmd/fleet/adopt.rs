@@ -74,7 +74,10 @@ impl Adopt {
             None => one(out, &common, self.connect, self.profile).await,
             Some(list) => many(out, &common, &self.connect, self.profile.as_ref(), list).await,
         };
-        common.fleet.clone().close().await;
+        // Every task has ended, and closing waits for whoever still has the database.
+        if let Some(common) = Arc::into_inner(common) {
+            common.fleet.close().await;
+        }
         done
     }
 }

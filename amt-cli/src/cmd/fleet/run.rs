@@ -4,10 +4,12 @@ use super::job::{Wait, job_json, show};
 use super::list::read_filter;
 use super::text::{count, wrapped};
 use super::{Error, Place, Verdict};
+use crate::cmd::unprovision::{can_ask, confirmed};
 use crate::output::Output;
 use amt_fleet::filter::Filter;
 use amt_fleet::resolve::{Foreseen, foresee};
 use amt_fleet::{MAX_JOB_CONCURRENCY, Machine, Operation};
+use amt_provision::unprovision::consequences;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 
@@ -21,6 +23,9 @@ pub(super) struct Run {
     /// Only show which machines it would be, and what would come of it
     #[arg(long, conflicts_with_all = ["wait", "timeout"])]
     dry_run: bool,
+    /// Take setups back without asking
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
     /// How many machines are worked on at a time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_JOB_CONCURRENCY)))]
     concurrency: u32,
@@ -47,7 +52,13 @@ fn operation_parser() -> impl TypedValueParser<Value = Operation> {
         Operation::Rename => "give it its final name, if it carries another",
         Operation::Release => "let it in, whatever the guard says",
         Operation::Boot => "boot it from the network once, unless the guard keeps it from that",
+        Operation::Configure => "make it what the settings of its profile say",
+        Operation::Rotate => "give its administrator another, generated password",
         Operation::Refresh => "read from it what it says of itself",
+        Operation::Unprovision => "take its setup back in full; it is kept out then until it is released",
+        Operation::UnprovisionPartial => {
+            "take its setup back but for names and the administrator's login; kept out likewise"
+        }
         _ => "",
     };
     let values = Operation::ALL.iter().map(move |operation| PossibleValue::new(operation.name()).help(help(operation)));
@@ -64,6 +75,18 @@ impl Run {
             return dry_run(out, self.place, self.operation, &filter).await;
         }
         let fleet = self.place.open().await?;
+        if let Some(extent) = self.operation.takes_back()
+            && !self.yes
+        {
+            can_ask(out)?;
+            let machines = fleet.select(&filter, None, None).await?.len();
+            out.line(&format!("{} on {}:", self.operation, count(machines, "machine", "machines")))?;
+            consequences(extent, None, None).iter().try_for_each(|text| out.line(&format!("  - {text}")))?;
+            if !confirmed(out)? {
+                out.line("nothing was changed")?;
+                return Ok(Verdict::Failed);
+            }
+        }
         let job = fleet.new_job(self.operation, &filter, self.concurrency).await?;
         let machines = job.states.values().sum::<u64>();
         let machines = count(usize::try_from(machines).unwrap_or(usize::MAX), "machine", "machines");

@@ -174,6 +174,10 @@ fn record(w: &mut dyn Write, machine: &Machine) -> io::Result<()> {
         ("profile", machine.profile.clone()),
         ("ou", machine.ou.clone()),
         ("released", machine.released.as_ref().map(released)),
+        (
+            "taken back",
+            machine.taken_back.as_ref().map(|t| format!("in {} by {}, {}", part(&t.extent), t.by, moment(t.at))),
+        ),
         ("may boot", machine.boot_released.as_ref().map(released)),
         ("firmware", machine.firmware.map(|v| v.to_string())),
         ("control mode", machine.control_mode.clone()),
@@ -191,6 +195,10 @@ fn record(w: &mut dyn Write, machine: &Machine) -> io::Result<()> {
         field(w, label, value)?;
     }
     Ok(())
+}
+
+fn part(extent: &str) -> &'static str {
+    if extent == "partial" { "part" } else { "full" }
 }
 
 fn disagreement_json(disagreement: &Disagreement) -> Value {

@@ -1,4 +1,4 @@
-//! `amt unprovision`: take the setup of this machine back.
+//! `amt unprovision` on the machine itself: take the setup of this machine back.
 
 use super::{Here, Keeper, identity};
 use crate::cmd::{Error, Verdict, block_on};
@@ -10,26 +10,27 @@ use amt_provision::local::{Extent, Standing};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Take the setup of this machine back, from its own system
-///
-/// Client control mode needs nothing but root. Admin control mode needs the administrator's password, from the journal or
-/// --password-file. Passwords, certificates, users and network settings of AMT are gone afterwards; the setup menu's password and
-/// root hashes stay. Nobody reaches the machine through AMT until it is set up again. A machine that is not set up is left as it is.
+/// Options of the machine itself; the first three are those of a machine with an address too.
 #[derive(clap::Args)]
-pub(crate) struct Unprovision {
+pub(crate) struct Inside {
     /// Keep names, the administrator's login and the setup server's address; from admin control mode only
     #[arg(long)]
-    partial: bool,
+    pub(in crate::cmd) partial: bool,
 
-    /// File whose first line is the administrator's password, where the journal has none
+    /// File whose first line is the administrator's password, where the journal has none; with --host, otherwise AMT_PASSWORD is used
     #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
+    pub(in crate::cmd) password_file: Option<PathBuf>,
 
     #[command(flatten)]
     here: Here,
 }
 
-impl Unprovision {
+impl Inside {
+    /// The fingerprint given with --pin.
+    pub(in crate::cmd) const fn pin(&self) -> Option<[u8; 32]> {
+        self.here.local.pin
+    }
+
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let password = self.password_file.as_ref().map(|file| input::password(Some(file), "")).transpose()?;
         block_on(async {

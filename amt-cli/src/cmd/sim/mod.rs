@@ -150,6 +150,10 @@ struct Machines {
     #[arg(long, value_name = "client|admin", requires = "admin_password_file", value_parser = set_up)]
     set_up: Option<SetUp>,
 
+    /// An auditor has locked the audit log of every machine: before AMT 12.0 nobody unprovisions it then
+    #[arg(long)]
+    auditor: bool,
+
     /// Something that goes wrong on every machine; may be given several times
     #[arg(long, value_name = "PLACE:in|out:KIND")]
     fault: Vec<Fault>,
@@ -241,6 +245,7 @@ impl Machines {
             config.admin_password = Some(input::password(Some(file), "")?);
         }
         config.set_up = self.set_up;
+        config.auditor = self.auditor;
         config.faults = match self.random_faults {
             Some(percent) => FaultPlan::random(self.seed, percent),
             None => FaultPlan::aimed(self.fault.iter().cloned()),

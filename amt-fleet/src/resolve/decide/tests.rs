@@ -138,3 +138,27 @@ async fn a_program_that_cannot_be_asked_parks_the_machine_and_changes_nothing_el
     assert_eq!(parked(&decision), "RESOLVER");
     assert!(decision.name.is_none() && decision.labels.is_empty() && !decision.released && !decision.boot);
 }
+
+#[tokio::test]
+async fn what_was_taken_back_stays_out_whatever_rules_say_until_somebody_lets_it_in() {
+    let (_folder, fleet) = stranger().await;
+    let mut generous = defaults();
+    generous.admission = Admission::Auto;
+    let release = || Answer { entry: Some(Entry::Release), ..Answer::default() };
+    fleet.release(ID, ReleaseOrder::by("earlier")).await.unwrap();
+    fleet.taken_back(ID, None, amt_provision::unprovision::Extent::Partial, "job 7").await.unwrap();
+    for answer in [Answer::default(), release()] {
+        let decision = decided(&fleet, answer, &generous).await;
+        let Admit::Park(parked) = &decision.admit else { panic!("{decision:?}") };
+        assert_eq!((parked.code.as_str(), decision.released), ("TAKEN-BACK", false));
+        assert_eq!(parked.reason, "its setup was taken back in part by job 7");
+    }
+    let machine = fleet.machine(ID).await.unwrap();
+    assert_eq!((machine.released, machine.taken_back.unwrap().extent.as_str()), (None, "partial"));
+    let mut boot = ReleaseOrder::by("somebody");
+    boot.boot = true;
+    fleet.release(ID, boot).await.unwrap();
+    assert_eq!(parked(&decided(&fleet, release(), &generous).await), "TAKEN-BACK", "that is another permission");
+    fleet.release(ID, ReleaseOrder::by("somebody")).await.unwrap();
+    assert_eq!(note(&decided(&fleet, Answer::default(), &generous).await), "released by somebody");
+}

@@ -2,16 +2,17 @@
 
 use super::super::attempt::Shared;
 use super::super::consider::consider;
-use super::host::ActionHost;
+use super::host::{ActionHost, TakingBack};
 use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
 use crate::store::{BootFired, CONFIGURE, Operation, RENAME};
 use crate::{Action, CredentialKind, Machine, ReleaseOrder, resolve};
-use amt::{ApplyJob, BootJob, RenameJob, RotateJob, Target};
+use amt::{ApplyJob, BootJob, RenameJob, RotateJob, Target, UnprovisionJob};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, Finding};
 use amt_provision::boot::BootSource;
 use amt_provision::profile::Desired;
+use amt_provision::unprovision::{Extent, Proof};
 use amt_provision::{BootRecord, RenameRecord};
 use std::sync::Arc;
 
@@ -61,6 +62,8 @@ async fn operate(shared: &Shared, action: &Action) -> Result<String, Failure> {
         Operation::Boot => boot(shared, action, BootSource::Network).await,
         Operation::Configure => configure(shared, action).await,
         Operation::Rotate => rotate(shared, action).await,
+        Operation::Unprovision => unprovision(shared, action, Extent::Full).await,
+        Operation::UnprovisionPartial => unprovision(shared, action, Extent::Partial).await,
         Operation::Refresh => {
             let (_, target) = verified(shared, action).await?;
             let host = FleetHost::with_events(fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
@@ -159,6 +162,32 @@ async fn rotate(shared: &Shared, action: &Action) -> Result<String, Failure> {
     let record = record.ok_or_else(|| Failure::new(ErrorCode::ACTION, "action", "the machine has no record"))?;
     amt::rotate(RotateJob::new(target, record), &ActionHost::new(shared, action)).await?;
     Ok("it has another password".to_owned())
+}
+
+/// Takes back its setup. It is kept out then, so that its hellos do not have it set up again.
+async fn unprovision(shared: &Shared, action: &Action, extent: Extent) -> Result<String, Failure> {
+    if let Some(taken) = shared.fleet.machine(action.machine).await?.taken_back {
+        return Ok(format!("{} already; nothing was sent", crate::guard::taken_back(&taken.extent, &taken.by)));
+    }
+    let (machine, target) = verified(shared, action).await?;
+    let record = shared.fleet.record(machine.id).await?;
+    let record = record.ok_or_else(|| Failure::new(ErrorCode::ACTION, "action", "the machine has no record"))?;
+    let by = format!("job {}", action.job.unwrap_or_default());
+    let host = TakingBack { inner: ActionHost::new(shared, action), extent, by: by.clone() };
+    let mut job = UnprovisionJob::new(target, record, extent);
+    job.proof_timeout = shared.plan.proof_timeout;
+    let done = amt::unprovision(job, &host).await?;
+    if shared.fleet.machine(machine.id).await?.taken_back.is_none() {
+        // It was not set up any more, and the procedure had nothing to record.
+        shared.fleet.taken_back(machine.id, None, extent, &by).await?;
+    }
+    let seen = match done.proof {
+        Some(Proof::PortClosed) => "its management port is closed now",
+        Some(Proof::State) => "it says so itself",
+        _ => "it is in setup mode now",
+    };
+    let words = if extent == Extent::Partial { "in part" } else { "in full" };
+    Ok(format!("its setup is taken back {words}: {seen}; it is kept out until it is released"))
 }
 
 /// A machine that is provisioned, and how it is reached.

@@ -5,6 +5,7 @@ use crate::host::FleetHost;
 use crate::{Action, Fleet};
 use amt::{ApplyHost, BootHost, Host, RenameHost, failpoint};
 use amt_core::{Failure, SystemId};
+use amt_provision::unprovision::{Extent, is_taken_back};
 use amt_provision::{ApplyRecord, BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord};
 use std::sync::Arc;
 
@@ -24,6 +25,35 @@ impl ActionHost {
 impl Host for ActionHost {
     async fn persist(&self, record: &Record) -> Result<(), Failure> {
         self.inner.persist(record).await
+    }
+
+    async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
+        self.inner.certify(request).await
+    }
+
+    fn event(&self, id: SystemId, event: &Event) {
+        self.inner.event(id, event);
+    }
+}
+
+/// The same where a setup is taken back: with the proof the machine's place in the database changes.
+pub(super) struct TakingBack {
+    pub(super) inner: ActionHost,
+    pub(super) extent: Extent,
+    /// Who has it done.
+    pub(super) by: String,
+}
+
+impl Host for TakingBack {
+    async fn persist(&self, record: &Record) -> Result<(), Failure> {
+        failpoint::pass("unprovision-persist-before", record.step.name());
+        if is_taken_back(record) {
+            self.inner.fleet.taken_back(record.id, Some(record), self.extent, &self.by).await?;
+        } else {
+            self.inner.persist(record).await?;
+        }
+        failpoint::pass("unprovision-persist-after", record.step.name());
+        Ok(())
     }
 
     async fn certify(&self, request: &CertificateRequest) -> CaAnswer {

@@ -10,7 +10,7 @@ use super::schedule::{Next, after_failure};
 use crate::action::Trigger;
 use crate::config::RetryPolicy;
 use crate::event::Progress;
-use crate::store::{ActionOutcome, BeginAction, CONFIGURE, EVENT, EndAction, Expand};
+use crate::store::{ActionOutcome, BeginAction, CONFIGURE, EVENT, EndAction, Expand, Operation};
 use crate::{Action, resolve};
 use amt::failpoint;
 use amt_core::{ErrorCode, Failure};
@@ -157,7 +157,10 @@ async fn again(shared: &Shared, action: &Action, failure: Failure) -> ActionOutc
     // Without randomness waits are merely less spread.
     let _ = getrandom::fill(&mut dice);
     // A configuration that lacks something is mended by hand, and then the server is started anew.
-    let hopeless = matches!(failure.code, ErrorCode::CONFIG | ErrorCode::MACHINE_UNKNOWN);
+    let hopeless = matches!(failure.code, ErrorCode::CONFIG | ErrorCode::MACHINE_UNKNOWN)
+        // What the firmware refused to give up it is not asked for again.
+        || (action.name.parse().is_ok_and(|operation: Operation| operation.takes_back().is_some())
+            && matches!(failure.code, ErrorCode::STEP_REFUSED | ErrorCode::RETURN_VALUE | ErrorCode::SOAP_FAULT));
     let undecided = undecided(&shared.fleet, action.machine, Some(&failure)).await;
     match after_failure(&failure, false, action.attempts, undecided, &policy, dice[0]) {
         Next::Retry(wait) if !hopeless => ActionOutcome::Again(failure, SystemTime::now() + wait),

@@ -55,8 +55,7 @@ fn set_admin(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
         return Ok(Output::value(PtStatus::INVALID_PARAMETER.0));
     }
     let Some(ha1) = digest(password) else { return Ok(Output::value(PtStatus::INVALID_PARAMETER.0)) };
-    let sha256 = None;
-    device.admin = StoredPassword { ha1, sha256, is_factory: false };
+    device.admin = StoredPassword::hashed(ha1);
     device.effects.push(Effect::AclChanged);
     Ok(Output::ok())
 }

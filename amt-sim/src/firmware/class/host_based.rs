@@ -138,7 +138,7 @@ fn disable_client(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
 
 fn set_up(device: &mut Device, mode: u32, ha1: Option<[u8; 16]>) {
     if let Some(ha1) = ha1 {
-        device.admin = StoredPassword { ha1, sha256: None, is_factory: false };
+        device.admin = StoredPassword::hashed(ha1);
     }
     device.control_mode = mode;
     device.phase = Phase::Post;

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Client control mode.
 const CLIENT: u32 = 1;
+/// The audit log among the components that block.
+const AUDIT_LOG: &str = "1";
 const MEBX_LENGTH: std::ops::RangeInclusive<usize> = 8..=32;
 const OTP_BYTES: usize = 32;
 /// Longest window: 255 hours in all.
@@ -86,8 +88,17 @@ fn uuid(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
     Ok(Output::ok().with("UUID", STANDARD.encode(device.config.id.to_wire())))
 }
 
-fn blocking(_: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
-    Ok(Output::ok())
+/// What made the last request to take back the setup fail; nothing if none failed for it.
+fn blocking(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
+    let output = Output::ok();
+    Ok(if device.blocked_by_auditor { output.with("Component", AUDIT_LOG) } else { output })
+}
+
+/// Whether an auditor stands in the way: before AMT 12.0, of what an administrator set up.
+fn is_blocked(device: &mut Device) -> bool {
+    let version = device.config.persona.version;
+    device.blocked_by_auditor = device.config.auditor && version.major < 12 && device.control_mode != CLIENT;
+    device.blocked_by_auditor
 }
 
 fn extend(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
@@ -194,6 +205,9 @@ fn unprovision(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
     if device.phase != Phase::Post {
         return Ok(Output::value(PtStatus::NOT_PERMITTED.0));
     }
+    if is_blocked(device) {
+        return Ok(Output::value(PtStatus::BLOCKING_COMPONENT.0));
+    }
     device.effects.push(Effect::Unprovisioned);
     Ok(Output::ok())
 }
@@ -202,6 +216,9 @@ fn unprovision(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
 fn partial(device: &mut Device, _: &Call<'_>) -> Result<Output, Fault> {
     if device.phase != Phase::Post || device.control_mode == CLIENT {
         return Ok(Output::value(PtStatus::NOT_PERMITTED.0));
+    }
+    if is_blocked(device) {
+        return Ok(Output::value(PtStatus::BLOCKING_COMPONENT.0));
     }
     device.effects.push(Effect::PartlyUnprovisioned);
     Ok(Output::ok())

@@ -169,7 +169,7 @@ impl Firmware {
                 if suffix.is_empty() || suffix.len() > MAX_SUFFIX {
                     return Err(PtStatus::INVALID_DOMAIN_NAME);
                 }
-                self.device.config.suffix = Some(suffix);
+                (self.device.config.suffix, self.device.config.own_suffix) = (Some(suffix), true);
                 good(())
             }
             SetZeroTouchEnabled::CODE => {

@@ -35,6 +35,8 @@ impl SetupAndConfigurationService {
     pub const IN: u32 = 1;
     /// State after setup.
     pub const POST: u32 = 2;
+    /// The audit log among what blocks an unprovision: an auditor has locked it (before AMT 12.0).
+    pub const AUDIT_LOG: u32 = 1;
     /// Longest setup window, in hours, that [`extend_provisioning_period`](Self::extend_provisioning_period) accepts.
     pub const MAX_WINDOW_HOURS: u32 = 24;
 
@@ -82,9 +84,15 @@ impl SetupAndConfigurationService {
         invoke("PartialUnprovision")
     }
 
-    /// Asks what stands in the way of an unprovision (1: the audit log).
+    /// Asks what made the last unprovision, full or partial, fail; read it with [`blocking_components`](Self::blocking_components).
     pub fn get_unprovision_blocking_components() -> Request {
         invoke("GetUnprovisionBlockingComponents")
+    }
+
+    /// The components out of the reply to [`get_unprovision_blocking_components`](Self::get_unprovision_blocking_components):
+    /// [`AUDIT_LOG`](Self::AUDIT_LOG), all others are reserved. Empty if no unprovision was refused.
+    pub fn blocking_components(reply: &Reply) -> Result<Vec<u32>, Error> {
+        Ok(reply.output()?.texts("Component").into_iter().filter_map(|number| number.trim().parse().ok()).collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a handshake of OpenSSL's ended, in the registry's terms.
 
 use crate::tls::{STAGE, io_failure};
-use amt_core::pki::connect::{Ending, Handshake, explain as explain_handshake};
+use amt_core::pki::connect::{Ending, Handshake, explain as explain_handshake, explain_nothing_presented};
 use amt_core::{ErrorCode, Failure};
 use openssl::ssl::Error;
 use std::io::ErrorKind;
@@ -37,6 +37,14 @@ pub(super) fn explain(error: Error, certificate_requested: bool, chain_sent: boo
         // No error of either kind is the end of the stream.
         (None, None) => Ending::Closed,
     };
+    // This engine signs with every key that it takes: nothing was sent because there was nothing.
+    if certificate_requested
+        && !chain_sent
+        && !psk
+        && let Some(failure) = explain_nothing_presented(ending)
+    {
+        return failure;
+    }
     explain_handshake(&Handshake { ending, certificate_requested, chain_sent, psk })
         .unwrap_or_else(|| Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, error.to_string()))
 }
