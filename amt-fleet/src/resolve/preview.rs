@@ -118,6 +118,7 @@ pub async fn foresee(
         Operation::Release => "is let in, whatever the guard says".to_owned(),
         Operation::Configure => "is made what the settings of its profile say".to_owned(),
         Operation::Rotate => "gets another password".to_owned(),
+        Operation::Renew => "gets another certificate, with a new key pair".to_owned(),
         Operation::Refresh => "is asked what it says of itself".to_owned(),
         Operation::Rename => match &machine.wanted {
             Some(name) => format!("is renamed to {name}"),

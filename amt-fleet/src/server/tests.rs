@@ -132,6 +132,7 @@ where
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers,
         actions: Vec::new(),
+        renew_at: None,
         retry: RetryPolicy { first: Duration::from_millis(20), most: Duration::from_millis(100), attempts: 5 },
         port: 16993,
         busy: busy::Busy::default(),

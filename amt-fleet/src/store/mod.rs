@@ -18,6 +18,7 @@ mod machine;
 mod news;
 mod release;
 mod rename;
+mod renew;
 mod retry;
 mod select;
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub use machine::{
     Release, TlsFacts,
 };
 pub use release::ReleaseOrder;
+pub(crate) use renew::DateCertificates;
+pub use renew::RENEW;
 pub use select::Listed;
 pub use vault::{
     ImportedPairs, MAX_COMMENT, MAX_MEBX_PASSWORD, MAX_PAIRS, MachinePair, PairScope, PairState, SecretPair, VaultPair,
@@ -468,6 +471,7 @@ fn migrator() -> Migrator {
         migration(2, "identity", include_str!("../../migrations/0002_identity.sql")),
         migration(3, "psk", include_str!("../../migrations/0003_psk.sql")),
         migration(4, "profile", include_str!("../../migrations/0004_profile.sql")),
+        migration(6, "renewal", include_str!("../../migrations/0006_renewal.sql")),
     ])
 }
 

@@ -47,6 +47,7 @@ fn operation_parser() -> impl TypedValueParser<Value = Operation> {
         Operation::Rename => "give it its final name, if it carries another",
         Operation::Release => "let it in, whatever the guard says",
         Operation::Boot => "boot it from the network once, unless the guard keeps it from that",
+        Operation::Renew => "give it another certificate, with a new key pair, now",
         Operation::Refresh => "read from it what it says of itself",
         _ => "",
     };
