@@ -161,6 +161,8 @@ impl Machine {
             "tls": self.tls.as_ref().map(TlsFacts::to_json),
             "realm": self.realm,
             "certificate_sha256": self.certificate_sha256,
+            "certificate_from": self.certificate_from.map(time),
+            "certificate_until": self.certificate_until.map(time),
             "provisioning_certificate": self.winner,
             "attempts": self.attempts,
             "hello_at": self.hello_at.map(time),

@@ -49,6 +49,6 @@ pub use store::{
     DiaryEntry, EnrolmentToken, Fleet, Imported, ImportedPairs, IssuedCertificate, Job, KnownMachine, Listed,
     MAX_COLLECTION_NAME, MAX_COLLECTIONS, MAX_COMMENT, MAX_DIARY, MAX_ENDED, MAX_HELLOS, MAX_JOB_CONCURRENCY,
     MAX_MEBX_PASSWORD, MAX_PAIRS, MAX_PAST_FACTS, MAX_TOKEN_NOTE, MAX_TOKEN_USES, MAX_UNADMITTED, Machine, MachinePair,
-    MachineState, Membership, Name, Operation, Origin, PairScope, PairState, Parked, RENAME, Release, ReleaseOrder,
-    Report, SecretPair, TOKENS_KEPT, TakenBack, TlsFacts, TokenTerms, VaultPair,
+    MachineState, Membership, Name, Operation, Origin, PairScope, PairState, Parked, RENAME, RENEW, Release,
+    ReleaseOrder, Report, SecretPair, TOKENS_KEPT, TakenBack, TlsFacts, TokenTerms, VaultPair,
 };

@@ -115,7 +115,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
     async fn make(&mut self, installed: &[Instance]) -> Result<String, Failure> {
         let mut second_try = false;
         loop {
-            let key = if self.makes_keys { self.key(installed).await? } else { self.own_key().await? };
+            let key = if self.makes_keys { self.key(installed).await? } else { self.own_key(installed).await? };
             self.certificate_for(&key).await?;
             self.add_issuers().await?;
             self.step(Step::AddCertificate);
@@ -153,11 +153,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
 
     /// The public half (PKCS#1) of a key on the machine: the one of an earlier attempt, one without a certificate, or a new one.
     async fn key(&mut self, installed: &[Instance]) -> Result<Vec<u8>, Failure> {
-        let certified: Vec<Vec<u8>> = installed
-            .iter()
-            .filter_map(|i| blob(i, "X509Certificate"))
-            .filter_map(|der| csr::certificate_key(&der).ok())
-            .collect();
+        let certified = certified_keys(installed);
         let keys = enumerate(self.session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
         let recorded = self.record.draft().key_handle.clone();
         let is_free = |key: &&Instance| blob(key, "DERKey").is_some_and(|der| !certified.contains(&der));
@@ -176,15 +172,18 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
     }
 
     /// The public half (PKCS#1) of a key made here and put on the machine, durable in the record before it is sent.
-    async fn own_key(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn own_key(&mut self, installed: &[Instance]) -> Result<Vec<u8>, Failure> {
         let Some(kept) = self.record.draft().private_key.map(|key| key.clone()) else {
-            let text = "this firmware makes no key pairs, and a new key can be given to it during setup only";
+            let text = "this firmware makes no key pairs, and a key that is made for it is not kept here";
             return Err(fail(ErrorCode::FIRMWARE_UNSUPPORTED, Step::AddKey, text));
         };
         let csr = self.record.draft().csr.clone();
         let (private_key, public_key) = match (kept, csr.as_deref().map(csr::request_key)) {
             (Some(private_key), Some(Ok(public_key))) => (private_key, public_key),
-            _ => self.make_key().await?,
+            _ => {
+                self.drop_given_up(installed).await?;
+                self.make_key().await?
+            }
         };
         let keys = enumerate(self.session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
         let there = keys.iter().find(|key| blob(key, "DERKey").as_ref() == Some(&public_key));
@@ -202,6 +201,22 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
             self.persist().await?;
         }
         Ok(public_key)
+    }
+
+    /// Removes the key that was given to the machine for a request that was given up: none of our keys is left behind.
+    async fn drop_given_up(&mut self, installed: &[Instance]) -> Result<(), Failure> {
+        let Some(handle) = self.record.draft().key_handle.take() else { return Ok(()) };
+        let certified = certified_keys(installed);
+        let keys = enumerate(self.session, Step::ReadKeys, PublicPrivateKeyPair::NAME).await?;
+        let is_free = |key: &Instance| blob(key, "DERKey").is_some_and(|der| !certified.contains(&der));
+        if keys.iter().any(|key| key.text("InstanceID") == Some(handle.as_str()) && is_free(key)) {
+            self.step(Step::Tidy);
+            let request = Request::delete(PublicPrivateKeyPair::NAME).selector("InstanceID", handle.as_str());
+            if let Err(error) = try_call(self.session, Step::Tidy, &request).await? {
+                self.cx.note(format!("{handle} stays on the machine: {}", Failure::from(error).message));
+            }
+        }
+        Ok(())
     }
 
     async fn make_key(&mut self) -> Result<(Secret<Vec<u8>>, Vec<u8>), Failure> {
@@ -388,6 +403,12 @@ pub(crate) async fn enumerate<T: Send + 'static, R: Clone + Send + 'static>(
 pub(crate) fn find_certificate(installed: &[Instance], der: &[u8]) -> Option<String> {
     let found = installed.iter().find(|i| blob(i, "X509Certificate").as_deref() == Some(der))?;
     Some(found.text("InstanceID")?.to_owned())
+}
+
+/// The keys (PKCS#1) of the certificates in the machine's store.
+pub(crate) fn certified_keys(installed: &[Instance]) -> Vec<Vec<u8>> {
+    let certificates = installed.iter().filter_map(|i| blob(i, "X509Certificate"));
+    certificates.filter_map(|der| csr::certificate_key(&der).ok()).collect()
 }
 
 /// A base64 property, which firmware may wrap over lines.

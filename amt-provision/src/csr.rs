@@ -125,6 +125,37 @@ pub fn is_for(certificate: &[u8], name: &str) -> bool {
         })
 }
 
+/// How long a certificate is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Validity {
+    /// From when, seconds since 1970, UTC.
+    pub not_before: i64,
+    /// Until when.
+    pub not_after: i64,
+}
+
+impl Validity {
+    /// What `certificate` says; nothing for what is no certificate.
+    pub fn of(certificate: &[u8]) -> Option<Self> {
+        if certificate.len() > MAX_DER {
+            return None;
+        }
+        let parsed = Certificate::from_der(certificate).ok()?;
+        let validity = parsed.tbs_certificate().validity();
+        let seconds = |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
+        Some(Self { not_before: seconds(&validity.not_before)?, not_after: seconds(&validity.not_after)? })
+    }
+
+    /// When `percent` of its life are over.
+    pub fn at(&self, percent: u8) -> i64 {
+        let life = i128::from(self.not_after) - i128::from(self.not_before);
+        let passed = life.max(0) * i128::from(percent.min(100)) / 100;
+        // Between two numbers that fit.
+        i64::try_from(i128::from(self.not_before) + passed).unwrap_or(self.not_after)
+    }
+}
+
 fn wrap(pkcs1: &[u8]) -> der::Result<SubjectPublicKeyInfoOwned> {
     // Only that it is one SEQUENCE is checked: the firmware refuses a wrong key itself.
     der::asn1::AnyRef::from_der(pkcs1)?.sequence(|r| {
@@ -186,6 +217,21 @@ mod tests {
         for other in ["pc2.example.com", "example.com", ""] {
             assert!(!is_for(&der, other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_share_of_life_is_between_its_ends() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["pc1".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2026, 1, 11);
+        let validity = Validity::of(params.self_signed(&key).unwrap().der()).unwrap();
+        assert_eq!(validity.not_before, 1_767_225_600);
+        assert_eq!(validity.at(50), 1_767_225_600 + 5 * 86_400);
+        assert_eq!((validity.at(0), validity.at(100)), (validity.not_before, validity.not_after));
+        assert_eq!(Validity::of(b"rubbish"), None);
+        let odd = Validity { not_before: i64::MAX, not_after: i64::MIN };
+        assert_eq!(odd.at(50), i64::MAX, "no life at all");
     }
 
     #[test]

@@ -6,54 +6,29 @@ mod support;
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, SystemId};
 use amt_provision::remote::Candidate;
-use amt_provision::rename::{RenameRecord, RenameStage};
-use amt_provision::{CaAnswer, Event, Step, csr};
-use amt_sim::fault::{Direction, Fault, FaultKind, FaultPlan, Place};
-use amt_sim::firmware::{MAX_AUDIT, MachineTruth};
+use amt_provision::rename::RenameRecord;
+use amt_provision::{CaAnswer, Event, Stage, Step, csr};
+use amt_sim::fault::{Direction, FaultKind, FaultPlan};
+use amt_sim::firmware::MAX_AUDIT;
 use amt_sim::persona::CommitReply;
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::op::Request;
-use sha2::Digest;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Crash, SUFFIX, World, issue, secret};
+use support::{Crash, SUFFIX, World, assert_known, assert_replaced, at, count, issue, secret, served, truth};
 
 const NEW: &str = "desk7.example.com";
 const COMMIT: &str = "AMT_SetupAndConfigurationService.CommitChanges";
 const KEY: &str = "AMT_PublicKeyManagementService.GenerateKeyPair";
 const DELETE: &str = "AMT_PublicKeyCertificate.Delete";
 
-fn truth(world: &World) -> MachineTruth {
-    world.firmware.truth(world.now)
-}
-
-fn served(world: &World) -> Vec<u8> {
-    world.firmware.tls(world.now).certificate.to_vec()
-}
-
-fn count(truth: &MachineTruth, label: &str) -> u64 {
-    truth.requests.get(label).copied().unwrap_or_default()
-}
-
-fn at(label: &str, direction: Direction, kind: FaultKind) -> Fault {
-    Fault::once(Place::Label(label.to_owned()), direction, kind)
-}
-
 /// What must hold when the rename is done.
 fn assert_renamed(world: &World, to: &str, what: &str) {
     let truth = truth(world);
     assert_eq!(format!("{}.{}", truth.host_name, truth.domain_name), to, "{what}");
-    assert_eq!(truth.state, "post", "{what}");
-    let served = served(world);
-    assert!(csr::is_for(&served, to), "{what}: it serves a certificate for another name");
-    assert_eq!(truth.certificates.len(), 1, "{what}: {:?}", truth.certificates);
-    assert!(truth.certificates[0].served && truth.certificates[0].in_use, "{what}");
-    let keys: Vec<u32> = truth.keys.iter().map(|key| key.handle).collect();
-    assert_eq!(Some(keys), truth.certificates[0].key.map(|key| vec![key]), "{what}: a key slot leaked");
-    assert_eq!(world.record().unwrap().certificate, Some(served), "{what}: the journal has another identity");
-    let record = world.rename_record();
-    assert_eq!((record.stage, record.superseded.len()), (RenameStage::Done, 0), "{what}");
+    assert!(csr::is_for(&served(world), to), "{what}: it serves a certificate for another name");
+    assert_replaced(world, &world.rename_record().replacement, what);
 }
 
 /// Attempts until it is done.
@@ -132,7 +107,7 @@ fn a_machine_that_fits_already_is_left_as_it_is() {
     let after = truth(&world);
     assert_eq!((after.commits, &after.certificates, &after.keys), (before.commits, &before.certificates, &before.keys));
     assert_eq!(count(&after, "AMT_GeneralSettings.Put"), count(&before, "AMT_GeneralSettings.Put"));
-    assert_eq!(world.rename_record().stage, RenameStage::Done);
+    assert_eq!(world.rename_record().replacement.stage, Stage::Done);
 }
 
 /// A machine whose names were changed by hand, and its rename back to what its certificate says.
@@ -141,7 +116,8 @@ fn stray() -> World {
     let mut general = world.call(&GeneralSettings::get()).instance().unwrap().clone();
     general.set("HostName", "stray");
     world.call(&Request::put(&general));
-    world.server.rename_disk = Some(RenameRecord::new(world.firmware.id(), "pc1".to_owned(), None).encode());
+    let record = RenameRecord::new(world.firmware.id(), "pc1".to_owned(), None);
+    world.server.rename_disk = Some(record.encode().expose().clone());
     world
 }
 
@@ -163,21 +139,6 @@ fn a_certificate_that_has_the_name_already_is_kept() {
     }
 }
 
-/// What must hold at every instant: what is on disk knows the certificate that is served, or will be after the restart, and the old
-/// one is on the machine until the disk says that the new one is proven.
-fn assert_known(world: &World, old: &[u8], what: &str) {
-    let record = world.rename_record();
-    let served = served(world);
-    let journal = world.record().unwrap().certificate;
-    let known = journal.iter().chain(&record.certificate).chain(&record.superseded).any(|der| *der == served);
-    assert!(known, "{what}: nobody knows the certificate that is served");
-    if !matches!(record.stage, RenameStage::Proven | RenameStage::Done) {
-        let hash = |der: &[u8]| sha2::Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let stored = truth(world).certificates.iter().any(|c| c.sha256 == hash(old) && c.key.is_some());
-        assert!(stored, "{what}: the old certificate went before the proof");
-    }
-}
-
 #[test]
 fn a_crash_at_any_point_ends_in_the_same_machine() {
     let total = World::provisioned(|_| {}).rename(None).outputs;
@@ -191,7 +152,7 @@ fn a_crash_at_any_point_ends_in_the_same_machine() {
                 let old = served(&world);
                 let attempt = world.rename(Some(crash));
                 assert!(attempt.result.is_none() || output + 1 >= total, "{crash:?} was not reached");
-                assert_known(&world, &old, &format!("{crash:?}"));
+                assert_known(&world, &world.rename_record().replacement, &old, &format!("{crash:?}"));
                 world.assert_reachable("after the crash");
                 world.wait(Duration::from_secs(pause));
                 let what = format!("{crash:?}, back after {pause} s");
@@ -236,7 +197,7 @@ fn another_aim_in_the_middle_leaves_nothing_of_the_first() {
 fn aims_that_change_often_do_not_fill_the_stores() {
     let bound = |world: &World| {
         let context = truth(world).requests.contains_key("AMT_TLSCredentialContext.Put");
-        context && world.rename_record().stage == RenameStage::Preparing
+        context && world.rename_record().replacement.stage == Stage::Preparing
     };
     let stop = (0..)
         .find(|output| {
@@ -251,8 +212,8 @@ fn aims_that_change_often_do_not_fill_the_stores() {
         assert!(truth(&world).certificates.len() <= 4, "{aim}: {:?}", truth(&world).certificates);
         let mut record = world.rename_record();
         record.retarget(format!("desk{aim}"), None);
-        assert!(record.superseded.len() <= 4);
-        world.server.rename_disk = Some(record.encode());
+        assert!(record.replacement.superseded.len() <= 4);
+        world.server.rename_disk = Some(record.encode().expose().clone());
     }
     assert!(world.rename(None).result.unwrap().is_ok());
     assert_renamed(&world, "desk11.example.com", "the last aim");
@@ -327,7 +288,7 @@ fn a_commit_without_an_answer_is_answered_by_the_machine() {
     world.fault(at(COMMIT, Direction::In, FaultKind::Reset));
     let attempt = world.rename(None);
     assert_eq!((attempt.failure().code, attempt.failure().stage.as_ref()), (ErrorCode::PROOF_FAILED, "prove"));
-    assert_eq!(world.rename_record().stage, RenameStage::Committing);
+    assert_eq!(world.rename_record().replacement.stage, Stage::Committing);
     assert_eq!(truth(&world).certificates.len(), 2, "the old certificate stays until the proof");
     finish(&mut world, "a commit that did not arrive");
 }
@@ -338,7 +299,7 @@ fn a_refused_commit_changes_nothing_that_is_served() {
     let old = served(&world);
     world.fault(at(COMMIT, Direction::In, FaultKind::Status(38)));
     assert_eq!(world.rename(None).failure().code, ErrorCode::COMMIT_REFUSED);
-    assert_eq!((served(&world), world.rename_record().stage), (old, RenameStage::Preparing));
+    assert_eq!((served(&world), world.rename_record().replacement.stage), (old, Stage::Preparing));
     finish(&mut world, "after a refusal");
 }
 

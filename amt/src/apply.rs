@@ -8,7 +8,7 @@ use amt_provision::Plan;
 use amt_provision::apply::{Applied, Apply, ApplyRecord};
 use amt_provision::profile::Desired;
 use std::future::Future;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The embedder's side of the application of a profile.
 pub trait ApplyHost: Host {
@@ -59,8 +59,7 @@ impl ApplyJob {
 /// `COMMIT_REFUSED` with the field of the profile if the firmware refused, `PROOF_FAILED` if it did not keep what it took.
 pub async fn apply<H: ApplyHost>(job: ApplyJob, host: &H) -> Result<Applied, Failure> {
     let (access, chains) = job.target.access()?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
-    let mut apply = Apply::new(access, job.desired, job.record, since);
+    let mut apply = Apply::new(access, job.desired, job.record, crate::wall_clock());
     (apply.dry_run, apply.proof_timeout) = (job.dry_run, job.proof_timeout);
     drive(&mut apply.start(), job.target.id, job.target.address, &chains, host, &ApplyRecords(host)).await
 }

@@ -21,6 +21,7 @@ pub mod operate;
 pub mod profile;
 mod provision;
 mod rename;
+mod renew;
 mod rotate;
 pub mod system;
 pub mod tls;
@@ -35,6 +36,7 @@ pub use listener::{HelloEvent, HelloListener, ListenerConfig};
 pub use managed::{BootHost, BootJob, Target, boot_once, read_facts};
 pub use provision::provision;
 pub use rename::{RenameHost, RenameJob, rename};
+pub use renew::{RenewHost, RenewJob, renew};
 pub use rotate::{RotateJob, rotate};
 pub use system::System;
 pub use unprovision::{UnprovisionJob, unprovision};
@@ -47,6 +49,11 @@ pub(crate) fn random_seed() -> Result<[u8; 32], Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| no_randomness(&error))?;
     Ok(seed)
+}
+
+/// Our time, UTC, seconds since 1970.
+pub(crate) fn wall_clock() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 
 /// A new pair of PID and PPS.

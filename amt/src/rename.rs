@@ -15,7 +15,7 @@ pub trait RenameHost: Host {
     ///
     /// When the record says that the rename is proven, the machine is known by its new certificate, and the old one is removed next:
     /// whoever keeps the machine's pin stores the new one in the same transaction
-    /// ([`carry_over`](RenameRecord::carry_over)).
+    /// ([`carry_over`](amt_provision::Replacement::carry_over)).
     fn persist_rename(&self, record: &RenameRecord) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 

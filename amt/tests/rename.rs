@@ -5,7 +5,7 @@ mod support;
 use amt::{Host, Job, ProvisioningCertificate, RenameHost, RenameJob, Target};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};
-use amt_provision::rename::RenameStage;
+use amt_provision::Stage;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Plan, Record, RenameRecord};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::{RootHash, SimConfig, Simulator};
@@ -18,7 +18,7 @@ use std::time::Duration;
 struct Memory {
     record: Mutex<Option<Record>>,
     rename: Mutex<Option<RenameRecord>>,
-    stages: Mutex<Vec<RenameStage>>,
+    stages: Mutex<Vec<Stage>>,
     asked: Mutex<Vec<CertificateRequest>>,
 }
 
@@ -50,10 +50,10 @@ impl Host for Memory {
 
 impl RenameHost for Memory {
     async fn persist_rename(&self, record: &RenameRecord) -> Result<(), Failure> {
-        self.stages.lock().unwrap().push(record.stage);
-        *self.rename.lock().unwrap() = Some(RenameRecord::decode(&record.encode())?);
+        self.stages.lock().unwrap().push(record.replacement.stage);
+        *self.rename.lock().unwrap() = Some(RenameRecord::decode(record.encode().expose())?);
         if let Some(journal) = self.record.lock().unwrap().as_mut() {
-            record.carry_over(journal);
+            record.replacement.carry_over(journal);
         }
         Ok(())
     }
@@ -95,7 +95,7 @@ async fn a_machine_is_renamed_when_the_authority_has_decided() {
     assert_eq!((request.request_id.as_deref(), request.common_name.as_str()), (Some("7"), "desk7.example.com"));
     let mut stages = host.stages.lock().unwrap().clone();
     stages.dedup();
-    let all = [RenameStage::Preparing, RenameStage::Committing, RenameStage::Proven, RenameStage::Done];
+    let all = [Stage::Preparing, Stage::Committing, Stage::Proven, Stage::Done];
     assert_eq!(stages, all);
 
     let truth = simulator.truth(info.id).unwrap();

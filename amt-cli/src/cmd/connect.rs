@@ -81,7 +81,7 @@ impl Connect {
         legacy_tls: LegacyTls,
     ) -> Self {
         let identity = Identity { insecure_any: ca.is_none() && pin.is_none(), ca, pin, plain: false };
-        Self { host, port, user: "admin".to_owned(), password_file, identity, name, legacy_tls }
+        Self { host, port, user: "admin".to_owned(), password_file, password: None, identity, name, legacy_tls }
     }
 
     /// The machine, not connected yet.

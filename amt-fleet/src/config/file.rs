@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) ca: super::ca::Section,
     #[serde(default)]
     pub(super) profile: Profile,
+    pub(super) renew_at_percent: Option<u8>,
     pub(super) concurrency: Option<usize>,
     pub(super) admit: Option<Admit>,
     pub(super) known: Option<PathBuf>,

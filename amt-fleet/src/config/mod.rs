@@ -23,6 +23,7 @@ use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::Plan;
+use amt_provision::renew::DUE_PERCENT;
 use file::{Admit, Certificate, File, OneOrMany};
 use std::fmt::Display;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -150,6 +151,8 @@ pub struct Config {
     pub names: NameTemplate,
     /// Who signs.
     pub ca: CaSource,
+    /// Share of the life of a machine's certificate, in percent, after which it is renewed; none: never.
+    pub renew_at: Option<u8>,
     /// What machines become; names are filled in for each.
     pub plan: Plan,
     /// Most machines provisioned at a time.
@@ -288,6 +291,10 @@ impl Reading<'_> {
         if !(1..=MAX_CONCURRENCY).contains(&concurrency) {
             self.wrong("concurrency", format!("give a number from 1 to {MAX_CONCURRENCY}"));
         }
+        let renew_at = file.renew_at_percent.unwrap_or(DUE_PERCENT);
+        if renew_at > 100 {
+            self.wrong("renew_at_percent", "give a share of a certificate's life from 1 to 100, or 0 for never");
+        }
         let retry = RetryPolicy {
             first: file.retry.first.unwrap_or(RetryPolicy::default().first),
             most: file.retry.most.unwrap_or(RetryPolicy::default().most),
@@ -312,6 +319,7 @@ impl Reading<'_> {
             dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
             names: names.unwrap_or_default(),
             ca: file.ca.read(self, &database),
+            renew_at: (renew_at > 0).then_some(renew_at),
             plan,
             concurrency,
             admit: match file.admit {

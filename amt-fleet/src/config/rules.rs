@@ -5,7 +5,7 @@ use super::file;
 use crate::action::{ActionRule, Command, Deed, Trigger, Webhook};
 use crate::filter::Filter;
 use crate::resolve::{Answer, Rule, Rules, Template};
-use crate::store::{CONFIGURE, RENAME};
+use crate::store::{CONFIGURE, RENAME, RENEW};
 use amt_provision::boot::BootSource;
 use std::path::Path;
 
@@ -51,7 +51,11 @@ impl Reading<'_> {
             if action.name.trim().is_empty() || read.iter().any(|other| other.name == action.name) {
                 self.wrong(field("name"), "each action needs a name of its own: what is still to be done refers to it");
             }
-            for (name, what) in [(RENAME, "gives machines their final names"), (CONFIGURE, "applies their settings")] {
+            for (name, what) in [
+                (RENAME, "gives machines their final names"),
+                (CONFIGURE, "applies their settings"),
+                (RENEW, "renews their certificates"),
+            ] {
                 if action.name == name {
                     self.wrong(field("name"), format!("is the name of what {what}"));
                 }

@@ -123,6 +123,7 @@ pub async fn foresee(
         Operation::Release => "is let in, whatever the guard says".to_owned(),
         Operation::Configure => "is made what the settings of its profile say".to_owned(),
         Operation::Rotate => "gets another password".to_owned(),
+        Operation::Renew => "gets another certificate, with a new key pair".to_owned(),
         Operation::Refresh => "is asked what it says of itself".to_owned(),
         Operation::UnprovisionPartial if machine.control_mode.as_deref() == Some("client") => {
             return Ok(Foreseen::Fails(

@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) resolvers: Vec<Arc<dyn Resolver>>,
     pub(super) actions: Vec<ActionRule>,
     pub(super) retry: RetryPolicy,
+    /// Share of the life of a certificate, in percent, after which it is renewed; none: never.
+    pub(super) renew_at: Option<u8>,
     pub(super) port: u16,
     /// Machines that an attempt or an action is busy with.
     pub(super) busy: Busy,

@@ -17,6 +17,7 @@ use amt::listener::{HelloListener, ListenerConfig};
 use amt::{Job, ProvisioningCertificate};
 use amt_core::{ErrorCode, Failure, Severity};
 use amt_provision::Plan;
+use amt_provision::renew::DUE_PERCENT;
 use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub struct ServerBuilder {
     resolvers: Vec<Arc<dyn Resolver>>,
     actions: Vec<ActionRule>,
     retry: RetryPolicy,
+    renew_at: Option<u8>,
     concurrency: usize,
     port: u16,
 }
@@ -64,6 +66,7 @@ impl ServerBuilder {
             resolvers: Vec::new(),
             actions: Vec::new(),
             retry: RetryPolicy::default(),
+            renew_at: Some(DUE_PERCENT),
             concurrency: 64,
             port: 16993,
         }
@@ -90,6 +93,7 @@ impl ServerBuilder {
         self.resolvers.extend(config.resolvers());
         self.actions.extend(config.actions.iter().cloned());
         self.retry = config.retry.clone();
+        self.renew_at = config.renew_at;
         self.concurrency = config.concurrency;
         Ok(self)
     }
@@ -186,6 +190,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Share of the life of a machine's certificate, in percent, after which the server renews it; none: never. 50 unless it is said.
+    #[must_use]
+    pub fn renew_at(mut self, percent: Option<u8>) -> Self {
+        self.renew_at = percent.map(|percent| percent.min(100));
+        self
+    }
+
     /// Most machines provisioned at a time, at least 1.
     #[must_use]
     pub fn concurrency(mut self, machines: usize) -> Self {
@@ -230,6 +241,7 @@ impl ServerBuilder {
             resolvers: self.resolvers,
             actions: self.actions,
             retry: self.retry,
+            renew_at: self.renew_at,
             port: self.port,
             busy: Busy::default(),
             turns: Turns::default(),

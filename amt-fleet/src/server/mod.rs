@@ -20,7 +20,7 @@ pub use observe::{Observation, Observer, Verdict};
 use crate::event::{FleetEvent, Progress, Subscription};
 use crate::intake::Intake;
 use crate::resolve::has_begun;
-use crate::store::{Decided, Heard, SawHello, Watch};
+use crate::store::{DateCertificates, Decided, Heard, SawHello, Watch};
 use crate::{Fleet, Machine, MachineState};
 use amt::listener::{HelloEvent, HelloListener};
 use amt_core::hello::{Hello, HelloKind};
@@ -136,7 +136,8 @@ impl Server {
         let mut tasks: JoinSet<Report> = JoinSet::new();
         let mut intake = 0;
         resume(&shared, &mut schedule).await?;
-        let watch = tokio::spawn(follow(shared.fleet.clone()));
+        shared.fleet.write(DateCertificates).await?;
+        let watch = tokio::spawn(follow(shared.fleet.clone(), shared.renew_at));
         let _watch = AbortOnDrop(watch);
         let _actions = AbortOnDrop(tokio::spawn(act::run(Arc::clone(&shared))));
         let mut shutdown = pin!(shutdown);
@@ -230,8 +231,9 @@ async fn resume(shared: &Shared, schedule: &mut Schedule) -> Result<(), Failure>
     Ok(())
 }
 
-/// Sees what other processes change in the database, and what time alone changes: who belongs to collections that ask about ages.
-async fn follow(fleet: Fleet) {
+/// Sees what other processes change in the database, and what time alone changes: who belongs to collections that ask about ages, and
+/// whose certificate is to be renewed.
+async fn follow(fleet: Fleet, renew_at: Option<u8>) {
     let mut watch = Watch::default();
     let mut refresh = Instant::now();
     loop {
@@ -244,6 +246,16 @@ async fn follow(fleet: Fleet) {
                 Ok(moved) if moved.is_empty() => {}
                 Ok(_) => fleet.news().wake_actions(),
                 Err(failure) => tracing::warn!(%failure, "collections were not looked at again"),
+            }
+            if let Some(percent) = renew_at {
+                match fleet.schedule_renewals(percent, SystemTime::now()).await {
+                    Ok(0) => {}
+                    Ok(machines) => {
+                        tracing::info!(machines, "certificates are renewed");
+                        fleet.news().wake_actions();
+                    }
+                    Err(failure) => tracing::warn!(%failure, "certificates were not looked at"),
+                }
             }
         }
         tokio::time::sleep(WATCH).await;

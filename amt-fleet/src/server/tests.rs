@@ -140,6 +140,7 @@ where
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
         resolvers,
         actions: Vec::new(),
+        renew_at: None,
         retry: RetryPolicy {
             first: Duration::from_millis(20),
             most: Duration::from_millis(100),

@@ -3,7 +3,7 @@
 use super::machine::{CredentialKind, Machine, MachineState, Origin, required, select_machines};
 use super::vault::save_pairs;
 use super::writer::Change;
-use super::{actions, failed, millis};
+use super::{actions, failed, millis, renew};
 use crate::digest::sha256_hex;
 use crate::seal::{Place, SealKey};
 use amt_core::{Failure, Secret, SystemId};
@@ -219,6 +219,7 @@ impl Change for SaveRecord {
             save_credentials(tx, record.id, row, kind, list, retire).await?;
         }
         save_pairs(tx, row, record).await?;
+        renew::date(tx, row, record.certificate.as_deref()).await?;
         if let Some(certificate) = &record.certificate {
             sqlx::query("INSERT OR IGNORE INTO certificates (machine, sha256, issued_at, der) VALUES (?1, ?2, ?3, ?4)")
                 .bind(row)

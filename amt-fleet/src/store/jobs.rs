@@ -29,6 +29,8 @@ words! {
         Configure = "configure",
         /// Give its administrator another, generated password.
         Rotate = "rotate",
+        /// Give it another certificate, with a new key pair.
+        Renew = "renew",
         /// Read from it what it says of itself.
         Refresh = "refresh",
         /// Take its setup back in full, and keep it out then.

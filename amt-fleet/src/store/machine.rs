@@ -195,6 +195,10 @@ pub struct Machine {
     pub firmware: Option<FirmwareVersion>,
     /// SHA-256 (hex) of the machine's TLS certificate.
     pub certificate_sha256: Option<String>,
+    /// From when that certificate is good.
+    pub certificate_from: Option<SystemTime>,
+    /// Until when.
+    pub certificate_until: Option<SystemTime>,
 }
 
 impl Machine {
@@ -284,6 +288,8 @@ impl Machine {
                 None => optional::<i64>(row, "version_order")?.map(version_of),
             },
             certificate_sha256: text("certificate")?,
+            certificate_from: time(row, "certificate_from")?,
+            certificate_until: time(row, "certificate_until")?,
         })
     }
 }

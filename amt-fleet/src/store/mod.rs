@@ -18,6 +18,7 @@ mod machine;
 mod news;
 mod release;
 mod rename;
+mod renew;
 mod retry;
 mod select;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub use machine::{
     Release, TakenBack, TlsFacts,
 };
 pub use release::ReleaseOrder;
+pub(crate) use renew::DateCertificates;
+pub use renew::RENEW;
 pub use select::Listed;
 pub use vault::{
     ImportedPairs, MAX_COMMENT, MAX_MEBX_PASSWORD, MAX_PAIRS, MachinePair, PairScope, PairState, SecretPair, VaultPair,
@@ -470,6 +473,7 @@ fn migrator() -> Migrator {
         migration(3, "psk", include_str!("../../migrations/0003_psk.sql")),
         migration(4, "profile", include_str!("../../migrations/0004_profile.sql")),
         migration(5, "unprovision", include_str!("../../migrations/0005_unprovision.sql")),
+        migration(6, "renewal", include_str!("../../migrations/0006_renewal.sql")),
     ])
 }
 

@@ -3,7 +3,7 @@
 use super::actions::place;
 use super::change::{SaveRecord, Tx};
 use super::writer::Change;
-use super::{Fleet, failed, journal_place};
+use super::{Fleet, failed};
 use amt_core::Failure;
 use amt_provision::RenameRecord;
 
@@ -57,25 +57,18 @@ async fn take_name(tx: &mut Tx<'_>, row: i64, host: &str, domain: Option<&str>) 
 impl Fleet {
     /// Makes what a rename keeps durable.
     pub(crate) async fn keep_rename(&self, action: i64, rename: &RenameRecord) -> Result<(), Failure> {
-        let sealed = self.seal().seal(place(&action.to_string()), &rename.encode())?;
-        let mut proven = None;
-        if let Some(mut record) = self.record(rename.id).await?
-            && rename.carry_over(&mut record)
-        {
-            let row = record.id.to_string();
-            let journal = self.seal().seal(journal_place(&row), record.encode().expose())?;
-            proven = Some(Proven {
-                journal: SaveRecord { record, sealed: journal },
-                host: rename.host_name.clone(),
-                domain: rename.domain_name.clone(),
-            });
-        }
+        let sealed = self.seal().seal(place(&action.to_string()), rename.encode().expose())?;
+        let proven = self.carried_over(&rename.replacement).await?.map(|journal| Proven {
+            journal,
+            host: rename.host_name.clone(),
+            domain: rename.domain_name.clone(),
+        });
         self.write(KeepRename { action, sealed, proven }).await
     }
 
     /// The machine carried the name before the rename began.
     pub(crate) async fn has_name(&self, rename: &RenameRecord) -> Result<(), Failure> {
-        let (id, host, domain) = (rename.id, rename.host_name.clone(), rename.domain_name.clone());
+        let (id, host, domain) = (rename.replacement.id, rename.host_name.clone(), rename.domain_name.clone());
         self.write(TakeName { id, host, domain }).await
     }
 }

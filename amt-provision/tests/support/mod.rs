@@ -14,17 +14,20 @@ use amt_provision::machine::{Input, Machine, Output};
 use amt_provision::profile::Desired;
 use amt_provision::remote::{Candidate, Outcome, Remote};
 use amt_provision::rename::{Rename, RenameRecord, Renamed};
+use amt_provision::renew::{Due, Renew, RenewRecord, Renewed};
 use amt_provision::{
-    Access, CaAnswer, CertificateRequest, Event, KeyAnswer, KeyRequest, MachineFacts, Plan, Record, Step,
+    Access, CaAnswer, CertificateRequest, Event, KeyAnswer, KeyRequest, MachineFacts, Plan, Record, Replacement, Stage,
+    Step,
 };
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::chain::RootHash;
-use amt_sim::fault::{Direction, Fault, FaultKind};
+use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::firmware::{
-    ClientAuth, Ending, Firmware, Input as FirmwareInput, MachineConfig, Output as FirmwareOutput, Port,
+    ClientAuth, Ending, Firmware, Input as FirmwareInput, MachineConfig, MachineTruth, Output as FirmwareOutput, Port,
 };
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
 use amt_wsman::op::{Reply, Request};
+use sha2::Digest as _;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +43,8 @@ pub struct Server {
     pub boot_disk: Option<Vec<u8>>,
     /// The record of the rename.
     pub rename_disk: Option<Vec<u8>>,
+    /// The record of the renewal.
+    pub renew_disk: Option<Vec<u8>>,
     /// The record of the profile.
     pub apply_disk: Option<Vec<u8>>,
     /// The disk is full: nothing more is made durable.
@@ -58,6 +63,10 @@ pub struct Ca {
     pub asked: Vec<CertificateRequest>,
     /// Names the root nine times.
     pub long_chain: bool,
+    /// Key pairs made outside of machines.
+    pub keys_made: usize,
+    /// Days before and after 2026-01-01 between which what it issues is good; without, for ages.
+    pub days: Option<(u32, u32)>,
 }
 
 /// Where to stop the server, as if the power had gone.
@@ -90,11 +99,11 @@ impl<T: std::fmt::Debug> Attempt<T> {
     }
 }
 
-/// A key of the pool and a request signed with it.
-fn make_key(request: &KeyRequest) -> KeyAnswer {
+/// The next key of the pool and a request signed with it.
+fn make_key(request: &KeyRequest, made: usize) -> KeyAnswer {
     /// What stands before the PKCS#1 key in the PKCS#8 form of one of 2048 bits.
     const HEAD: usize = 26;
-    let key = amt_sim::keys::key(5);
+    let key = amt_sim::keys::key(5 + made);
     let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key.pkcs8().into(), &rcgen::PKCS_RSA_SHA256).unwrap();
     let mut params = rcgen::CertificateParams::new(request.dns_names.clone()).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, request.common_name.as_str());
@@ -148,6 +157,7 @@ impl World {
             disk: None,
             boot_disk: None,
             rename_disk: None,
+            renew_disk: None,
             apply_disk: None,
             disk_is_full: false,
             plan,
@@ -304,9 +314,41 @@ impl World {
     /// The same by other ways. The journal gets the new identity in the same moment as the record says that it is proven.
     pub fn rename_by(&mut self, access: Access, record: RenameRecord, crash: Option<Crash>) -> Attempt<Renamed> {
         self.run(Rename::new(access, record).start(), crash, |server, rename| {
-            server.rename_disk = Some(rename.encode());
+            server.rename_disk = Some(rename.encode().expose().clone());
             let mut record = Record::decode(server.disk.as_ref().expect("it is set up")).expect("it reads");
-            if rename.carry_over(&mut record) {
+            if rename.replacement.carry_over(&mut record) {
+                server.disk = Some(record.encode().expose().clone());
+            }
+        })
+    }
+
+    /// What is known of a renewal.
+    pub fn renew_record(&self) -> RenewRecord {
+        let disk = self.server.renew_disk.as_ref();
+        disk.map(|bytes| RenewRecord::decode(bytes).expect("what was written reads"))
+            .unwrap_or_else(|| RenewRecord::new(self.firmware.id()))
+    }
+
+    /// One attempt at it, from the last durable record to its end or crash, at 2026-01-01 and as long after as the machine runs.
+    pub fn renew(&mut self, due: Due, crash: Option<Crash>) -> Attempt<Renewed> {
+        let (access, record) = (self.access(), self.renew_record());
+        self.renew_by(access, record, due, crash)
+    }
+
+    /// The same by other ways.
+    pub fn renew_by(
+        &mut self,
+        access: Access,
+        record: RenewRecord,
+        due: Due,
+        crash: Option<Crash>,
+    ) -> Attempt<Renewed> {
+        let mut renew = Renew::new(access, record, 1_767_225_600);
+        renew.due = due;
+        self.run(renew.start(), crash, |server, renew| {
+            server.renew_disk = Some(renew.encode().expose().clone());
+            let mut record = Record::decode(server.disk.as_ref().expect("it is set up")).expect("it reads");
+            if renew.replacement.carry_over(&mut record) {
                 server.disk = Some(record.encode().expose().clone());
             }
         })
@@ -471,7 +513,10 @@ impl World {
                 let answer = self.server.ca.answer(&request);
                 inputs.push_back(Input::Certified(answer));
             }
-            Output::MakeKey(request) => inputs.push_back(Input::Key(Ok(make_key(&request)))),
+            Output::MakeKey(request) => {
+                inputs.push_back(Input::Key(Ok(make_key(&request, self.server.ca.keys_made))));
+                self.server.ca.keys_made += 1;
+            }
             Output::Event(event) => attempt.events.push(event),
             Output::Close => self.hang_up(),
             Output::Done(result) => {
@@ -594,7 +639,7 @@ impl World {
 impl Ca {
     fn answer(&mut self, request: &CertificateRequest) -> CaAnswer {
         self.asked.push(request.clone());
-        match self.answers.pop_front().unwrap_or_else(|| issue(request)) {
+        match self.answers.pop_front().unwrap_or_else(|| issue_within(request, self.days)) {
             CaAnswer::Issued { certificate, chain } if self.long_chain => {
                 CaAnswer::Issued { certificate, chain: vec![chain[0].clone(); 9] }
             }
@@ -605,6 +650,10 @@ impl Ca {
 
 /// Issues what is asked for, from a root made of the simulator's key pool.
 pub fn issue(request: &CertificateRequest) -> CaAnswer {
+    issue_within(request, None)
+}
+
+fn issue_within(request: &CertificateRequest, days: Option<(u32, u32)>) -> CaAnswer {
     use rcgen::{
         BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
     };
@@ -614,10 +663,62 @@ pub fn issue(request: &CertificateRequest) -> CaAnswer {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = params.self_signed(&pair()).unwrap();
     let issuer = Issuer::new(params, pair());
-    let csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into())
+    let mut csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into())
         .expect("the request's signature is good");
+    if let Some((before, after)) = days {
+        let new_year = rcgen::date_time_ymd(2026, 1, 1);
+        let day = Duration::from_secs(24 * 3600);
+        (csr.params.not_before, csr.params.not_after) = (new_year - day * before, new_year + day * after);
+    }
     let certificate = csr.signed_by(&issuer).unwrap();
     CaAnswer::Issued { certificate: certificate.der().to_vec(), chain: vec![root.der().to_vec()] }
+}
+
+/// What the machine is.
+pub fn truth(world: &World) -> MachineTruth {
+    world.firmware.truth(world.now)
+}
+
+/// The certificate that it serves.
+pub fn served(world: &World) -> Vec<u8> {
+    world.firmware.tls(world.now).certificate.to_vec()
+}
+
+/// How often a request was made to it.
+pub fn count(truth: &MachineTruth, label: &str) -> u64 {
+    truth.requests.get(label).copied().unwrap_or_default()
+}
+
+/// A fault at one message, once.
+pub fn at(label: &str, direction: Direction, kind: FaultKind) -> Fault {
+    Fault::once(Place::Label(label.to_owned()), direction, kind)
+}
+
+/// What must hold when a certificate took the place of another: one certificate and one key pair are left, and everybody knows it.
+pub fn assert_replaced(world: &World, record: &Replacement, what: &str) {
+    let truth = truth(world);
+    assert_eq!(truth.state, "post", "{what}");
+    let served = served(world);
+    assert_eq!(truth.certificates.len(), 1, "{what}: {:?}", truth.certificates);
+    assert!(truth.certificates[0].served && truth.certificates[0].in_use, "{what}");
+    let keys: Vec<u32> = truth.keys.iter().map(|key| key.handle).collect();
+    assert_eq!(Some(keys), truth.certificates[0].key.map(|key| vec![key]), "{what}: a key slot leaked");
+    assert_eq!(world.record().unwrap().certificate, Some(served), "{what}: the journal has another identity");
+    assert_eq!((record.stage, record.superseded.len()), (Stage::Done, 0), "{what}");
+}
+
+/// What must hold at every instant: what is on disk knows the certificate that is served, or will be after the restart, and the old
+/// one is on the machine until the disk says that the new one is proven.
+pub fn assert_known(world: &World, record: &Replacement, old: &[u8], what: &str) {
+    let served = served(world);
+    let journal = world.record().unwrap().certificate;
+    let known = journal.iter().chain(&record.certificate).chain(&record.superseded).any(|der| *der == served);
+    assert!(known, "{what}: nobody knows the certificate that is served");
+    if !record.is_proven() {
+        let hash = |der: &[u8]| sha2::Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let stored = truth(world).certificates.iter().any(|c| c.sha256 == hash(old) && c.key.is_some());
+        assert!(stored, "{what}: the old certificate went before the proof");
+    }
 }
 
 /// A password that must not be guessed.

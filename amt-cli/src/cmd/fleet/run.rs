@@ -54,6 +54,7 @@ fn operation_parser() -> impl TypedValueParser<Value = Operation> {
         Operation::Boot => "boot it from the network once, unless the guard keeps it from that",
         Operation::Configure => "make it what the settings of its profile say",
         Operation::Rotate => "give its administrator another, generated password",
+        Operation::Renew => "give it another certificate, with a new key pair, now",
         Operation::Refresh => "read from it what it says of itself",
         Operation::Unprovision => "take its setup back in full; it is kept out then until it is released",
         Operation::UnprovisionPartial => {

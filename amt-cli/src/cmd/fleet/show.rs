@@ -184,6 +184,7 @@ fn record(w: &mut dyn Write, machine: &Machine) -> io::Result<()> {
         ("tls", tls),
         ("realm", machine.realm.clone()),
         ("certificate", machine.certificate_sha256.clone()),
+        ("good until", machine.certificate_until.map(moment)),
         ("set up with", machine.winner.clone()),
         ("verified", machine.verified_at.map(moment)),
         ("redo", machine.redo.then(|| "set up again at its next hello".to_owned())),

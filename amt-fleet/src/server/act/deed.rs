@@ -5,16 +5,18 @@ use super::super::consider::consider;
 use super::host::{ActionHost, TakingBack};
 use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
-use crate::store::{BootFired, CONFIGURE, Operation, RENAME};
-use crate::{Action, CredentialKind, Machine, ReleaseOrder, resolve};
-use amt::{ApplyJob, BootJob, RenameJob, RotateJob, Target, UnprovisionJob};
+use crate::store::{BootFired, CONFIGURE, Operation, RENAME, RENEW};
+use crate::{Action, CredentialKind, Machine, ReleaseOrder, json, resolve};
+use amt::{ApplyJob, BootJob, RenameJob, RenewJob, RotateJob, Target, UnprovisionJob};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, Finding};
 use amt_provision::boot::BootSource;
 use amt_provision::profile::Desired;
+use amt_provision::renew::Due;
 use amt_provision::unprovision::{Extent, Proof};
-use amt_provision::{BootRecord, RenameRecord};
+use amt_provision::{BootRecord, RenameRecord, RenewRecord};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Does it once. Tells in words what was done.
 pub(super) async fn attempt(shared: &Shared, action: &Action) -> Result<String, Failure> {
@@ -24,6 +26,7 @@ pub(super) async fn attempt(shared: &Shared, action: &Action) -> Result<String, 
     match action.name.as_str() {
         RENAME => return rename(shared, action).await,
         CONFIGURE => return configure(shared, action).await,
+        RENEW => return renew(shared, action).await,
         _ => {}
     }
     let Some(rule) = shared.actions.iter().find(|rule| rule.name == action.name) else {
@@ -64,6 +67,7 @@ async fn operate(shared: &Shared, action: &Action) -> Result<String, Failure> {
         Operation::Rotate => rotate(shared, action).await,
         Operation::Unprovision => unprovision(shared, action, Extent::Full).await,
         Operation::UnprovisionPartial => unprovision(shared, action, Extent::Partial).await,
+        Operation::Renew => renew(shared, action).await,
         Operation::Refresh => {
             let (_, target) = verified(shared, action).await?;
             let host = FleetHost::with_events(fleet.clone(), Arc::clone(&shared.ca), shared.events.clone());
@@ -188,6 +192,31 @@ async fn unprovision(shared: &Shared, action: &Action, extent: Extent) -> Result
     };
     let words = if extent == Extent::Partial { "in part" } else { "in full" };
     Ok(format!("its setup is taken back {words}: {seen}; it is kept out until it is released"))
+}
+
+/// Gives the machine another certificate: a job at once, the server by itself when its time has come. One that was begun is gone on with.
+async fn renew(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (fleet, id) = (&shared.fleet, action.machine);
+    let (_, target) = verified(shared, action).await?;
+    let kept = fleet.renewal(id).await?;
+    if kept.is_none() && action.job.is_some() && fleet.certified_since(id, action.created_at).await? {
+        return Ok("it has another certificate already".to_owned());
+    }
+    let due = match (action.job, shared.renew_at) {
+        (Some(_), _) => Due::Now,
+        (None, Some(percent)) => Due::Percent(percent),
+        (None, None) if kept.is_some() => Due::default(),
+        (None, None) => return Ok("certificates are not renewed any more".to_owned()),
+    };
+    let mut job = RenewJob::new(target, kept.unwrap_or_else(|| RenewRecord::new(id)));
+    (job.due, job.proof_timeout) = (due, shared.plan.proof_timeout);
+    let renewed = amt::renew(job, &ActionHost::new(shared, action)).await?;
+    let until = UNIX_EPOCH + Duration::from_secs(u64::try_from(renewed.validity.not_after).unwrap_or_default());
+    let until = json::time(until);
+    Ok(match renewed.changed {
+        true => format!("it has another certificate, good until {until}"),
+        false => format!("its certificate is good until {until}: not renewed yet"),
+    })
 }
 
 /// A machine that is provisioned, and how it is reached.

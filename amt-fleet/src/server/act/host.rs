@@ -3,10 +3,10 @@
 use super::super::attempt::Shared;
 use crate::host::FleetHost;
 use crate::{Action, Fleet};
-use amt::{ApplyHost, BootHost, Host, RenameHost, failpoint};
+use amt::{ApplyHost, BootHost, Host, RenameHost, RenewHost, failpoint};
 use amt_core::{Failure, SystemId};
 use amt_provision::unprovision::{Extent, is_taken_back};
-use amt_provision::{ApplyRecord, BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord};
+use amt_provision::{ApplyRecord, BootRecord, CaAnswer, CertificateRequest, Event, Record, RenameRecord, RenewRecord};
 use std::sync::Arc;
 
 pub(super) struct ActionHost {
@@ -88,6 +88,15 @@ impl RenameHost for ActionHost {
         failpoint::pass("rename-persist-before", "");
         self.fleet.keep_rename(self.action, record).await?;
         failpoint::pass("rename-persist-after", "");
+        Ok(())
+    }
+}
+
+impl RenewHost for ActionHost {
+    async fn persist_renewal(&self, record: &RenewRecord) -> Result<(), Failure> {
+        failpoint::pass("renew-persist-before", "");
+        self.fleet.keep_renewal(record).await?;
+        failpoint::pass("renew-persist-after", "");
         Ok(())
     }
 }
