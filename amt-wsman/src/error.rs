@@ -180,7 +180,9 @@ impl Error {
                 Some(DeviceStatus::ReturnValue { method: method.clone(), value: value.value, name: value.name.clone() })
             }
             Self::HttpStatus { status } | Self::NotSoap { status } => Some(DeviceStatus::Http(*status)),
-            Self::WrongOrLocked { .. } | Self::LoginRequired | Self::TicketRefused { .. } => Some(DeviceStatus::Http(401)),
+            Self::WrongOrLocked { .. } | Self::LoginRequired | Self::TicketRefused { .. } => {
+                Some(DeviceStatus::Http(401))
+            }
             _ => None,
         }
     }
@@ -197,12 +199,10 @@ impl Error {
                 failure.hint("this password worked before, so the account is likelier locked: wait some minutes")
             }
             Self::LoginRequired => failure.hint("give user and password"),
-            Self::TicketRefused { offered: false, .. } => {
-                failure.hint("switch Kerberos on in the machine's profile ([kerberos] enabled = true), or log in by digest")
-            }
-            Self::Fault(fault) if fault.subcode.as_deref() == Some("AccessDenied") => {
-                failure.hint("the user's realms do not cover this: use a user that has the realm, or give it to this one")
-            }
+            Self::TicketRefused { offered: false, .. } => failure
+                .hint("switch Kerberos on in the machine's profile ([kerberos] enabled = true), or log in by digest"),
+            Self::Fault(fault) if fault.subcode.as_deref() == Some("AccessDenied") => failure
+                .hint("the user's realms do not cover this: use a user that has the realm, or give it to this one"),
             _ => failure,
         }
     }

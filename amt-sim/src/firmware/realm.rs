@@ -1,8 +1,8 @@
 //! Which realm a user needs for which class (`spec/wsman.md` §3.2). The administrator, and whoever has the realm of
 //! administration, may do everything.
 
-use super::class::Caller;
 use super::Phase;
+use super::class::Caller;
 use super::device::{Device, Principal, User};
 use super::soap::Operation;
 

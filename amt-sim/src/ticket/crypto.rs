@@ -108,8 +108,7 @@ mod tests {
     #[test]
     fn a_passphrase_gives_the_key_of_rc4_too_and_only_configured_algorithms_have_one() {
         let key = KerberosKey::Passphrase { passphrase: Secret::new("foo".into()), salt: "x".into(), iterations: 1 };
-        let kerberos =
-            Kerberos { realm: "R".into(), key_version: 1, key, algorithms: vec![RC4], tolerance: 5 };
+        let kerberos = Kerberos { realm: "R".into(), key_version: 1, key, algorithms: vec![RC4], tolerance: 5 };
         // RFC 4757 §7.
         assert_eq!(hex(&super::key(&kerberos, ETYPE_RC4).unwrap()), "ac8e657f83df82beea5d43bdaf7800cc");
         assert_eq!(super::key(&kerberos, ETYPE_AES256), None);
