@@ -75,11 +75,11 @@ pub enum Error {
         limit: usize,
     },
     /// The device did not let the owner of the ticket in.
-    #[error("{}", if *.offered {
-        "the machine did not accept the Kerberos ticket"
-    } else {
-        "the machine did not accept the Kerberos ticket, and offers no login by Kerberos"
-    })]
+    #[error(
+        "the machine did not accept the Kerberos ticket{}{}",
+        if *.offered { "" } else { ", and offers no login by Kerberos" },
+        .date.as_ref().map(|date| format!("; its clock says {date}")).unwrap_or_default()
+    )]
     TicketRefused {
         /// The device says that it takes tickets at all.
         offered: bool,

@@ -123,6 +123,24 @@ impl Connect {
         self.any_of(&[]).await
     }
 
+    /// The same for what only reads: by a ticket too, as a user whose realms allow it.
+    pub(crate) async fn reader(self) -> Result<Target, Error> {
+        if !self.kerberos {
+            return self.administrator().await;
+        }
+        let way = self.way().await?;
+        let (Transport::Tls(identity), Login::Kerberos(tickets)) = (way.transport.clone(), way.login) else {
+            return Err(Error::usage("this is done over TLS only", "take --plain out"));
+        };
+        let mut device = Device::with_tickets(way.address, way.transport, tickets.clone())?.legacy_tls(way.legacy_tls);
+        let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
+        let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
+        let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, Vec::new());
+        (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
+        target.tickets = Some(tickets);
+        Ok(target)
+    }
+
     /// The same where the machine may have another password meanwhile: those are tried in turn, within the firmware's lock-out. The
     /// one that opened it comes first.
     pub(crate) async fn any_of(self, others: &[Secret<String>]) -> Result<Target, Error> {

@@ -471,6 +471,7 @@ impl World {
                 let answer = self.server.ca.answer(&request);
                 inputs.push_back(Input::Certified(answer));
             }
+            Output::MakeToken { .. } => panic!("passwords open these machines"),
             Output::MakeKey(request) => inputs.push_back(Input::Key(Ok(make_key(&request)))),
             Output::Event(event) => attempt.events.push(event),
             Output::Close => self.hang_up(),
