@@ -206,12 +206,12 @@ fn a_ticket_opens_what_the_realms_of_its_user_allow() {
     let alice = lab.kdc.log_in("alice", &[]);
     assert_eq!(lab.json(&alice, &["power", "status"])["state"], "on");
     assert_eq!(lab.json(&alice, &["power", "off"])["answer"], "accepted");
-    let refused = lab.error(&alice, &["log", "show"]);
+    let refused = lab.error(&alice, &["log", "events"]);
     assert_eq!(refused["name"], "SOAP_FAULT", "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("realms"), "{refused}");
 
     let bob = lab.kdc.log_in("bob", &[]);
-    lab.json(&bob, &["log", "show"]);
+    lab.json(&bob, &["log", "events"]);
     let carol = lab.error(&lab.kdc.log_in("carol", &[]), &["power", "status"]);
     assert_eq!(carol["name"], "TICKET_REFUSED", "{carol}");
     assert!(lab.refusals().iter().any(|reason| reason.contains("user not in the list")), "{:?}", lab.refusals());
