@@ -260,6 +260,10 @@ codes! {
     ACTION = 7011, "see the message; the action is repeated, `amt fleet show` tells when";
     /// A client was refused by the intake, or its machine was not provisioned while it waited.
     ENROLMENT = 7012, "see the message; the administrator finds the machine with `amt fleet show UUID`";
+    /// The directory could not be asked, or refused.
+    DIRECTORY = 7020, "see the directory's own words in the message; `amt directory plan` prints the same for whoever holds the rights";
+    /// Another object of the directory has what the machine's account needs.
+    DIRECTORY_CONFLICT = 7021, "remove the name from the object in the message, or give the machine's account another name";
 }
 
 impl ErrorCode {
