@@ -128,7 +128,7 @@ impl Slapd {
 fn good(command: &mut Command) {
     let output = command
         .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test kerberos` installs it"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test --only kerberos` installs it"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -2,10 +2,17 @@
 //! at virtual machines that judge them by the key that a profile gave them.
 #![cfg(target_os = "linux")]
 
+use amt::{Device, Transport};
+use amt_core::Secret;
 use amt_core::id::binary_sid;
+use amt_core::tls::PeerIdentity;
 use amt_sim::{SetUp, SimConfig, Simulator};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{KerberosKey, KerberosSettingData};
+use amt_wsman::client::Credentials;
+use amt_wsman::op::Request;
 use serde_json::Value;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -37,7 +44,7 @@ impl Drop for Kdc {
 impl Kdc {
     /// With users alice, bob and carol, and the machine's six services. As in Active Directory these are names of one account, which
     /// has one key.
-    fn start() -> Self {
+    fn start(key: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = folder.path();
@@ -45,7 +52,7 @@ impl Kdc {
         write(
             "krb5.conf",
             format!(
-                "[libdefaults]\ndefault_realm = {REALM}\ndns_lookup_kdc = false\ndns_lookup_realm = false\n\
+                "[libdefaults]\ndefault_realm = {REALM}\ndns_lookup_kdc = false\ndns_lookup_realm = false\nallow_weak_crypto = true\n\
                  [realms]\n{REALM} = {{\nkdc = 127.0.0.1:{port}\n}}\n"
             ),
         );
@@ -69,7 +76,7 @@ impl Kdc {
             kadmin(format!("ktadd -norandkey -k {} {user}", at.join("users.keytab").display()));
         }
         // Salted as directories salt the key of a computer: realm, "host", full name.
-        kadmin(format!("addprinc -pw {KEY} host/{NAME}"));
+        kadmin(format!("addprinc -e {key}:normal -pw {KEY} host/{NAME}"));
         let dump = at.join("dump").display().to_string();
         run("kdb5_util", &["dump", &dump]);
         let text = std::fs::read_to_string(&dump).unwrap();
@@ -121,7 +128,7 @@ fn in_realm(mut command: Command, folder: &Path) -> Command {
 fn good(command: &mut Command) {
     let output = command
         .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test kerberos` installs it"));
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test --only kerberos` installs it"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -143,6 +150,10 @@ impl Drop for Lab {
 
 impl Lab {
     fn new(network: u8, key: &str) -> Self {
+        Self::of(network, key, "aes256-cts")
+    }
+
+    fn of(network: u8, key: &str, algorithm: &str) -> Self {
         let mut config = SimConfig::new(1);
         config.base_address = Ipv4Addr::new(127, 68, network, 1);
         config.set_up = Some(SetUp::Admin);
@@ -153,7 +164,7 @@ impl Lab {
         let host = config.base_address.to_string();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let simulator = Some(runtime.block_on(Simulator::start(config)).unwrap());
-        let lab = Self { runtime, simulator, host, kdc: Kdc::start() };
+        let lab = Self { runtime, simulator, host, kdc: Kdc::start(algorithm) };
         let at = lab.kdc.folder.path();
         let profile = format!(
             "format = 1\nname = \"Domain\"\n[general]\nhost_name = \"pc1\"\ndomain_name = \"example.com\"\n\
@@ -274,4 +285,29 @@ fn another_key_or_kerberos_switched_off_is_no_wrong_password() {
     let off = lab.error(&alice, &["power", "status"]);
     assert_eq!(off["name"], "TICKET_REFUSED", "{off}");
     assert!(off["message"].as_str().unwrap().contains("offers no login by Kerberos"), "{off}");
+}
+
+#[test]
+fn the_machine_takes_every_algorithm_that_it_is_configured_for() {
+    for (network, algorithm, number) in
+        [(4, "aes128-cts", KerberosSettingData::AES128), (5, "arcfour-hmac", KerberosSettingData::RC4_HMAC)]
+    {
+        let lab = Lab::of(network, KEY, algorithm);
+        let alice = lab.kdc.log_in("alice", &[]);
+        // A profile asks for AES of both kinds.
+        let by_profile = lab.amt(&alice, &["power", "status"]).status.success();
+        assert_eq!(by_profile, number == KerberosSettingData::AES128);
+        let transport = Transport::Tls(PeerIdentity::Any);
+        let mut device =
+            Device::new(SocketAddr::new(lab.host.parse().unwrap(), 16993), transport, Credentials::new("admin", ADMIN))
+                .unwrap();
+        lab.runtime.block_on(async {
+            let request = Request::get(KerberosSettingData::NAME).selector("InstanceID", KerberosSettingData::ID);
+            let current = device.call(&request).await.unwrap().instance().unwrap().clone();
+            let (password, salt) = (Secret::new(KEY.to_owned()), format!("{REALM}host{NAME}"));
+            let key = KerberosKey::Passphrase(&password, &salt, 4096);
+            device.call(&KerberosSettingData::enable(&current, REALM, 1, key, &[number])).await.unwrap();
+        });
+        assert_eq!(lab.json(&alice, &["power", "status"])["state"], "on", "{algorithm}");
+    }
 }
