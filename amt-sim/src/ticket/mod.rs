@@ -158,3 +158,45 @@ fn element<'a>(reader: &mut SliceReader<'a>) -> Option<(Tag, &'a [u8])> {
     let header = Header::decode(reader).ok()?;
     Some((header.tag(), reader.read_slice(header.length()).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firmware::kerberos::{AES256, KerberosKey};
+    use amt_core::Secret;
+
+    #[test]
+    fn an_authenticator_counts_once_until_its_time_is_over() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.once(1000, 300, vec![1]), Ok(()));
+        assert_eq!(seen.once(1001, 300, vec![1]), Err("token replayed"));
+        assert_eq!(seen.once(1001, 300, vec![2]), Ok(()));
+        assert_eq!(seen.once(1601, 300, vec![1]), Ok(()));
+    }
+
+    #[test]
+    fn whatever_is_no_token_is_refused() {
+        let key = KerberosKey::Passphrase { passphrase: Secret::new("x".into()), salt: "y".into(), iterations: 1 };
+        let kerberos = Kerberos { realm: "R".into(), key_version: 1, key, algorithms: vec![AES256], tolerance: 5 };
+        let krb5 = [&b"\x60\x0f\x06\x09"[..], KERBEROS[0], &[1, 0, 0x6e, 0]].concat();
+        let ntlm = b"\x60\x06\x06\x01\x2a\x01\x02\x03";
+        for (token, reason) in [
+            (&b""[..], "no Kerberos token"),
+            (b"NTLMSSP\0", "no Kerberos token"),
+            (ntlm, "no Kerberos token"),
+            (b"\x60\x84\xff\xff\xff\xff", "no Kerberos token"),
+            (&krb5, "no AP-REQ"),
+            (&krb5[..12], "no Kerberos token"),
+        ] {
+            assert_eq!(client(&kerberos, &mut Seen::default(), 0, token), Err(reason), "{token:02x?}");
+        }
+    }
+
+    #[test]
+    fn integers_are_read_with_their_sign() {
+        for (bytes, value) in [(&[18][..], 18), (&[0xff, 0x7b], -133), (&[0, 0x80], 128), (&[1, 0, 0], 65536)] {
+            assert_eq!(number(&IntegerAsn1(bytes.to_vec())), Some(value));
+        }
+        assert_eq!(number(&IntegerAsn1(vec![1; 9])), None);
+    }
+}
