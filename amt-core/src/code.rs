@@ -95,6 +95,18 @@ codes! {
     PROPERTY = 2014, "this firmware differs from the known ones: save the reply and report it";
     /// The machine took too long to answer a request.
     REPLY_TIMEOUT = 2015, "check that the machine still has power and network; it is tried again";
+    /// There is no Kerberos ticket to log in with, or it has expired.
+    TICKET_ABSENT = 2020, "get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program";
+    /// The directory does not know the machine under the name that it is reached by.
+    TICKET_SERVICE_UNKNOWN = 2021, "reach the machine by the full name in its SPNs; `amt directory plan` prints the six that it needs, port and all";
+    /// Clocks differ by more than Kerberos allows.
+    TICKET_CLOCK = 2022, "set the clocks of this computer, the domain controller and the machine: they may differ by 5 minutes";
+    /// The ticket does not fit into a request of this firmware.
+    TICKET_TOO_LARGE = 2023, "use an account that is in fewer groups: its ticket is smaller";
+    /// The machine did not accept the ticket.
+    TICKET_REFUSED = 2024, "check that the user's or group's SID is among the machine's users, and that key and key version in the machine are the directory's";
+    /// A ticket could not be got for another reason.
+    TICKET_FAILED = 2025, "see the message: it is Kerberos' own; check realm and domain controllers in krb5.conf or DNS";
     // HECI and APF: the channel of the machine's own operating system.
     /// There is no management engine interface: no device, or no driver for it.
     MEI_ABSENT = 3001, "load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to";
@@ -248,6 +260,10 @@ codes! {
     ACTION = 7011, "see the message; the action is repeated, `amt fleet show` tells when";
     /// A client was refused by the intake, or its machine was not provisioned while it waited.
     ENROLMENT = 7012, "see the message; the administrator finds the machine with `amt fleet show UUID`";
+    /// The directory could not be asked, or refused.
+    DIRECTORY = 7020, "see the directory's own words in the message; `amt directory plan` prints the same for whoever holds the rights";
+    /// Another object of the directory has what the machine's account needs.
+    DIRECTORY_CONFLICT = 7021, "remove the name from the object in the message, or give the machine's account another name";
 }
 
 impl ErrorCode {

@@ -103,9 +103,32 @@ impl FromStr for SystemId {
     }
 }
 
+/// A security identifier as firmware takes it: revision, count, six bytes of authority, then little-endian numbers; at most 28 bytes
+/// (`spec/wsman.md` §3.2).
+pub fn binary_sid(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.strip_prefix("S-").or_else(|| text.strip_prefix("s-"))?.split('-');
+    let revision: u8 = parts.next()?.parse().ok().filter(|revision| *revision == 1)?;
+    let authority: u64 = parts.next()?.parse().ok().filter(|authority| *authority < 1 << 48)?;
+    let numbers = parts.map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<u32>>>()?;
+    let count = u8::try_from(numbers.len()).ok().filter(|count| (1..=5).contains(count))?;
+    let mut sid = vec![revision, count];
+    sid.extend(authority.to_be_bytes().into_iter().skip(2));
+    sid.extend(numbers.into_iter().flat_map(u32::to_le_bytes));
+    Some(sid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_security_identifier_is_twenty_eight_bytes_at_most() {
+        let sid = binary_sid("S-1-5-21-1-2-3-500").unwrap();
+        assert_eq!(sid, [1, 5, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 244, 1, 0, 0]);
+        for bad in ["", "S-1", "S-2-5-21", "S-1-5", "S-1-5-x", "S-1-5-1-2-3-4-5-6", "S-1-5-4294967296"] {
+            assert_eq!(binary_sid(bad), None, "{bad}");
+        }
+    }
 
     const TEXT: &str = "00112233-4455-6677-8899-aabbccddeeff";
 

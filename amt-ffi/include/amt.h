@@ -191,6 +191,36 @@
 #define AMT_E_REPLY_TIMEOUT 2015
 
 /**
+ * What to do: get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program.
+ */
+#define AMT_E_TICKET_ABSENT 2020
+
+/**
+ * What to do: reach the machine by the full name in its SPNs; `amt directory plan` prints the six that it needs, port and all.
+ */
+#define AMT_E_TICKET_SERVICE_UNKNOWN 2021
+
+/**
+ * What to do: set the clocks of this computer, the domain controller and the machine: they may differ by 5 minutes.
+ */
+#define AMT_E_TICKET_CLOCK 2022
+
+/**
+ * What to do: use an account that is in fewer groups: its ticket is smaller.
+ */
+#define AMT_E_TICKET_TOO_LARGE 2023
+
+/**
+ * What to do: check that the user's or group's SID is among the machine's users, and that key and key version in the machine are the directory's.
+ */
+#define AMT_E_TICKET_REFUSED 2024
+
+/**
+ * What to do: see the message: it is Kerberos' own; check realm and domain controllers in krb5.conf or DNS.
+ */
+#define AMT_E_TICKET_FAILED 2025
+
+/**
  * What to do: load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to.
  */
 #define AMT_E_MEI_ABSENT 3001
@@ -559,6 +589,16 @@
  * What to do: see the message; the administrator finds the machine with `amt fleet show UUID`.
  */
 #define AMT_E_ENROLMENT 7012
+
+/**
+ * What to do: see the directory's own words in the message; `amt directory plan` prints the same for whoever holds the rights.
+ */
+#define AMT_E_DIRECTORY 7020
+
+/**
+ * What to do: remove the name from the object in the message, or give the machine's account another name.
+ */
+#define AMT_E_DIRECTORY_CONFLICT 7021
 
 /**
  * The device said nothing.

@@ -102,6 +102,24 @@ pub const AMT_E_PROPERTY: u32 = 2014;
 /// What to do: check that the machine still has power and network; it is tried again.
 pub const AMT_E_REPLY_TIMEOUT: u32 = 2015;
 
+/// What to do: get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program.
+pub const AMT_E_TICKET_ABSENT: u32 = 2020;
+
+/// What to do: reach the machine by the full name in its SPNs; `amt directory plan` prints the six that it needs, port and all.
+pub const AMT_E_TICKET_SERVICE_UNKNOWN: u32 = 2021;
+
+/// What to do: set the clocks of this computer, the domain controller and the machine: they may differ by 5 minutes.
+pub const AMT_E_TICKET_CLOCK: u32 = 2022;
+
+/// What to do: use an account that is in fewer groups: its ticket is smaller.
+pub const AMT_E_TICKET_TOO_LARGE: u32 = 2023;
+
+/// What to do: check that the user's or group's SID is among the machine's users, and that key and key version in the machine are the directory's.
+pub const AMT_E_TICKET_REFUSED: u32 = 2024;
+
+/// What to do: see the message: it is Kerberos' own; check realm and domain controllers in krb5.conf or DNS.
+pub const AMT_E_TICKET_FAILED: u32 = 2025;
+
 /// What to do: load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to.
 pub const AMT_E_MEI_ABSENT: u32 = 3001;
 
@@ -323,3 +341,9 @@ pub const AMT_E_ACTION: u32 = 7011;
 
 /// What to do: see the message; the administrator finds the machine with `amt fleet show UUID`.
 pub const AMT_E_ENROLMENT: u32 = 7012;
+
+/// What to do: see the directory's own words in the message; `amt directory plan` prints the same for whoever holds the rights.
+pub const AMT_E_DIRECTORY: u32 = 7020;
+
+/// What to do: remove the name from the object in the message, or give the machine's account another name.
+pub const AMT_E_DIRECTORY_CONFLICT: u32 = 7021;

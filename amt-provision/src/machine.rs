@@ -8,7 +8,7 @@ use crate::ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest};
 use crate::event::Event;
 use crate::journal::Record;
 use amt_core::tls::{TlsOutcome, TlsPlan};
-use amt_core::{ErrorCode, Failure, Tick};
+use amt_core::{ErrorCode, Failure, Secret, Tick};
 use amt_heci::mei::Client;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -39,6 +39,8 @@ pub enum Input {
     Certified(CaAnswer),
     /// The key pair asked for, or why there is none.
     Key(Result<KeyAnswer, Failure>),
+    /// The token asked for, or why there is none.
+    Token(Result<Secret<Vec<u8>>, Failure>),
     /// What the firmware's client answered, or why it did not.
     Mei(Result<Vec<u8>, Failure>),
     /// The signature asked for, or why there is none.
@@ -70,6 +72,11 @@ pub enum Output<T, R = Record> {
     Certify(CertificateRequest),
     /// Make a key pair outside the machine. Answer: `Key`.
     MakeKey(KeyRequest),
+    /// Make a token of Kerberos for the connection that was just made. Answer: `Token`.
+    MakeToken {
+        /// Port of the connection: part of the name of the service.
+        port: u16,
+    },
     /// Progress.
     Event(Event),
     /// Drop the connection.
@@ -287,6 +294,16 @@ impl<T, R: Clone> Cx<T, R> {
         self.emit(Output::Sign(request));
         loop {
             if let Input::Signed(answer) = self.input(None).await? {
+                return answer;
+            }
+        }
+    }
+
+    /// Has a token of Kerberos made for the connection to `port`.
+    pub(crate) async fn token(&self, port: u16) -> Result<Secret<Vec<u8>>, Failure> {
+        self.emit(Output::MakeToken { port });
+        loop {
+            if let Input::Token(answer) = self.input(None).await? {
                 return answer;
             }
         }

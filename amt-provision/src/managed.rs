@@ -33,6 +33,8 @@ pub struct Access {
     pub candidates: Vec<Candidate>,
     /// Passwords of `admin`, likeliest first.
     pub admin_passwords: Vec<Secret<String>>,
+    /// Log in by Kerberos instead, as somebody whom the machine's list of users names: for what only reads.
+    pub tickets: bool,
     /// Time between two different passwords.
     pub guess_spacing: Duration,
     /// Fresh random bytes: nonces come from them.
@@ -64,6 +66,7 @@ impl Access {
             identity,
             candidates,
             admin_passwords,
+            tickets: false,
             guess_spacing,
             seed,
             version,
@@ -93,6 +96,13 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
     pub(crate) async fn enter(cx: &Cx<T, R>, access: &Access, mut session: Session<T, R>) -> Result<Self, Failure> {
         cx.event(Event::Step(Step::ReadState));
         let request = Request::get(SetupAndConfigurationService::NAME);
+        if access.tickets {
+            session.log_in_by_tokens();
+            let reply = session.call(Step::ReadState, &request).await?;
+            let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
+            check_machine(&mut session, access.id).await?;
+            return Ok(Self { session, state, password: None });
+        }
         let passwords = passwords(access, session.certificate_requested());
         let spacing = access.guess_spacing;
         let (reply, password) =

@@ -162,6 +162,11 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         self.client.set_credentials(Some(credentials));
     }
 
+    /// Logs in by Kerberos and not by a password.
+    pub(crate) fn log_in_by_tokens(&mut self) {
+        self.client.use_tokens();
+    }
+
     /// Whether the machine ever asked for a digest.
     pub(crate) fn challenged(&self) -> bool {
         self.client.challenged()
@@ -211,6 +216,15 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
                         if !std::mem::take(&mut self.unused) {
                             let made = self.reconnect().await;
                             self.outcome = made.map_err(|failure| CallError::Other(failure.at(step.name())))?;
+                        }
+                        if self.client.wants_token() {
+                            match self.cx.token(self.port).await {
+                                Ok(token) => self.client.set_token(token),
+                                Err(failure) => {
+                                    self.client.cancel();
+                                    return Err(CallError::Other(failure));
+                                }
+                            }
                         }
                         self.client.handle(self.cx.now(), client::Input::Connected).map_err(wrap)?;
                     }

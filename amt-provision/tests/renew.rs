@@ -216,7 +216,7 @@ fn random_faults_end_in_the_same_machine() {
 }
 
 fn pending() -> CaAnswer {
-    CaAnswer::Pending { request_id: "42".to_owned(), retry_after: None }
+    CaAnswer::pending("42")
 }
 
 /// Longer than any loop, and the process is gone between: all that is left each time is what was written down.

@@ -20,6 +20,7 @@ pub mod ondie;
 pub mod persona;
 pub mod seed;
 pub mod suite;
+mod ticket;
 pub mod usb;
 
 pub use chain::{ChainFault, RootHash};

@@ -63,6 +63,29 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
+    /// A connection was opened for a login by Kerberos, and there was no token.
+    #[error("there is no Kerberos token for the connection")]
+    TokenMissing,
+    /// The token is larger than old firmware takes.
+    #[error("the Kerberos token has {size} characters, and AMT before 6.0 takes {limit}")]
+    TokenTooLarge {
+        /// Its length in base64.
+        size: usize,
+        /// The firmware's limit.
+        limit: usize,
+    },
+    /// The device did not let the owner of the ticket in.
+    #[error(
+        "the machine did not accept the Kerberos ticket{}{}",
+        if *.offered { "" } else { ", and offers no login by Kerberos" },
+        .date.as_ref().map(|date| format!("; its clock says {date}")).unwrap_or_default()
+    )]
+    TicketRefused {
+        /// The device says that it takes tickets at all.
+        offered: bool,
+        /// Its clock, as the answer says.
+        date: Option<String>,
+    },
     /// Another realm than the recorded one: another machine. No digest was computed.
     #[error("the digest realm is {found:?} and not {expected:?}")]
     RealmMismatch {
@@ -130,6 +153,9 @@ impl Error {
             Self::ReturnValue { .. } => ErrorCode::RETURN_VALUE,
             Self::WrongOrLocked { .. } | Self::LoginRequired => ErrorCode::WRONG_OR_LOCKED,
             Self::AuthUnsupported { .. } => ErrorCode::AUTH_UNSUPPORTED,
+            Self::TokenMissing => ErrorCode::TICKET_ABSENT,
+            Self::TokenTooLarge { .. } => ErrorCode::TICKET_TOO_LARGE,
+            Self::TicketRefused { .. } => ErrorCode::TICKET_REFUSED,
             Self::RealmMismatch { .. } => ErrorCode::REALM_MISMATCH,
             Self::Closed { .. } => ErrorCode::CONNECTION_CLOSED,
             Self::Truncated => ErrorCode::REPLY_TRUNCATED,
@@ -154,7 +180,9 @@ impl Error {
                 Some(DeviceStatus::ReturnValue { method: method.clone(), value: value.value, name: value.name.clone() })
             }
             Self::HttpStatus { status } | Self::NotSoap { status } => Some(DeviceStatus::Http(*status)),
-            Self::WrongOrLocked { .. } | Self::LoginRequired => Some(DeviceStatus::Http(401)),
+            Self::WrongOrLocked { .. } | Self::LoginRequired | Self::TicketRefused { .. } => {
+                Some(DeviceStatus::Http(401))
+            }
             _ => None,
         }
     }
@@ -171,6 +199,10 @@ impl Error {
                 failure.hint("this password worked before, so the account is likelier locked: wait some minutes")
             }
             Self::LoginRequired => failure.hint("give user and password"),
+            Self::TicketRefused { offered: false, .. } => failure
+                .hint("switch Kerberos on in the machine's profile ([kerberos] enabled = true), or log in by digest"),
+            Self::Fault(fault) if fault.subcode.as_deref() == Some("AccessDenied") => failure
+                .hint("the user's realms do not cover this: use a user that has the realm, or give it to this one"),
             _ => failure,
         }
     }

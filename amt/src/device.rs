@@ -1,5 +1,6 @@
 //! One machine by address: log in, make WS-Man calls.
 
+use crate::kerberos::{self, Tickets};
 use crate::tls::{self, ClientChain, Endpoint, TlsStream, io_failure};
 use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
@@ -33,6 +34,8 @@ pub struct Device {
     /// The rung on which the machine was reached last.
     rung: Option<Rung>,
     client: Client,
+    /// In the place of user and password.
+    tickets: Option<Tickets>,
     stream: Option<Box<dyn Stream>>,
     outcome: Option<TlsOutcome>,
     start: Instant,
@@ -49,8 +52,22 @@ impl Device {
     pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
         let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
         client.set_credentials(Some(credentials));
+        Ok(Self::of(address, transport, client, None))
+    }
+
+    /// The same by Kerberos: whom the machine's list of users names by a SID, with what their realms allow.
+    ///
+    /// # Errors
+    /// `IO` if the operating system has no random bytes.
+    pub fn with_tickets(address: SocketAddr, transport: Transport, tickets: Tickets) -> Result<Self, Failure> {
+        let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
+        client.use_tokens();
+        Ok(Self::of(address, transport, client, Some(tickets)))
+    }
+
+    fn of(address: SocketAddr, transport: Transport, client: Client, tickets: Option<Tickets>) -> Self {
         let (consent, rung, stream, outcome) = (LegacyTls::Refuse, None, None, None);
-        Ok(Self { address, transport, consent, rung, client, stream, outcome, start: Instant::now() })
+        Self { address, transport, consent, rung, client, tickets, stream, outcome, start: Instant::now() }
     }
 
     /// The same with consent to older TLS, where the machine speaks nothing else: AMT before 14, and an engine for it
@@ -77,13 +94,23 @@ impl Device {
     /// 2xxx for what the machine answered, 4xxx and 6xxx for the connection.
     pub async fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
         let stage = "call";
-        let failure = |e: amt_wsman::Error| e.failure(stage);
+        let failure = |e: amt_wsman::Error| kerberos::explain(&e, stage);
         self.client.start(self.now(), request).map_err(failure)?;
         let mut buffer = vec![0; READ_SIZE];
         loop {
             while let Some(output) = self.client.poll() {
                 match output {
                     Output::Connect => {
+                        // First: whoever has no ticket need not disturb the machine.
+                        if let (Some(tickets), true) = (&self.tickets, self.client.wants_token()) {
+                            match tickets.token(self.address.port()).await {
+                                Ok(token) => self.client.set_token(token),
+                                Err(failure) => {
+                                    self.client.cancel();
+                                    return Err(failure);
+                                }
+                            }
+                        }
                         self.connect().await?;
                         self.client.handle(self.now(), Input::Connected).map_err(failure)?;
                     }

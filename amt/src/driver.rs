@@ -2,12 +2,13 @@
 
 use crate::failpoint;
 use crate::host::Host;
+use crate::kerberos::Tickets;
 use crate::key;
 use crate::local::{LocalChannel, Signer};
 use crate::mei;
 use crate::tls::{self, ClientChain, Endpoint, TlsStream};
 use amt_core::tls::{TlsOutcome, TlsPlan};
-use amt_core::{ErrorCode, Failure, SystemId, Tick};
+use amt_core::{ErrorCode, Failure, Secret, SystemId, Tick};
 use amt_provision::machine::{Input, Machine, MeiRequest, Output};
 use amt_provision::{Event, Step};
 use std::collections::VecDeque;
@@ -42,7 +43,7 @@ impl Keep<Infallible> for NoRecord {
 /// How the machine is reached.
 pub(crate) enum Way<'w> {
     /// Over the network.
-    Network(IpAddr),
+    Network(IpAddr, Option<Tickets>),
     /// From its own system.
     Local(&'w mut LocalChannel, &'w dyn Signer),
 }
@@ -56,7 +57,7 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
     host: &H,
     keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
-    drive_by(Way::Network(address), machine, id, chains, host, keeper).await
+    drive_by(Way::Network(address, None), machine, id, chains, host, keeper).await
 }
 
 /// Runs `machine` to its end, whichever way it is reached.
@@ -127,8 +128,9 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                 }
                 Output::Sign(request) => inputs.push_back(Input::Signed(match &way {
                     Way::Local(_, signer) => signer.sign(request.index, &request.data).await,
-                    Way::Network(_) => Err(not_local()),
+                    Way::Network(..) => Err(not_local()),
                 })),
+                Output::MakeToken { port } => inputs.push_back(Input::Token(way.token(port).await)),
                 Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
                 Output::MakeKey(request) => inputs.push_back(Input::Key(key::make(request).await)),
                 Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
@@ -154,8 +156,8 @@ impl Way<'_> {
         chains: &[ClientChain],
     ) -> Result<(TlsStream, Option<TlsOutcome>), Failure> {
         match (self, plan) {
-            (Self::Network(_), None) => Err(not_local()),
-            (Self::Network(address), Some(plan)) => {
+            (Self::Network(..), None) => Err(not_local()),
+            (Self::Network(address, _), Some(plan)) => {
                 let endpoint = Endpoint::new(SocketAddr::new(*address, port), plan);
                 let (stream, outcome) = tls::connect(&endpoint, chains).await?;
                 Ok((stream, Some(outcome)))
@@ -170,9 +172,20 @@ impl Way<'_> {
         }
     }
 
+    async fn token(&self, port: u16) -> Result<Secret<Vec<u8>>, Failure> {
+        match self {
+            Self::Network(_, Some(tickets)) => tickets.token(port).await,
+            _ => Err(Failure::new(
+                ErrorCode::TICKET_ABSENT,
+                "drive",
+                "the procedure needs Kerberos, and has no source of tokens",
+            )),
+        }
+    }
+
     async fn ask(&mut self, request: &MeiRequest) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Network(_) => Err(not_local()),
+            Self::Network(..) => Err(not_local()),
             Self::Local(channel, _) => {
                 mei::exchange(channel.mei(), request.client, &request.message, request.repeatable).await
             }

@@ -12,6 +12,7 @@ mod driver;
 pub mod failpoint;
 pub mod host;
 pub mod job;
+pub mod kerberos;
 mod key;
 pub mod listener;
 pub mod local;

@@ -2,8 +2,9 @@
 //! one source once.
 
 use crate::certificate::ProvisioningCertificate;
-use crate::driver::{Keep, NoRecord, drive};
+use crate::driver::{Keep, NoRecord, Way, drive, drive_by};
 use crate::host::Host;
+use crate::kerberos::Tickets;
 use crate::provision::chains;
 use crate::random_seed;
 use crate::tls::ClientChain;
@@ -34,6 +35,8 @@ pub struct Target {
     pub identity: PeerIdentity,
     /// Passwords of `admin`, likeliest first.
     pub admin_passwords: Vec<Secret<String>>,
+    /// Tickets to log in with instead, for [`read_facts`] only: as much is read as the user's realms allow.
+    pub tickets: Option<Tickets>,
     /// Time between two different passwords.
     pub guess_spacing: Duration,
     /// Provisioning certificates to present to a machine in setup mode. One that is set up asks for none.
@@ -59,6 +62,7 @@ impl Target {
             port: 16993,
             identity,
             admin_passwords,
+            tickets: None,
             guess_spacing: GUESS_SPACING,
             certificates: Arc::new([]),
             hello: None,
@@ -94,8 +98,10 @@ impl Target {
 /// `WRONG_MACHINE` if another answers, `ADMIN_PASSWORD_UNKNOWN` if no password opens it, 2xxx for what it answered, 4xxx and 6xxx
 /// for the connection.
 pub async fn read_facts<H: Host>(target: Target, host: &H) -> Result<MachineFacts, Failure> {
-    let (access, chains) = target.access()?;
-    drive(&mut Facts::new(access).start(), target.id, target.address, &chains, host, &NoRecord).await
+    let (mut access, chains) = target.access()?;
+    access.tickets = target.tickets.is_some();
+    let way = Way::Network(target.address, target.tickets);
+    drive_by(way, &mut Facts::new(access).start(), target.id, &chains, host, &NoRecord).await
 }
 
 /// The embedder's side of a boot.

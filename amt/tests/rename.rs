@@ -40,7 +40,7 @@ impl Host for Memory {
         let mut asked = self.asked.lock().unwrap();
         asked.push(request.clone());
         if asked.len() == 2 {
-            return CaAnswer::Pending { request_id: "7".to_owned(), retry_after: None };
+            return CaAnswer::pending("7");
         }
         support::issue(request)
     }

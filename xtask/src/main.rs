@@ -11,6 +11,7 @@ mod files;
 mod fleet_bench;
 mod fuzz;
 mod interop;
+mod kerberos;
 mod kill;
 mod kill_local;
 mod lab;

@@ -131,14 +131,19 @@ pub(crate) struct Missing {
 
 /// Makes sure that `name` runs; otherwise installs `package` with apt.
 pub(crate) fn need(name: &str, package: &str) -> Result<()> {
-    if found(name) {
+    need_until(name, package, || found(name))
+}
+
+/// The same for what is no program: `present` tells whether it is here.
+pub(crate) fn need_until(name: &str, package: &str, present: impl Fn() -> bool) -> Result<()> {
+    if present() {
         return Ok(());
     }
     println!("{name} is missing: installing {package}");
     let root = read(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
     let mut apt = if root { program("apt-get", &[]) } else { program("sudo", &["-n", "apt-get"]) };
     let installed = run(apt.args(["install", "-y", "-q", package]).env("DEBIAN_FRONTEND", "noninteractive"));
-    if installed.is_ok() && found(name) {
+    if installed.is_ok() && present() {
         return Ok(());
     }
     Err(Missing { name: name.to_owned(), package: package.to_owned() }.into())

@@ -2,8 +2,8 @@
 
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
 use crate::{
-    abi, dist, dotnet, errors_page, files, fuzz, interop, kill, layers, openssl, process, python, virtual_machines,
-    windows,
+    abi, dist, dotnet, errors_page, files, fuzz, interop, kerberos, kill, layers, openssl, process, python,
+    virtual_machines, windows,
 };
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -73,6 +73,11 @@ const STAGES: &[Stage] = &[
         name: "client",
         what: "MeshCentral's programs read provisioned machines and our setup.bin, and set machines up from inside",
         run: interop::meshcentral,
+    },
+    Stage {
+        name: "kerberos",
+        what: "log-in by Kerberos at a domain controller, and accounts in a directory, both of the test's own",
+        run: kerberos::check,
     },
     Stage { name: "kill", what: "a short kill test", run: || single(kill::run(8, 1)) },
     Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::input;
 use amt::certificate::authorities;
+use amt::kerberos::Tickets;
 use amt::{Device, Target, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -10,7 +11,7 @@ use amt_provision::plan::GUESS_SPACING;
 use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::client::Credentials;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const TLS_PORT: u16 = 16993;
@@ -37,6 +38,12 @@ pub(crate) struct Connect {
     /// A password from elsewhere, which goes before both.
     #[arg(skip)]
     password: Option<Secret<String>>,
+    /// Log in with this account's Kerberos ticket instead of user and password; needs a build with the feature kerberos
+    #[arg(long, conflicts_with_all = ["user", "password_file"])]
+    kerberos: bool,
+    /// Full name of the machine in its SPNs, if it is not the host
+    #[arg(long, value_name = "FQDN", requires = "kerberos")]
+    spn_host: Option<String>,
     #[command(flatten)]
     identity: Identity,
     /// Name in the machine's certificate, if it is not the host
@@ -81,13 +88,28 @@ impl Connect {
         legacy_tls: LegacyTls,
     ) -> Self {
         let identity = Identity { insecure_any: ca.is_none() && pin.is_none(), ca, pin, plain: false };
-        Self { host, port, user: "admin".to_owned(), password_file, password: None, identity, name, legacy_tls }
+        Self {
+            host,
+            port,
+            user: "admin".to_owned(),
+            password_file,
+            password: None,
+            kerberos: false,
+            spn_host: None,
+            identity,
+            name,
+            legacy_tls,
+        }
     }
 
     /// The machine, not connected yet.
     pub(crate) async fn device(self) -> Result<Device, Error> {
-        let Way { address, transport, credentials, legacy_tls } = self.way().await?;
-        Ok(Device::new(address, transport, credentials)?.legacy_tls(legacy_tls))
+        let Way { address, transport, login, legacy_tls } = self.way().await?;
+        let device = match login {
+            Login::Digest(credentials) => Device::new(address, transport, credentials)?,
+            Login::Kerberos(tickets) => Device::with_tickets(address, transport, tickets)?,
+        };
+        Ok(device.legacy_tls(legacy_tls))
     }
 
     /// Where the machine is.
@@ -101,10 +123,7 @@ impl Connect {
 
     /// Where the machine is, whom to take it for, and what opens it.
     pub(crate) async fn way(self) -> Result<Way, Error> {
-        let password = match self.password {
-            Some(ref password) => password.clone(),
-            None => input::password(self.password_file.as_ref(), "AMT_PASSWORD")?,
-        };
+        let login = self.login()?;
         let address = self.address().await?;
         let transport = match self.identity {
             Identity { plain: true, .. } => Transport::Plain,
@@ -115,8 +134,24 @@ impl Connect {
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
-        let credentials = Credentials { user: self.user, password };
-        Ok(Way { address, transport, credentials, legacy_tls: self.legacy_tls })
+        Ok(Way { address, transport, login, legacy_tls: self.legacy_tls })
+    }
+
+    fn login(&self) -> Result<Login, Error> {
+        if !self.kerberos {
+            let password = match &self.password {
+                Some(password) => password.clone(),
+                None => input::password(self.password_file.as_ref(), "AMT_PASSWORD")?,
+            };
+            return Ok(Login::Digest(Credentials { user: self.user.clone(), password }));
+        }
+        let source = amt::kerberos::system()?;
+        let name = self.spn_host.as_ref().unwrap_or(&self.host);
+        if !name.contains('.') || name.parse::<IpAddr>().is_ok() {
+            let text = format!("{name} is not the full name of a machine, and the directory knows it by that only");
+            return Err(Error::usage(text, "give the full name as --host, or beside the address as --spn-host"));
+        }
+        Ok(Login::Kerberos(Tickets::new(source, name)))
     }
 }
 
@@ -136,6 +171,24 @@ impl Connect {
         self.any_of(&[]).await
     }
 
+    /// The same for what only reads: by a ticket too, as a user whose realms allow it.
+    pub(crate) async fn reader(self) -> Result<Target, Error> {
+        if !self.kerberos {
+            return self.administrator().await;
+        }
+        let way = self.way().await?;
+        let (Transport::Tls(identity), Login::Kerberos(tickets)) = (way.transport.clone(), way.login) else {
+            return Err(Error::usage("this is done over TLS only", "take --plain out"));
+        };
+        let mut device = Device::with_tickets(way.address, way.transport, tickets.clone())?.legacy_tls(way.legacy_tls);
+        let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
+        let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
+        let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, Vec::new());
+        (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
+        target.tickets = Some(tickets);
+        Ok(target)
+    }
+
     /// The same where the machine may have another password meanwhile: those are tried in turn, within the firmware's lock-out. The
     /// one that opened it comes first.
     pub(crate) async fn any_of(self, others: &[Secret<String>]) -> Result<Target, Error> {
@@ -143,16 +196,20 @@ impl Connect {
         let Transport::Tls(identity) = way.transport.clone() else {
             return Err(Error::usage("this is done over TLS only", "take --plain out"));
         };
-        if way.credentials.user != "admin" {
+        let Login::Digest(credentials) = way.login else {
+            let hint = "take --kerberos out, and give the password of admin";
+            return Err(Error::usage("this is done by the administrator only, who has no ticket", hint));
+        };
+        if credentials.user != "admin" {
             let hint = "take --user out, and give the password of admin";
             return Err(Error::usage("this is done by the administrator only", hint));
         }
-        let given = way.credentials.password;
+        let given = credentials.password;
         let more = others.iter().filter(|other| **other != given).cloned();
         let mut passwords: Vec<_> = std::iter::once(given.clone()).chain(more).collect();
         let mut attempt = 0;
         let (device, reply) = loop {
-            let credentials = Credentials { user: way.credentials.user.clone(), password: passwords[attempt].clone() };
+            let credentials = Credentials { user: credentials.user.clone(), password: passwords[attempt].clone() };
             let mut device = Device::new(way.address, way.transport.clone(), credentials)?.legacy_tls(way.legacy_tls);
             match device.call(&SetupAndConfigurationService::get_uuid()).await {
                 Ok(reply) => break (device, reply),
@@ -172,12 +229,19 @@ impl Connect {
     }
 }
 
+/// Who logs in.
+#[derive(Clone)]
+pub(crate) enum Login {
+    Digest(Credentials),
+    Kerberos(Tickets),
+}
+
 /// A machine as the options describe it.
 #[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
-    pub(crate) credentials: Credentials,
+    pub(crate) login: Login,
     pub(crate) legacy_tls: LegacyTls,
 }
 

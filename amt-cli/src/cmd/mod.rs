@@ -9,6 +9,7 @@ mod capabilities;
 mod configure;
 mod connect;
 mod demo;
+mod directory;
 mod discover;
 mod doctor;
 mod enroll;
@@ -67,6 +68,7 @@ commands! {
     capabilities::Capabilities,
     configure::Configure,
     demo::Demo,
+    directory::Directory,
     discover::Discover,
     doctor::Doctor,
     enroll::Enroll,

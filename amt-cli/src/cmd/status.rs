@@ -21,7 +21,7 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let facts = block_on(async {
-            let target = self.connect.administrator().await?;
+            let target = self.connect.reader().await?;
             Ok(read_facts(target, &Notes::silent()).await?)
         })?;
         out.show(&document(&facts), |w| {

@@ -1,10 +1,10 @@
 //! `access`: the list of users (`spec/wsman.md` §3.2).
 
 use super::{Run, refused};
-use crate::profile::desired::binary_sid;
 use crate::profile::{Realm, User};
 use crate::step::Step;
 use amt_core::Failure;
+use amt_core::id::binary_sid;
 use amt_wsman::class::amt::{AclEntry, AclPrincipal, AuthorizationService};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

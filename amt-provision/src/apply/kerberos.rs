@@ -60,7 +60,10 @@ impl Run {
         let fqdn = names::full(&host, names::own(general, "DomainName")).to_lowercase();
         let realm = kerberos.realm.clone().unwrap_or_default();
         // As directories salt the key of a computer's account.
-        let salt = format!("{realm}host{fqdn}");
+        let salt = match &kerberos.account_suffix {
+            Some(suffix) => format!("{realm}host{host}{}.{}", suffix.to_lowercase(), realm.to_lowercase()),
+            None => format!("{realm}host{fqdn}"),
+        };
         if let Some(minutes) = kerberos.clock_tolerance_minutes {
             instance.set("MaximumClockTolerance", minutes.to_string());
         }

@@ -136,6 +136,10 @@ pub struct Kerberos {
     /// Kerberos realm, in capital letters: `EXAMPLE.COM`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
+    /// What the machine's account in the directory has behind the host name, `-amt` as `amt directory` makes it; none if it is left
+    /// out. The key is salted with it: change it together with the password or the key version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_suffix: Option<String>,
     /// Password of the machine's account in the directory, the same in both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretSource>,

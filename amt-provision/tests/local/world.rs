@@ -210,7 +210,7 @@ impl World {
             Output::Event(_) => {}
             Output::Close => self.hang_up(),
             Output::Done(_) => return true,
-            Output::Certify(_) | Output::MakeKey(_) => panic!("nothing is certified here"),
+            Output::Certify(_) | Output::MakeKey(_) | Output::MakeToken { .. } => panic!("nothing is certified here"),
         }
         false
     }

@@ -6,7 +6,10 @@ use crate::digest::Verdict;
 use crate::fault::{Direction, FaultKind, Message, damage, lengthen};
 use crate::http::{self, Request, RequestParser, Response};
 use crate::persona::CommitReply;
+use crate::ticket;
 use amt_core::Tick;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -20,8 +23,12 @@ pub(super) struct Connection {
     pub(super) local: bool,
     /// The digest cache of a TLS connection: who logged in, and under which state of the ACL.
     logged_in: Option<(u64, String)>,
+    /// The same by Kerberos, on a connection of either kind.
+    ticket: Option<u64>,
     /// Who made the request that is served.
     user: String,
+    /// What its domain knows it by.
+    sids: Vec<Vec<u8>>,
     /// A stalled connection hears nothing more.
     deaf: bool,
     /// Of a handshake after which the firmware forgets the first request.
@@ -36,13 +43,18 @@ impl Connection {
             parser: RequestParser::default(),
             local: false,
             logged_in: None,
+            ticket: None,
             user: String::new(),
+            sids: Vec::new(),
             deaf: false,
             drops_first: false,
         }
     }
 }
 
+/// Most characters of a token that firmware before [`NO_TOKEN_LIMIT`] takes.
+const MAX_TOKEN: usize = 4096;
+const NO_TOKEN_LIMIT: u16 = 6;
 const REFUSED_PAGE: &str = "Log on failed. Incorrect user name or password, or user account temporarily locked.";
 
 impl Firmware {
@@ -135,13 +147,16 @@ impl Firmware {
         self.audit.log.push_back(label.to_owned());
     }
 
-    /// The digest login, or the reply that asks for one.
+    /// The login, or the reply that asks for one.
     fn login(&mut self, now: Tick, id: ConnectionId, request: &Request, label: &str) -> Result<(), Response> {
         let epoch = self.acl_epoch;
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         let local = connection.local;
         if !self.device.login_required(local) {
             return Ok(());
+        }
+        if let Some(token) = request.header("authorization").and_then(|value| value.strip_prefix("Negotiate ")) {
+            return self.login_by_ticket(now, id, token, label);
         }
         let login = &self.device.config.persona.login;
         let Some(authorization) = request.header("authorization") else {
@@ -151,6 +166,10 @@ impl Firmware {
                 connection.user.clone_from(user);
                 return Ok(());
             }
+            if connection.ticket == Some(epoch) {
+                return Ok(());
+            }
+            connection.ticket = None;
             return Err(self.ask_for_login(false));
         };
         let device = &self.device;
@@ -166,6 +185,8 @@ impl Firmware {
         );
         match verdict {
             Verdict::Accepted(user) => {
+                connection.ticket = None;
+                connection.sids.clear();
                 connection.user.clone_from(&user);
                 connection.logged_in = Some((epoch, user));
                 self.device.log_login();
@@ -184,10 +205,47 @@ impl Firmware {
         }
     }
 
+    /// Kerberos (`spec/wsman.md` §1.5): the token counts for the connection.
+    fn login_by_ticket(&mut self, now: Tick, id: ConnectionId, token: &str, label: &str) -> Result<(), Response> {
+        let clock = self.device.clock(now);
+        let device = &self.device;
+        let old = device.config.persona.version.major < NO_TOKEN_LIMIT;
+        let judged = match &device.switches.kerberos {
+            None => Err("Kerberos is switched off"),
+            Some(_) if old && token.len() > MAX_TOKEN => Err("ticket too large"),
+            Some(kerberos) => match STANDARD.decode(token) {
+                Ok(token) => ticket::client(kerberos, &mut self.tickets_seen, clock, &token),
+                Err(_) => Err("not base64"),
+            },
+        };
+        let judged = judged.and_then(|user| {
+            let known = device.config.sids.iter().filter(|(principal, _)| *principal == user);
+            let sids: Vec<Vec<u8>> = known.map(|(_, sid)| sid.clone()).collect();
+            if device.domain_users(&sids).next().is_some() { Ok((user, sids)) } else { Err("user not in the list") }
+        });
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
+        connection.logged_in = None;
+        match judged {
+            Ok((user, sids)) => {
+                (connection.user, connection.sids, connection.ticket) = (user, sids, Some(self.acl_epoch));
+                self.device.log_login();
+                Ok(())
+            }
+            Err(reason) => {
+                connection.ticket = None;
+                self.refuse(now, if label.is_empty() { "login" } else { label }, format!("401: Kerberos: {reason}"));
+                Err(self.ask_for_login(false))
+            }
+        }
+    }
+
     fn ask_for_login(&mut self, stale: bool) -> Response {
         let mut response = Response::page(401, REFUSED_PAGE);
         let challenge = self.gate.challenge(&self.device.config.persona.login, &self.device.realm, stale);
         response.headers.push(("WWW-Authenticate", challenge));
+        if self.device.switches.kerberos.is_some() {
+            response.headers.push(("WWW-Authenticate", "Negotiate".to_owned()));
+        }
         response
     }
 
@@ -215,6 +273,7 @@ impl Firmware {
             secure: connection.port == Port::Secure,
             local: connection.local,
             user: connection.user.clone(),
+            sids: connection.sids.clone(),
             peer: connection.peer,
         });
         let mut response = match soap {

@@ -4,6 +4,10 @@ use amt_core::Secret;
 
 /// RC4-HMAC.
 pub(crate) const RC4: u32 = 0;
+/// AES with 128 bits.
+pub(crate) const AES128: u32 = 1;
+/// AES with 256 bits.
+pub(crate) const AES256: u32 = 2;
 /// Most minutes between the machine's clock and that of a ticket.
 pub(crate) const MAX_TOLERANCE: u32 = 5;
 

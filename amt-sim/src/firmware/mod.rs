@@ -13,7 +13,7 @@ mod eap;
 mod enumeration;
 mod host;
 mod io;
-mod kerberos;
+pub(crate) mod kerberos;
 mod local;
 mod logs;
 mod mei;
@@ -86,6 +86,9 @@ pub struct MachineConfig {
     pub mebx_password: Option<Secret<String>>,
     /// Name that the operating system has told the firmware; empty: there is none, or it did not.
     pub host_os_fqdn: String,
+    /// What the directory says of users, `user@REALM`: their SIDs and those of their groups, binary. Real tickets carry
+    /// them in a PAC, which is not read here: private domain controllers issue none with SIDs.
+    pub sids: Vec<(String, Vec<u8>)>,
     /// Whether an agent in the operating system carries out graceful power changes.
     pub host_agent: bool,
     /// Wireless networks that the operating system knows and shares, where the firmware is told to take them over.
@@ -138,6 +141,7 @@ impl MachineConfig {
             admin_password: None,
             mebx_password: None,
             host_os_fqdn: String::new(),
+            sids: Vec::new(),
             host_agent: true,
             host_wifi: Vec::new(),
             earlier_setup: None,
@@ -190,6 +194,7 @@ struct Audit {
 pub struct Firmware {
     device: Device,
     gate: Gate,
+    tickets_seen: crate::ticket::Seen,
     faults: FaultPlan,
     damage: Seeded,
     chunks: Seeded,
@@ -216,6 +221,7 @@ impl Firmware {
         let seed = config.seed;
         Self {
             gate: Gate::new(seed),
+            tickets_seen: crate::ticket::Seen::default(),
             faults: config.faults.clone(),
             damage: Seeded::new(seed, "damage"),
             chunks: Seeded::new(seed, "chunk"),

@@ -1,8 +1,9 @@
 //! Which realm a user needs for which class (`spec/wsman.md` §3.2). The administrator, and whoever has the realm of
 //! administration, may do everything.
 
+use super::Phase;
 use super::class::Caller;
-use super::device::Device;
+use super::device::{Device, Principal, User};
 use super::soap::Operation;
 
 const REDIRECTION: u32 = 2;
@@ -52,7 +53,13 @@ fn needed(class: &str) -> (u32, u32) {
 impl Device {
     /// Whether the realms of the caller cover the class. Whoever is no entry of the list is judged elsewhere.
     pub(super) fn covers(&self, caller: &Caller, class: &str, operation: &Operation) -> bool {
-        let Some(user) = self.users.iter().find(|user| user.is_digest(&caller.user)) else { return true };
+        let realms: Vec<u32> = if caller.sids.is_empty() {
+            let Some(user) = self.users.iter().find(|user| user.is_digest(&caller.user)) else { return true };
+            user.realms.clone()
+        } else {
+            // A user of a domain has what it was given itself, and what its groups were given.
+            self.domain_users(&caller.sids).flat_map(|user| user.realms.iter().copied()).collect()
+        };
         let reads = match operation {
             Operation::Invoke(method) => {
                 ["Get", "Enumerate", "PositionTo", "Read"].iter().any(|verb| method.starts_with(verb))
@@ -62,6 +69,12 @@ impl Device {
         };
         let (to_read, to_change) = needed(class);
         let realm = if reads { to_read } else { to_change };
-        user.realms.contains(&ADMINISTRATION) || user.realms.contains(&realm)
+        realms.contains(&ADMINISTRATION) || realms.contains(&realm)
+    }
+
+    /// Entries that let in, over the network, whoever has one of these SIDs.
+    pub(super) fn domain_users<'a>(&'a self, sids: &'a [Vec<u8>]) -> impl Iterator<Item = &'a User> {
+        let users = self.users.iter().filter(|user| user.enabled && user.access != 0 && self.phase == Phase::Post);
+        users.filter(move |user| matches!(&user.who, Principal::Kerberos(sid) if sids.contains(sid)))
     }
 }

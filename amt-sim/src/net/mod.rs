@@ -81,6 +81,8 @@ pub struct SimConfig {
     pub usb: Option<PathBuf>,
     /// Name that the operating system of every machine has told the firmware; empty: none.
     pub host_os_fqdn: String,
+    /// What the directory says of users, `user@REALM`: their SIDs and those of their groups, binary.
+    pub sids: Vec<(String, Vec<u8>)>,
     /// Record of another owner's setup, on every machine.
     pub earlier_setup: Option<SetupRecord>,
     /// Time from one machine's power-on to the next one's.
@@ -120,6 +122,7 @@ impl SimConfig {
             auditor: false,
             usb: None,
             host_os_fqdn: String::new(),
+            sids: Vec::new(),
             earlier_setup: None,
             spread: Duration::ZERO,
             state_file: None,
@@ -236,6 +239,7 @@ impl Simulator {
                 admin_password: config.admin_password.clone(),
                 mebx_password: None,
                 host_os_fqdn: config.host_os_fqdn.clone(),
+                sids: config.sids.clone(),
                 host_agent: true,
                 host_wifi: Vec::new(),
                 earlier_setup: config.earlier_setup.clone(),

@@ -14,6 +14,10 @@
 //! `stale`. A 401 to a digest over a cached nonce says nothing about the password (nonces are reset at any time, and
 //! every change of an access list resets the login of a connection); a 401 to a digest over a nonce just received does.
 //!
+//! **Kerberos** (§1.5). After [`Client::use_tokens`] there is no digest at all: the first request of every connection carries
+//! a token, which the driver gives by [`Client::set_token`] when a connection is asked for, and later ones carry nothing. A
+//! token counts once, so a 401 to a later request is answered with another connection and another token.
+//!
 //! **Nothing is sent twice** otherwise. A connection that ends before the reply leaves the caller to find out what
 //! became of the request.
 
@@ -26,6 +30,8 @@ use crate::digest::{Challenge, Subject, hex};
 use crate::http::{self, Response, ResponseReader};
 use crate::op::{Reply, Request};
 use amt_core::{FirmwareVersion, Secret, Tick};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use exchange::{Exchange, Next};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
@@ -36,6 +42,10 @@ use std::time::Duration;
 pub const TARGET: &str = "/wsman";
 /// Most times one message is sent: without digest, with one, and again if the nonce was stale by then.
 pub const MAX_SENDS: u8 = 3;
+/// Most characters of a token, base64, that firmware before [`NO_TOKEN_LIMIT`] takes (`spec/wsman.md` §1.5).
+pub const MAX_TOKEN: usize = 4096;
+/// Major version of the first firmware of which no such limit is known.
+const NO_TOKEN_LIMIT: u16 = 6;
 /// Most instances of one enumeration, unless configured otherwise.
 pub const MAX_ITEMS: usize = 4096;
 
@@ -115,6 +125,8 @@ pub struct Client {
     client_nonces: u64,
     message_id: u32,
     credentials: Option<Credentials>,
+    /// In the place of credentials.
+    tokens: Option<Tokens>,
     /// These credentials were accepted once.
     accepted: bool,
     expected_realm: Option<String>,
@@ -135,6 +147,15 @@ enum Link {
     Down,
     Opening,
     Up,
+}
+
+/// Kerberos on the connection.
+#[derive(Default)]
+struct Tokens {
+    /// For the connection that is opened.
+    next: Option<Secret<Vec<u8>>>,
+    /// Length of the base64 text that the present connection has carried; none yet.
+    presented: Option<usize>,
 }
 
 struct Cached {
@@ -159,7 +180,7 @@ enum Login {
     None,
     /// Over a nonce from an earlier message.
     Cached,
-    /// Over the nonce that the device sent in answer to this very message.
+    /// Over the nonce that the device sent in answer to this very message; or a token of this very message.
     Fresh,
 }
 
@@ -172,6 +193,7 @@ impl Client {
             client_nonces: 0,
             message_id: 0,
             credentials: None,
+            tokens: None,
             accepted: false,
             expected_realm: None,
             challenge: None,
@@ -190,9 +212,28 @@ impl Client {
     /// own, because firmware remembers the login of a connection.
     pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
         self.credentials = credentials;
+        self.tokens = None;
         self.accepted = false;
         self.challenge = None;
         self.renew = true;
+    }
+
+    /// From the next request on, which opens a connection of its own, logs in by tokens of Kerberos and not by digest.
+    pub fn use_tokens(&mut self) {
+        self.set_credentials(None);
+        self.tokens = Some(Tokens::default());
+    }
+
+    /// Whether the connection that is opened needs a token before [`Input::Connected`].
+    pub fn wants_token(&self) -> bool {
+        self.link == Link::Opening && self.tokens.as_ref().is_some_and(|tokens| tokens.next.is_none())
+    }
+
+    /// The token for the connection that is opened: what GSS-API makes for the service of the device. It is sent once.
+    pub fn set_token(&mut self, token: Secret<Vec<u8>>) {
+        if let Some(tokens) = &mut self.tokens {
+            tokens.next = Some(token);
+        }
     }
 
     /// Sets the realm that is expected: before a digest for another one is computed, the request fails.
@@ -236,6 +277,9 @@ impl Client {
         match (input, self.link) {
             (Input::Connected, Link::Opening) => {
                 self.link = Link::Up;
+                if let Some(tokens) = &mut self.tokens {
+                    tokens.presented = None;
+                }
                 self.transmit(now);
             }
             (Input::Connected, _) => return Err(Error::Unexpected { what: "connected" }),
@@ -317,7 +361,9 @@ impl Client {
             Ok(authorization) => {
                 let body = task.message.expose();
                 let bytes = http::post(TARGET, &self.config.authority, authorization.as_deref(), body);
-                if authorization.is_some() && task.login == Login::None {
+                if self.tokens.is_some() {
+                    task.login = if authorization.is_some() { Login::Fresh } else { Login::Cached };
+                } else if authorization.is_some() && task.login == Login::None {
                     task.login = Login::Cached;
                 }
                 task.sends = task.sends.saturating_add(1);
@@ -331,6 +377,10 @@ impl Client {
     }
 
     fn authorization(&mut self, task: &Task) -> Result<Option<String>, Error> {
+        let small = self.version().is_some_and(|version| version.major < NO_TOKEN_LIMIT);
+        if let Some(tokens) = &mut self.tokens {
+            return tokens.authorization(small);
+        }
         let (Some(cached), Some(credentials)) = (&mut self.challenge, &self.credentials) else {
             return Ok(None);
         };
@@ -426,6 +476,9 @@ impl Client {
     fn refused(&mut self, response: &Response) -> Result<Next, Again> {
         let over = |error| Ok(Next::Done(Err(error)));
         self.challenged = true;
+        if self.tokens.is_some() {
+            return self.token_refused(response);
+        }
         let challenge = match Challenge::select(response.headers("WWW-Authenticate")) {
             Ok(challenge) => challenge,
             Err(reason) => return over(Error::AuthUnsupported { what: reason.what() }),
@@ -451,11 +504,49 @@ impl Client {
         Err(Again)
     }
 
+    /// A 401 to a token says that the machine does not let its owner in; a 401 later says only that the login of the
+    /// connection was forgotten.
+    fn token_refused(&mut self, response: &Response) -> Result<Next, Again> {
+        self.link = Link::Down;
+        let small = self.version().is_none_or(|version| version.major < NO_TOKEN_LIMIT);
+        let size = self.tokens.as_ref().and_then(|tokens| tokens.presented).unwrap_or_default();
+        match &self.task {
+            Some(task) if task.login == Login::Cached && task.sends < MAX_SENDS => Err(Again),
+            _ if small && size > MAX_TOKEN => Ok(Next::Done(Err(Error::TokenTooLarge { size, limit: MAX_TOKEN }))),
+            _ => {
+                let offered = response.headers("WWW-Authenticate").any(|value| is_negotiate(value));
+                let date = response.header("Date").map(str::to_owned);
+                Ok(Next::Done(Err(Error::TicketRefused { offered, date })))
+            }
+        }
+    }
+
     fn finish(&mut self, result: Result<Reply, Error>) {
         self.task = None;
         self.deadline = None;
         self.out.push_back(Output::Done(result));
     }
+}
+
+impl Tokens {
+    /// The header of the first request of a connection. `small`: the firmware is known to have a limit.
+    fn authorization(&mut self, small: bool) -> Result<Option<String>, Error> {
+        if self.presented.is_some() {
+            return Ok(None);
+        }
+        let token = self.next.take().ok_or(Error::TokenMissing)?;
+        let text = STANDARD.encode(token.expose());
+        let size = text.len();
+        if small && size > MAX_TOKEN {
+            return Err(Error::TokenTooLarge { size, limit: MAX_TOKEN });
+        }
+        self.presented = Some(size);
+        Ok(Some(format!("Negotiate {text}")))
+    }
+}
+
+fn is_negotiate(challenge: &str) -> bool {
+    challenge.split_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("Negotiate"))
 }
 
 /// The message in flight is to be sent again.

@@ -107,6 +107,24 @@ namespace Amt
         /// <summary>What to do: check that the machine still has power and network; it is tried again.</summary>
         ReplyTimeout = 2015,
 
+        /// <summary>What to do: get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program.</summary>
+        TicketAbsent = 2020,
+
+        /// <summary>What to do: reach the machine by the full name in its SPNs; `amt directory plan` prints the six that it needs, port and all.</summary>
+        TicketServiceUnknown = 2021,
+
+        /// <summary>What to do: set the clocks of this computer, the domain controller and the machine: they may differ by 5 minutes.</summary>
+        TicketClock = 2022,
+
+        /// <summary>What to do: use an account that is in fewer groups: its ticket is smaller.</summary>
+        TicketTooLarge = 2023,
+
+        /// <summary>What to do: check that the user's or group's SID is among the machine's users, and that key and key version in the machine are the directory's.</summary>
+        TicketRefused = 2024,
+
+        /// <summary>What to do: see the message: it is Kerberos' own; check realm and domain controllers in krb5.conf or DNS.</summary>
+        TicketFailed = 2025,
+
         /// <summary>What to do: load or install the MEI driver (mei_me on Linux, Intel Management Engine Interface on Windows); without one this machine has no AMT to talk to.</summary>
         MeiAbsent = 3001,
 
@@ -328,5 +346,11 @@ namespace Amt
 
         /// <summary>What to do: see the message; the administrator finds the machine with `amt fleet show UUID`.</summary>
         Enrolment = 7012,
+
+        /// <summary>What to do: see the directory's own words in the message; `amt directory plan` prints the same for whoever holds the rights.</summary>
+        Directory = 7020,
+
+        /// <summary>What to do: remove the name from the object in the message, or give the machine's account another name.</summary>
+        DirectoryConflict = 7021,
     }
 }

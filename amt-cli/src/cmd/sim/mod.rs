@@ -7,6 +7,7 @@ use super::{Error, Verdict, block_on};
 use crate::input;
 use crate::output::Output;
 use crate::stop::StopSignal;
+use amt_core::id::binary_sid;
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_sim::authority::{ProvisioningChain, Strength};
@@ -154,6 +155,11 @@ struct Machines {
     #[arg(long)]
     auditor: bool,
 
+    /// What the directory says of a user: its SID, or that of one of its groups; may be given several times. Machines with
+    /// Kerberos let in whose SID is among their users
+    #[arg(long, value_name = "USER@REALM=SID", value_parser = directory_entry)]
+    sid: Vec<(String, Vec<u8>)>,
+
     /// Something that goes wrong on every machine; may be given several times
     #[arg(long, value_name = "PLACE:in|out:KIND")]
     fault: Vec<Fault>,
@@ -246,6 +252,7 @@ impl Machines {
         }
         config.set_up = self.set_up;
         config.auditor = self.auditor;
+        config.sids.clone_from(&self.sid);
         config.faults = match self.random_faults {
             Some(percent) => FaultPlan::random(self.seed, percent),
             None => FaultPlan::aimed(self.fault.iter().cloned()),
@@ -260,6 +267,11 @@ fn set_up(text: &str) -> Result<SetUp, String> {
         "admin" => Ok(SetUp::Admin),
         _ => Err("write client or admin".to_owned()),
     }
+}
+
+fn directory_entry(text: &str) -> Result<(String, Vec<u8>), String> {
+    let entry = text.split_once('=').and_then(|(user, sid)| Some((user.to_owned(), binary_sid(sid)?)));
+    entry.filter(|(user, _)| user.contains('@')).ok_or_else(|| "write USER@REALM=S-1-5-21-…".to_owned())
 }
 
 /// Name of the persona that is all of them.

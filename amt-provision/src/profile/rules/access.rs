@@ -1,8 +1,8 @@
 //! Rules of the sections `access` and `kerberos`.
 
 use super::Report;
-use crate::profile::desired::binary_sid;
 use crate::profile::{Profile, User};
+use amt_core::id::binary_sid;
 use std::collections::BTreeMap;
 
 const MAX_NAME: usize = 16;

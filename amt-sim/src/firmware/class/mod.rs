@@ -53,6 +53,8 @@ pub(super) struct Caller {
     pub(super) local: bool,
     /// Who logged in; empty where no login is asked for.
     pub(super) user: String,
+    /// What a domain knows the user by, if it logged in by Kerberos: its own SID and those of its groups.
+    pub(super) sids: Vec<Vec<u8>>,
     /// Its address; none for the machine's own system.
     pub(super) peer: Option<IpAddr>,
 }
