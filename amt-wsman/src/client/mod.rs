@@ -42,7 +42,7 @@ use std::time::Duration;
 pub const TARGET: &str = "/wsman";
 /// Most times one message is sent: without digest, with one, and again if the nonce was stale by then.
 pub const MAX_SENDS: u8 = 3;
-/// Most characters of a token, base64, that firmware before [`NO_TOKEN_LIMIT`] takes (`spec/wsman.md` §1.5).
+/// Most characters of a token, base64, that firmware before 6.0 takes (`spec/wsman.md` §1.5).
 pub const MAX_TOKEN: usize = 4096;
 /// Major version of the first firmware of which no such limit is known.
 const NO_TOKEN_LIMIT: u16 = 6;
@@ -514,7 +514,7 @@ impl Client {
             Some(task) if task.login == Login::Cached && task.sends < MAX_SENDS => Err(Again),
             _ if small && size > MAX_TOKEN => Ok(Next::Done(Err(Error::TokenTooLarge { size, limit: MAX_TOKEN }))),
             _ => {
-                let offered = response.headers("WWW-Authenticate").any(|value| is_negotiate(value));
+                let offered = response.headers("WWW-Authenticate").any(is_negotiate);
                 let date = response.header("Date").map(str::to_owned);
                 Ok(Next::Done(Err(Error::TicketRefused { offered, date })))
             }
