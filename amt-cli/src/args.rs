@@ -32,7 +32,7 @@ pub(crate) enum Request {
     Print(String),
     Usage(Error),
     Run {
-        command: Command,
+        command: Box<Command>,
         verbose: u8,
     },
 }
@@ -45,7 +45,7 @@ impl Invocation {
         let arguments: Vec<OsString> = arguments.collect();
         let json = asks_for_json(&arguments);
         let request = match Args::try_parse_from(&arguments) {
-            Ok(Args { command, verbose, .. }) => Request::Run { command, verbose },
+            Ok(Args { command, verbose, .. }) => Request::Run { command: Box::new(command), verbose },
             Err(error) if error.kind() == ErrorKind::DisplayVersion && json => {
                 Request::Print(format!("{{\"name\":\"amt\",\"version\":{:?}}}\n", env!("CARGO_PKG_VERSION")))
             }

@@ -3,7 +3,7 @@
 //! The machine itself shows how long its certificate is good. Before its time nothing is written, neither to the machine nor to the
 //! record. When it has come, a certificate for the names that the machine has is made with a new key pair, the TLS server is switched
 //! to it, and all is committed; a login under the new certificate is the proof, and only after that the old certificate and the
-//! old key pair are removed. How it gets there, and what a crash leaves behind, is in [`replace`](crate::replace).
+//! old key pair are removed. How it gets there, and what a crash leaves behind, is in [`replace`].
 //!
 //! A renewal that has begun is gone on with whatever the time says, with the same key pair and the same request to the authority, unless
 //! the certificate was replaced meanwhile by something else, a rename: then what was made is removed, and time decides again.

@@ -82,6 +82,7 @@ protocol = "peap-mschapv2"
 user = "switch"
 password = { env = "Sw1tch!pw" }
 pxe_seconds = 120
+active_in_s0 = true
 [kerberos]
 enabled = true
 realm = "EXAMPLE.COM"
@@ -184,6 +185,7 @@ const SINGLE: &[(&str, &str, &str, u32)] = &[
     ("prefer = \"ipv4\"", "prefer = \"ipv6\"", "general.prefer", 1),
     ("package = \"s0-wake-in-sx\"", "package = \"s0\"", "power.package", 1),
     ("idle_minutes = 30", "idle_minutes = 31", "power.idle_minutes", 1),
+    ("active_in_s0 = true", "active_in_s0 = false", "wired.ieee8021x", 1),
     ("sol = true", "sol = false", "redirection.sol", 1),
     ("drives = true", "drives = false", "redirection.drives", 1),
     ("listener = true", "listener = false", "redirection.listener", 1),

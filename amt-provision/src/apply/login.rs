@@ -68,6 +68,11 @@ fn enabled(on: bool, is_new: bool) -> String {
     }
 }
 
+/// Whether it counts while the system runs: the classes call it differently.
+const fn in_s0(is_new: bool) -> &'static str {
+    if is_new { "AvailableInS0" } else { "ActiveInS0" }
+}
+
 /// `AuthenticationProtocol`: the older class counts EAP-FAST with TLS as 6.
 fn protocol(protocol: Protocol, is_new: bool) -> u32 {
     match (protocol, is_new) {
@@ -102,7 +107,7 @@ fn fill(instance: &mut Instance, login: &Ieee8021x, is_new: bool) {
         instance.set("PxeTimeout", seconds.to_string());
     }
     if let Some(active) = login.active_in_s0 {
-        instance.set("ActiveInS0", active.to_string());
+        instance.set(in_s0(is_new), active.to_string());
     }
 }
 
@@ -120,7 +125,7 @@ fn describe_instance(has: &Instance, is_new: bool) -> String {
         has.bool("Enabled") != Some(true)
     };
     let text = |name| has.text(name).unwrap_or_default().to_owned();
-    let tail = format!("boot waits {} s, in S0 {}", text("PxeTimeout"), text("ActiveInS0"));
+    let tail = format!("boot waits {} s, in S0 {}", text("PxeTimeout"), text(in_s0(is_new)));
     if off {
         return format!("off, {tail}");
     }

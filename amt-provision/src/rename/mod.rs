@@ -5,7 +5,7 @@
 //! are the proof. Only after that the old certificate and the old key pair are removed. A machine that has the names and serves a
 //! certificate for them already is left as it is.
 //!
-//! How it gets there, and what a crash leaves behind, is in [`replace`](crate::replace).
+//! How it gets there, and what a crash leaves behind, is in [`replace`].
 //!
 //! Names count as soon as they are put; where the certificate has the new name already, reading them back is all the proof there is.
 //!

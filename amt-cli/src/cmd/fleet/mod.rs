@@ -94,7 +94,7 @@ enum Action {
     ///
     /// The list is CSV with a heading: a column host (or name, fqdn, address, ip), and if there are, password and profile; others are passed over. A
     /// machine that fails does not hold up the rest: run it again with the same list, those that are in are only looked at once more.
-    Adopt(adopt::Adopt),
+    Adopt(Box<adopt::Adopt>),
     /// What the rules and the program of a configuration would say and decide now; nothing is changed
     ///
     /// Example: amt fleet resolve --where parked --config new.toml
