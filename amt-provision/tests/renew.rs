@@ -80,7 +80,7 @@ fn before_its_time_nothing_is_written_and_then_it_is_renewed_once() {
     assert!(!renewed.changed && renewed.certificate == old);
     assert_eq!(renewed.validity, Validity::of(&old).unwrap());
     assert_eq!((truth(&world).writes, world.server.renew_disk.as_ref()), (before.writes, None), "nothing is written");
-    assert_eq!(world.renew(Due::Percent(0), None).result.unwrap().unwrap().changed, true, "a share that is over");
+    assert!(world.renew(Due::Percent(0), None).result.unwrap().unwrap().changed, "a share that is over");
 
     let (mut world, old) = due();
     let before = truth(&world);
