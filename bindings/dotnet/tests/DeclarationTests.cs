@@ -141,6 +141,7 @@ namespace AmtTests
                 case "uint32_t *": return "out UInt32";
                 case "uint64_t": return "UInt64";
                 case "uint64_t *": return "out UInt64";
+                case "int64_t": return "Int64";
                 case "size_t": return "UIntPtr";
                 case "void *": return "IntPtr";
                 case "amt_log_sink": return "LogSink";
