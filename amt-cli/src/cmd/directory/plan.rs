@@ -41,6 +41,7 @@ pub(super) struct Account {
     pub(super) name: String,
     ou: String,
     /// DN of the domain, which the unit is in.
+    #[cfg_attr(not(feature = "directory"), allow(dead_code, reason = "only what speaks to the directory reads it"))]
     pub(super) domain: String,
     realm: String,
     pub(super) encryption: u32,
