@@ -1,10 +1,10 @@
 //! `amt_document`: an answer as JSON.
 
-use crate::argument::OutSlice;
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Object};
 use crate::status::amt_status;
+use crate::text;
 use amt_core::Secret;
 use std::ffi::c_char;
 use std::fmt::Display;
@@ -34,14 +34,8 @@ pub unsafe extern "C" fn amt_document_json(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(handle::lease(document)?.0.expose());
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(document, data, len, err, |document| Ok(document.0.expose())) }
 }
 
 /// Frees `document`. Null does nothing.

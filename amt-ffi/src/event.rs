@@ -6,6 +6,7 @@ use crate::guard::guard;
 use crate::handle::{self, Object};
 use crate::provision::End;
 use crate::status::amt_status;
+use crate::text;
 use amt::blocking::Turn;
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_provision::machine::SignRequest;
@@ -85,7 +86,7 @@ pub unsafe extern "C" fn amt_event_text(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(event, data, len, err, |event| Ok(&event.text)) }
+    unsafe { text::lend(event, data, len, err, |event| Ok(&event.text)) }
 }
 
 /// The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before. Valid
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn amt_event_common_name(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(event, data, len, err, |event| Ok(&event.request()?.common_name)) }
+    unsafe { text::lend(event, data, len, err, |event| Ok(&event.request()?.common_name)) }
 }
 
 /// How many DNS names the certificate of `AMT_EVENT_CERTIFY` shall carry.
@@ -183,7 +184,7 @@ pub unsafe extern "C" fn amt_event_dns_name(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(event, data, len, err, |event| {
+        text::lend(event, data, len, err, |event| {
             argument::element("dns_name", &event.request()?.dns_names, index).map(String::as_str)
         })
     }
@@ -202,7 +203,7 @@ pub unsafe extern "C" fn amt_event_request_id(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(event, data, len, err, |event| Ok(event.request()?.request_id.as_deref().unwrap_or_default())) }
+    unsafe { text::lend(event, data, len, err, |event| Ok(event.request()?.request_id.as_deref().unwrap_or_default())) }
 }
 
 /// What is to be signed on `AMT_EVENT_SIGN`: RSA, PKCS#1 v1.5, over the SHA-256 of these bytes. `certificate` becomes the number of the
@@ -248,7 +249,7 @@ pub unsafe extern "C" fn amt_event_control_mode(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(event, data, len, err, |event| match &event.detail {
+        text::lend(event, data, len, err, |event| match &event.detail {
             Detail::Outcome { control_mode, .. } => Ok(control_mode),
             _ => Err(not_this_kind("control mode")),
         })
@@ -268,7 +269,7 @@ pub unsafe extern "C" fn amt_event_tls_version(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(event, data, len, err, |event| match &event.detail {
+        text::lend(event, data, len, err, |event| match &event.detail {
             Detail::Outcome { tls_version, .. } => Ok(tls_version),
             _ => Err(not_this_kind("TLS version")),
         })
@@ -288,7 +289,7 @@ pub unsafe extern "C" fn amt_event_tls_suite(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(event, data, len, err, |event| match &event.detail {
+        text::lend(event, data, len, err, |event| match &event.detail {
             Detail::Outcome { tls_suite, .. } => Ok(tls_suite),
             _ => Err(not_this_kind("TLS suite")),
         })
@@ -308,7 +309,7 @@ pub unsafe extern "C" fn amt_event_firmware(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(event, data, len, err, |event| match &event.detail {
+        text::lend(event, data, len, err, |event| match &event.detail {
             Detail::Outcome { firmware, .. } => Ok(firmware),
             _ => Err(not_this_kind("firmware version")),
         })
@@ -374,23 +375,4 @@ fn done(end: End) -> (u32, String, Detail) {
 fn not_this_kind(what: &str) -> Failure {
     Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("this kind of event has no {what}"))
         .hint("ask amt_event_kind first")
-}
-
-/// # Safety
-/// As for the accessors.
-unsafe fn text(
-    event: *const amt_event,
-    data: *mut *const c_char,
-    len: *mut usize,
-    err: *mut *mut amt_error,
-    part: impl FnOnce(&amt_event) -> Result<&str, Failure>,
-) -> amt_status {
-    // SAFETY: the caller keeps the contract of the accessors; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(part(&*handle::lease(event)?)?);
-            Ok(())
-        })
-    }
 }

@@ -1,11 +1,12 @@
 //! `amt_fleet`: the database of a fleet, and `amt_credentials`: the passwords of one of its machines.
 
-use crate::argument::{self, Out, OutSlice};
+use crate::argument::{self, Out};
 use crate::document::amt_document;
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::status::amt_status;
+use crate::text;
 use ::amt_fleet::intake::wire::AgentFacts;
 use ::amt_fleet::{Credential, DiaryEntry, Fact, Filter, Fleet, Machine, ReleaseOrder, Report, TokenTerms};
 use amt::blocking::{Canceller, EventLoop};
@@ -451,7 +452,7 @@ pub unsafe extern "C" fn amt_credentials_kind(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |entry| entry.kind) }
+    unsafe { part_of(credentials, index, data, len, err, |entry| entry.kind) }
 }
 
 /// The account that the password at `index` belongs to. Valid until `credentials` is freed.
@@ -467,7 +468,7 @@ pub unsafe extern "C" fn amt_credentials_account(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |entry| &entry.account) }
+    unsafe { part_of(credentials, index, data, len, err, |entry| &entry.account) }
 }
 
 /// The password at `index`, a secret. Valid until `credentials` is freed.
@@ -483,7 +484,7 @@ pub unsafe extern "C" fn amt_credentials_password(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(credentials, index, data, len, err, |entry| entry.secret.expose()) }
+    unsafe { part_of(credentials, index, data, len, err, |entry| entry.secret.expose()) }
 }
 
 /// Frees `credentials`. Null does nothing.
@@ -498,7 +499,7 @@ pub unsafe extern "C" fn amt_credentials_free(credentials: *mut amt_credentials)
 
 /// # Safety
 /// As for the functions above.
-unsafe fn text(
+unsafe fn part_of(
     credentials: *const amt_credentials,
     index: usize,
     data: *mut *const c_char,
@@ -506,15 +507,8 @@ unsafe fn text(
     err: *mut *mut amt_error,
     part: impl FnOnce(&Entry) -> &str,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract of the functions above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            let credentials = handle::lease(credentials)?;
-            out.lend(part(argument::element("credentials", &credentials.0, index)?));
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract of the functions above.
+    unsafe { text::lend(credentials, data, len, err, |all| argument::element("credentials", &all.0, index).map(part)) }
 }
 
 fn list(items: impl Iterator<Item = Value>) -> amt_document {

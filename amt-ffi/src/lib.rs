@@ -45,4 +45,5 @@ pub mod setupbin;
 pub mod status;
 #[doc(hidden)]
 pub mod test_panic;
+mod text;
 pub mod version;

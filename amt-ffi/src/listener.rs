@@ -6,6 +6,7 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::hello::amt_hello;
 use crate::status::amt_status;
+use crate::text;
 use amt::blocking::{Canceller, Listener};
 use amt::{HelloEvent, ListenerConfig};
 use amt_core::{ErrorCode, Failure};
@@ -80,14 +81,8 @@ pub unsafe extern "C" fn amt_listener_addresses(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(&handle::lease(listener)?.addresses);
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(listener, data, len, err, |listener| Ok(&listener.addresses)) }
 }
 
 /// Waits for at most `timeout_ms` and brings what arrived into `*arrival`, to be freed with `amt_arrival_free`; null if nothing did. All work is
@@ -154,14 +149,8 @@ pub unsafe extern "C" fn amt_arrival_address(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(&handle::lease(arrival)?.address);
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(arrival, data, len, err, |arrival| Ok(&arrival.address)) }
 }
 
 /// The hello into `*hello`, to be freed with `amt_hello_free`; it does not need the arrival. Fails with the reason, such as

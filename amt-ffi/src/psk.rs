@@ -1,10 +1,11 @@
 //! `amt_psk`: a pre-shared pair, by which machines of AMT 2 to 10 are set up.
 
-use crate::argument::{self, Out, OutSlice};
+use crate::argument::{self, Out};
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Object};
 use crate::status::amt_status;
+use crate::text;
 use amt_core::psk::{Form, Pid, PskPair};
 use amt_core::{ErrorCode, Failure, Secret};
 use std::ffi::c_char;
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn amt_psk_pid(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(psk, dashed, data, len, err, |psk| (&psk.pid, &psk.pid_dashed)) }
+    unsafe { form(psk, dashed, data, len, err, |psk| (&psk.pid, &psk.pid_dashed)) }
 }
 
 /// The PPS, a secret: 32 characters, or eight groups with dashes between, as people type it, if `dashed` is 1. Valid until `psk` is freed.
@@ -116,7 +117,7 @@ pub unsafe extern "C" fn amt_psk_pps(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(psk, dashed, data, len, err, |psk| (psk.pps.expose(), psk.pps_dashed.expose())) }
+    unsafe { form(psk, dashed, data, len, err, |psk| (psk.pps.expose(), psk.pps_dashed.expose())) }
 }
 
 /// Frees `psk`. Null does nothing.
@@ -138,7 +139,7 @@ impl From<PskPair> for amt_psk {
 
 /// # Safety
 /// As for the accessors.
-unsafe fn text(
+unsafe fn form(
     psk: *const amt_psk,
     dashed: u32,
     data: *mut *const c_char,
@@ -146,14 +147,11 @@ unsafe fn text(
     err: *mut *mut amt_error,
     forms: impl FnOnce(&amt_psk) -> (&String, &String),
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract of the accessors; the rest is checked inside.
+    // SAFETY: the caller keeps the contract of the accessors.
     unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            let psk = handle::lease(psk)?;
-            let (plain, with_dashes) = forms(&psk);
-            out.lend(if argument::truth("dashed", dashed)? { with_dashes } else { plain });
-            Ok(())
+        text::lend(psk, data, len, err, |psk| {
+            let (plain, with_dashes) = forms(psk);
+            Ok(if argument::truth("dashed", dashed)? { with_dashes } else { plain })
         })
     }
 }

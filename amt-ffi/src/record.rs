@@ -5,7 +5,7 @@ use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Object};
 use crate::status::amt_status;
-use amt_core::Failure;
+use crate::text;
 use amt_provision::Record;
 use std::ffi::c_char;
 
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn amt_record_uuid(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe { text(record, data, len, err, |record| Ok(&record.uuid)) }
+    unsafe { text::lend(record, data, len, err, |record| Ok(&record.uuid)) }
 }
 
 /// How many passwords of `admin` are recorded. More than one as long as it is not proven which of them the machine took.
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn amt_record_admin_password(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(record, data, len, err, |record| {
+        text::lend(record, data, len, err, |record| {
             let password = argument::element("admin_password", &record.record.admin_passwords, index)?;
             Ok(password.expose())
         })
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn amt_record_mebx_password(
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe {
-        text(record, data, len, err, |record| {
+        text::lend(record, data, len, err, |record| {
             let password = argument::element("mebx_password", &record.record.mebx_passwords, index)?;
             Ok(password.expose())
         })
@@ -191,23 +191,4 @@ pub unsafe extern "C" fn amt_record_verified(
 pub unsafe extern "C" fn amt_record_free(record: *mut amt_record) -> amt_status {
     // SAFETY: the caller keeps the contract above.
     unsafe { guard(std::ptr::null_mut(), || handle::free(record)) }
-}
-
-/// # Safety
-/// As for the accessors.
-unsafe fn text(
-    record: *const amt_record,
-    data: *mut *const c_char,
-    len: *mut usize,
-    err: *mut *mut amt_error,
-    part: impl FnOnce(&amt_record) -> Result<&str, Failure>,
-) -> amt_status {
-    // SAFETY: the caller keeps the contract of the accessors; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(part(&*handle::lease(record)?)?);
-            Ok(())
-        })
-    }
 }

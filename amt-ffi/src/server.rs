@@ -1,6 +1,6 @@
 //! `amt_server`: the setup server.
 
-use crate::argument::{self, Out, OutSlice};
+use crate::argument::{self, Out};
 use crate::document::amt_document;
 use crate::error::amt_error;
 use crate::fleet::{Open, amt_fleet};
@@ -8,6 +8,7 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::question::{Host, Questions};
 use crate::status::amt_status;
+use crate::text;
 use ::amt_fleet::config::Config;
 use ::amt_fleet::intake::Intake;
 use ::amt_fleet::{Server, Subscription};
@@ -27,8 +28,7 @@ use tokio::time::timeout;
 pub struct amt_server {
     pub(crate) questions: Arc<Questions>,
     addresses: String,
-    /// Where clients report, and the pin that they know it by; empty without an intake.
-    intake: (String, String),
+    reports: Reports,
     stop: Arc<watch::Sender<bool>>,
     serving: Exclusive<Serving>,
 }
@@ -36,6 +36,13 @@ pub struct amt_server {
 impl Object for amt_server {
     const TAG: u32 = 0x414d_5412;
     const NAME: &'static str = "amt_server";
+}
+
+/// Where clients report, and the pin that they know it by; empty without an intake.
+#[derive(Default)]
+struct Reports {
+    addresses: String,
+    pin: String,
 }
 
 type Run = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -125,8 +132,10 @@ fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
         Ok((server, intake))
     })?;
     let addresses = listed(server.addresses());
-    let where_to_report =
-        intake.as_ref().map(|intake| (listed(intake.addresses()), intake.pin().to_owned())).unwrap_or_default();
+    let reports = intake.as_ref().map_or_else(Reports::default, |intake| Reports {
+        addresses: listed(intake.addresses()),
+        pin: intake.pin().to_owned(),
+    });
     let events = server.subscribe();
     let stop = Arc::new(watch::Sender::new(false));
     let mut stopped = stop.subscribe();
@@ -135,7 +144,7 @@ fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }));
     let serving = Serving { run: Some(run), events, asked, end: None, open };
-    Ok(amt_server { questions, addresses, intake: where_to_report, stop, serving: Exclusive::new(serving) })
+    Ok(amt_server { questions, addresses, reports, stop, serving: Exclusive::new(serving) })
 }
 
 /// As a list with commas.
@@ -158,14 +167,8 @@ pub unsafe extern "C" fn amt_server_addresses(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(&handle::lease(server)?.addresses);
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(server, data, len, err, |server| Ok(&server.addresses)) }
 }
 
 /// Where clients on the machines report, as a list with commas, with the port that was chosen where 0 was asked for; empty without an `[intake]`.
@@ -180,14 +183,8 @@ pub unsafe extern "C" fn amt_server_intake_addresses(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(&handle::lease(server)?.intake.0);
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(server, data, len, err, |server| Ok(&server.reports.addresses)) }
 }
 
 /// What clients know the intake by: the SHA-256 (hex) of its certificate, as `amt enroll --pin` takes it; empty without an `[intake]`. Valid until
@@ -202,14 +199,8 @@ pub unsafe extern "C" fn amt_server_intake_pin(
     len: *mut usize,
     err: *mut *mut amt_error,
 ) -> amt_status {
-    // SAFETY: the caller keeps the contract above; the rest is checked inside.
-    unsafe {
-        guard(err, || {
-            let out = OutSlice::<c_char>::new(data, len)?;
-            out.lend(&handle::lease(server)?.intake.1);
-            Ok(())
-        })
-    }
+    // SAFETY: the caller keeps the contract above.
+    unsafe { text::lend(server, data, len, err, |server| Ok(&server.reports.pin)) }
 }
 
 /// Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
