@@ -51,10 +51,10 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
     let fleet = Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await?;
     let server = Server::builder(fleet.clone()).config(config).await?.bind().await?;
     listening(out, &server.addresses(), "provisioning")?;
-    let intake = intake::start(config, &fleet, out).await?;
+    let intake = intake::bind(config, &fleet, out).await?;
     let mut events = server.subscribe();
     let (shut_down, wait) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(server.run(async move {
+    let server = tokio::spawn(server.run_with(intake, async move {
         // Whoever held the other end is gone: stop as well.
         let _ = wait.await;
     }));
@@ -75,9 +75,6 @@ async fn serve(config: &Config, out: &mut Output) -> Result<Verdict, Error> {
         }
     }
     let ended = server.await;
-    if let Some(intake) = intake {
-        intake.stop().await;
-    }
     fleet.close().await;
     ended.map_err(|e| Failure::new(ErrorCode::PANIC, "serve", format!("the server broke down: {e}")))??;
     Ok(Verdict::Done)
