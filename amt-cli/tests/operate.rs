@@ -202,3 +202,33 @@ fn machines_are_discovered_without_a_password() {
     assert_eq!(amt(&["discover", "10.0.0.0/99"]).status.code(), Some(2));
     assert_eq!(amt(&["discover", "no-such-host.invalid"]).status.code(), Some(1));
 }
+
+#[test]
+fn a_clock_is_looked_at_and_set() {
+    let lab = Lab::new(9, |_| {});
+    let seen = lab.json(&["clock"]);
+    assert_eq!((&seen["set"], seen["drift_seconds"].as_i64().unwrap().abs() <= 10), (&false.into(), true), "{seen}");
+    assert!(lab.text(&["clock", "--set"]).contains("its clock is "), "nothing to set");
+}
+
+#[test]
+fn a_machine_is_looked_for_where_its_profile_sends_it() {
+    let mut lab = Lab::new(10, |_| {});
+    let id = lab.simulator.as_ref().unwrap().machines()[0].id;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fixed.toml");
+    let profile = |address: &str| {
+        format!(
+            "format = 1\nname = \"Fixed\"\n[machines.{id}.wired]\nmode = \"static\"\naddress = \"{address}\"\nmask = \"255.0.0.0\"\n\
+             gateway = \"127.67.10.254\"\ndns = [\"127.67.10.53\"]\n"
+        )
+    };
+    std::fs::write(&file, profile("127.67.10.77")).unwrap();
+    let file = file.to_str().unwrap();
+    let text = lab.text(&["configure", file]);
+    assert!(text.contains("read back\n  it is at 127.67.10.77 now\n"), "{text}");
+    lab.host = "127.67.10.77".to_owned();
+    let again = lab.json(&["configure", file]);
+    assert_eq!((&again["writes"], &again["address"]), (&0.into(), &Value::Null), "{again}");
+    assert_eq!(lab.truth().address, lab.host);
+}

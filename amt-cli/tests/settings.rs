@@ -39,6 +39,25 @@ impl Drop for Server {
     }
 }
 
+/// A setup server with the provisioning certificate in `chain.pem`, which applies `settings`; its database is there.
+async fn serve(folder: &Path, listen: SocketAddr, settings: &str) -> Server {
+    let config = format!(
+        "listen = \"{listen}\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"{SUFFIX}\"]\n\
+         admit = \"auto\"\n[[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nguess_spacing = \"100ms\"\n\
+         settings = \"{settings}\"\n"
+    );
+    std::fs::write(folder.join("amt.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amt"));
+    command.args(["serve", "--json", "--config", "amt.toml"]).current_dir(folder);
+    let server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let begun = Instant::now();
+    while !folder.join("fleet.db").exists() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server
+}
+
 /// Exit status, the one document on standard output, and standard error.
 async fn amt(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_amt"));
@@ -64,20 +83,8 @@ async fn settings_follow_a_setup_and_stay_true() {
     std::fs::write(folder.join("office.toml"), OFFICE).unwrap();
     std::fs::write(folder.join("helpdesk.txt"), "H3lpdesk!pw\n").unwrap();
     std::fs::write(folder.join("master.txt"), "correct horse battery staple\n").unwrap();
-    let config = format!(
-        "listen = \"{listen}\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"{SUFFIX}\"]\n\
-         admit = \"auto\"\n[[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nguess_spacing = \"100ms\"\n\
-         settings = \"office.toml\"\n"
-    );
-    std::fs::write(folder.join("amt.toml"), config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_amt"));
-    command.args(["serve", "--json", "--config", "amt.toml"]).current_dir(folder);
-    let _server = Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let _server = serve(folder, listen, "office.toml").await;
     let begun = Instant::now();
-    while !folder.join("fleet.db").exists() {
-        assert!(begun.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
     let mut config = SimConfig::new(1);
     config.base_address = Ipv4Addr::new(127, 91, 8, 1);
     config.hello = Some(listen);
@@ -195,6 +202,43 @@ async fn settings_follow_a_setup_and_stay_true() {
     assert_eq!((status, &done["changed"]), (Some(0), &false.into()), "{errors}");
     let (status, _, errors) = amt(folder, &configure(&["--dry-run"])).await;
     assert!(status == Some(1) && errors.contains("WRONG_OR_LOCKED"), "{errors}");
+}
+
+/// The server finds a machine where it sent it, and so does every job after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_gets_a_fixed_address_stays_the_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let chain = ProvisioningChain::new(SUFFIX);
+    std::fs::write(folder.join("chain.pem"), chain.pem()).unwrap();
+    let mut config = SimConfig::new(1);
+    config.base_address = Ipv4Addr::new(127, 91, 9, 1);
+    config.hello = Some(listen);
+    config.roots = vec![RootHash::sha256(chain.root())];
+    config.suffix = Some(SUFFIX.to_owned());
+    config.time_scale = 20.0;
+    let simulator = Simulator::start(config).await.unwrap();
+    let id = simulator.machines()[0].id;
+    let profile = format!(
+        "format = 1\nname = \"Fixed\"\n[machines.{id}.wired]\nmode = \"static\"\naddress = \"127.91.9.77\"\nmask = \"255.0.0.0\"\n\
+         gateway = \"127.91.9.254\"\ndns = [\"127.91.9.53\"]\n"
+    );
+    std::fs::write(folder.join("fixed.toml"), profile).unwrap();
+    let _server = serve(folder, listen, "fixed.toml").await;
+    let begun = Instant::now();
+    simulator.say_hello(id);
+    loop {
+        let list = fleet(folder, &["list"]).await;
+        if list["machines"][0]["address"] == "127.91.9.77" {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{list:#}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let clock = fleet(folder, &["run", "clock", "--where", "verified", "--wait", "--timeout", "90s"]).await;
+    assert_eq!(clock["machines"][0]["message"], "its clock is right", "{clock:#}");
+    assert_eq!(simulator.truths()[0].address, "127.91.9.77");
 }
 
 fn free_port() -> u16 {

@@ -64,8 +64,7 @@ impl Comeback {
             return Ok(());
         }
         let seconds = self.limit.as_secs();
-        let text =
-            format!("the machine did not come back with its new certificate within {seconds} s: {}", failure.message);
+        let text = format!("the machine did not come back as it shall be within {seconds} s: {}", failure.message);
         let mut proof = Failure::new(ErrorCode::PROOF_FAILED, Step::Prove.name(), text);
         proof.device = failure.device;
         Err(proof)

@@ -12,7 +12,7 @@ pub mod apply;
 pub mod boot;
 pub mod ca;
 mod certificate;
-mod clock;
+pub mod clock;
 mod commit;
 pub mod csr;
 pub mod event;

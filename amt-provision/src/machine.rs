@@ -12,6 +12,7 @@ use amt_core::{ErrorCode, Failure, Secret, Tick};
 use amt_heci::mei::Client;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -60,6 +61,8 @@ pub enum Output<T, R = Record> {
         /// Whom to accept and what to present; none: no TLS.
         tls: Option<TlsPlan>,
     },
+    /// The machine is at this address now: connections made from here on go there.
+    GoTo(IpAddr),
     /// Send a message to a client of the machine's own firmware, over a connection of its own. Answer: `Mei`.
     Mei(MeiRequest),
     /// Have this signed with the key of a certificate. Answer: `Signed`.
@@ -239,6 +242,11 @@ impl<T, R: Clone> Cx<T, R> {
             self.input(Some(until)).await?;
         }
         Ok(())
+    }
+
+    /// Connections made from here on go to `address`.
+    pub(crate) fn go_to(&self, address: IpAddr) {
+        self.emit(Output::GoTo(address));
     }
 
     /// Makes a connection, replacing the present one.

@@ -7,6 +7,7 @@ use amt_core::{ErrorCode, Failure, Secret};
 use amt_provision::apply::{Applied, ApplyStage};
 use amt_provision::profile::{CertificateSource, Desired, Material, Profile, SecretSource, Syntax};
 use amt_sim::persona::Persona;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Crash, World};
@@ -257,6 +258,64 @@ fn a_crash_anywhere_in_every_section_is_made_good_and_nothing_is_there_twice() {
         assert!(once.iter().all(|name| truth.secrets.contains_key(*name)), "{crash:?}: {:?}", truth.secrets);
         assert_eq!(truth.secrets.keys().filter(|name| name.starts_with("mps/")).count(), 1, "{crash:?}");
     }
+}
+
+/// A fixed address for the machine, where it is not yet.
+const FIXED: &str = "format = 1\nname = \"fixed\"\n[general]\nping = false\n[remote_access]\nhome_domains = [\"example.com\"]\n\
+    [machines.7f8e9dac-1b2c-4d3e-8f50-617283940a5b.wired]\nmode = \"static\"\naddress = \"127.0.0.77\"\nmask = \"255.0.0.0\"\n\
+    gateway = \"127.0.0.254\"\ndns = [\"127.0.0.53\"]\n";
+
+#[test]
+fn a_machine_that_gets_a_fixed_address_is_found_there_whatever_crashed_on_the_way() {
+    let there: IpAddr = "127.0.0.77".parse().unwrap();
+    for name in ["11.8", "16.0"] {
+        let mut world = of_persona(name);
+        let fixed = desired(&world, FIXED);
+        let done = apply(&mut world, &fixed);
+        assert_eq!((done.address, world.machine_at()), (Some(there), Some(there)), "{name}: {done:?}");
+        let again = apply(&mut world, &fixed);
+        assert_eq!(
+            (again.writes, again.address),
+            (0, Some(there)),
+            "{name}: looked for in the old place, found in the new"
+        );
+        // Another fixed address, from there on.
+        let other = desired(&world, &FIXED.replace("0.77\"", "0.78\""));
+        let moved = apply(&mut world, &other);
+        assert_eq!(moved.address, world.machine_at(), "{name}");
+        assert_ne!(moved.address, Some(there), "{name}");
+    }
+    let total = {
+        let mut world = of_persona("16.0");
+        let fixed = desired(&world, FIXED);
+        world.apply(&fixed, None).outputs
+    };
+    assert!(total > 30, "{total}");
+    for output in 0..total {
+        for after in [false, true] {
+            let crash = Crash { output, after };
+            let mut world = of_persona("16.0");
+            let fixed = desired(&world, FIXED);
+            world.apply(&fixed, Some(crash));
+            world.wait(Duration::from_secs(30));
+            let done =
+                world.apply(&fixed, None).result.unwrap().unwrap_or_else(|failure| panic!("{crash:?}: {failure}"));
+            assert_eq!((done.address, world.machine_at()), (Some(there), Some(there)), "{crash:?}");
+            assert_eq!(apply(&mut world, &fixed).writes, 0, "{crash:?}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_is_not_found_after_its_move_is_told_so() {
+    let mut world = of_persona("16.0");
+    let fixed = desired(&world, FIXED);
+    world.swallow_moves();
+    let lost = world.apply(&fixed, None);
+    let failure = lost.failure();
+    assert_eq!(failure.code, ErrorCode::PROOF_FAILED, "{failure}");
+    assert!(failure.message.contains("127.0.0.77"), "{failure}");
+    assert!(failure.hint.contains("gateway"), "{:?}", failure.hint);
 }
 
 #[test]

@@ -111,6 +111,7 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                         }
                     });
                 }
+                Output::GoTo(address) => way.go_to(address),
                 Output::Transmit(bytes) => {
                     trace!(%id, %step, bytes = bytes.len(), "sends");
                     failpoint::pass("transmit-before", step.name());
@@ -149,6 +150,13 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
 }
 
 impl Way<'_> {
+    /// The machine is elsewhere now; the way through its own system does not change with that.
+    fn go_to(&mut self, elsewhere: IpAddr) {
+        if let Self::Network(address, _) = self {
+            *address = elsewhere;
+        }
+    }
+
     async fn connect(
         &mut self,
         port: u16,

@@ -5,6 +5,7 @@
 mod apply;
 pub mod blocking;
 pub mod certificate;
+mod clock;
 pub mod device;
 pub mod discover;
 mod driver;
@@ -30,6 +31,7 @@ mod unprovision;
 
 pub use apply::{ApplyHost, ApplyJob, apply};
 pub use certificate::{Bundle, ProvisioningCertificate};
+pub use clock::{ClockJob, clock};
 pub use device::{Device, Transport};
 pub use host::Host;
 pub use job::Job;

@@ -7,8 +7,6 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Point releases of cbindgen differ in their output: the pin is part of the header.
-const CBINDGEN: &str = "0.29.4";
 const REMEDY: &str = "cargo xtask check-abi --bless";
 
 /// Compares header, symbols and codes with what is committed, or writes them. Every difference is shown.
@@ -124,22 +122,12 @@ fn pascal(name: &str) -> String {
 
 fn header() -> Result<String> {
     let folder = root().join("amt-ffi");
-    let mut command = program(cbindgen()?, &["--quiet", "--config", "cbindgen.toml", "--crate", "amt-ffi"]);
-    read(command.current_dir(folder))
-}
-
-/// The pinned cbindgen, installed under the target folder if it is not there.
-fn cbindgen() -> Result<PathBuf> {
-    let tools = target("tools");
-    let binary = tools.join("bin/cbindgen");
-    let version = format!("cbindgen {CBINDGEN}");
-    let installed = binary.is_file() && read(&mut program(&binary, &["--version"]))?.trim() == version;
-    if !installed {
-        let package = format!("cbindgen@{CBINDGEN}");
-        let mut install = cargo(&["install", "--locked", "--quiet", &package, "--root"]);
-        run(install.arg(&tools).env("CARGO_TARGET_DIR", target("tools/build")))?;
-    }
-    Ok(binary)
+    let config =
+        cbindgen::Config::from_file(folder.join("cbindgen.toml")).map_err(|error| anyhow!("cbindgen.toml: {error}"))?;
+    let bindings = cbindgen::generate_with_config(&folder, config).context("cbindgen reads amt-ffi")?;
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    String::from_utf8(text).context("the header is no text")
 }
 
 /// Names that the shared library exports, one a line.

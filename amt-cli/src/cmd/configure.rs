@@ -121,6 +121,7 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
         "changes": changes,
         "unsupported": unsupported,
         "writes": applied.writes,
+        "address": applied.address.map(|address| address.to_string()),
     });
     out.show(&document, |w| {
         if dry_run {
@@ -135,6 +136,10 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
             (0, _) => writeln!(w, "{}: no change", applied.id),
             (n, true) => writeln!(w, "{}: {n} differences, nothing written", applied.id),
             (n, false) => writeln!(w, "{}: {n} changes, {} writes, read back", applied.id, applied.writes),
+        }?;
+        match applied.address {
+            Some(address) => writeln!(w, "  it is at {address} now"),
+            None => Ok(()),
         }
     })?;
     Ok(if applied.unsupported.is_empty() { Verdict::Done } else { Verdict::Failed })

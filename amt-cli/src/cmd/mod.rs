@@ -6,6 +6,7 @@
 mod audit;
 mod boot;
 mod capabilities;
+mod clock;
 mod configure;
 mod connect;
 mod demo;
@@ -66,6 +67,7 @@ commands! {
     audit::Audit,
     boot::Boot,
     capabilities::Capabilities,
+    clock::Clock,
     configure::Configure,
     demo::Demo,
     directory::Directory,

@@ -122,6 +122,7 @@ pub async fn foresee(
         Operation::Reprovision => "is set up again at its next hello".to_owned(),
         Operation::Release => "is let in, whatever the guard says".to_owned(),
         Operation::Configure => "is made what the settings of its profile say".to_owned(),
+        Operation::Clock => "has its clock set, if that is off".to_owned(),
         Operation::Rotate => "gets another password".to_owned(),
         Operation::Renew => "gets another certificate, with a new key pair".to_owned(),
         Operation::Refresh => "is asked what it says of itself".to_owned(),

@@ -7,6 +7,7 @@ use super::{Fleet, failed, from_millis};
 use crate::seal::Place;
 use amt_core::{Failure, SystemId};
 use amt_provision::ApplyRecord;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 /// The profile that a machine was given last.
@@ -49,6 +50,28 @@ impl Change for KeepApplied {
     }
 }
 
+/// Where a machine is now: its profile gave it another address.
+struct FoundAt {
+    id: SystemId,
+    address: IpAddr,
+}
+
+impl Change for FoundAt {
+    type Reply = ();
+
+    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let row = tx.existing_row(self.id).await?;
+        sqlx::query("UPDATE machines SET address = ?2, changed_at = ?3 WHERE id = ?1")
+            .bind(row)
+            .bind(self.address.to_string())
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await
+            .map(drop)
+            .map_err(failed("write address"))
+    }
+}
+
 fn place(row: &str) -> Place<'_> {
     Place { column: "applied.sealed", row }
 }
@@ -75,6 +98,11 @@ impl Fleet {
         let sealed: Vec<u8> = required(&row, "sealed")?;
         let clear = self.seal().open(place(&id.to_string()), &sealed)?;
         ApplyRecord::decode(clear.expose()).map(Some)
+    }
+
+    /// The machine was found at `address`, and is looked for there from now on.
+    pub(crate) async fn found_at(&self, id: SystemId, address: IpAddr) -> Result<(), Failure> {
+        self.write(FoundAt { id, address }).await
     }
 
     /// Makes it durable.

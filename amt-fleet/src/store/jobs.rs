@@ -27,6 +27,8 @@ words! {
         Boot = "boot",
         /// Make it what the settings of its profile say.
         Configure = "configure",
+        /// Set its clock, if that is off.
+        Clock = "clock",
         /// Give its administrator another, generated password.
         Rotate = "rotate",
         /// Give it another certificate, with a new key pair.

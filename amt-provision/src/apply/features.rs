@@ -1,6 +1,6 @@
 //! `redirection`, `kvm`, `consent` and `power.package` (`spec/wsman.md` §3.9, §3.11).
 
-use super::property::{Group, Property, one};
+use super::property::{Group, LeadsTo, Property, one};
 use super::{Run, refused};
 use crate::profile::{ConsentFor, PowerPackage};
 use crate::session::all;
@@ -16,7 +16,7 @@ static LISTENER: Group = Group {
     class: RedirectionService::NAME,
     selector: None,
     omit: |_| &[],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[Property {
         field: "redirection.listener",
         name: "ListenerEnabled",
@@ -29,7 +29,7 @@ static KVM_SETTINGS: Group = Group {
     selector: None,
     // A password is not read back, and is not wiped by a Put without it.
     omit: |_| &["RFBPassword"],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[
         Property {
             field: "kvm.session_minutes",
@@ -44,7 +44,7 @@ static CONSENT: Group = Group {
     class: OptInService::NAME,
     selector: None,
     omit: |_| &[],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[Property {
         field: "consent.required",
         name: "OptInRequired",

@@ -1,7 +1,7 @@
 //! `general` and `power.idle_minutes`: `AMT_GeneralSettings`.
 
 use super::Run;
-use super::property::{Group, Property, one};
+use super::property::{Group, LeadsTo, Property, one};
 use crate::profile::{DnsUpdate, Family, General, Profile};
 use amt_core::Failure;
 
@@ -13,7 +13,7 @@ static GENERAL: Group = Group {
     class: "AMT_GeneralSettings",
     selector: None,
     omit: |_| &[],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[
         Property {
             field: "general.host_name",

@@ -19,6 +19,7 @@ mod features;
 mod general;
 mod kerberos;
 mod login;
+mod places;
 mod property;
 mod record;
 mod remote;
@@ -41,6 +42,8 @@ use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::class::ips::HostBasedSetupService;
 use amt_wsman::instance::Instance;
 use amt_wsman::op::{Reply, Request};
+use places::Places;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Everything that one attempt needs.
@@ -108,6 +111,8 @@ pub struct Applied {
     pub unsupported: Vec<Unsupported>,
     /// Requests that wrote something.
     pub writes: u32,
+    /// Where it was found, if that is not where it was to be looked for: at the fixed address that the profile gave it.
+    pub address: Option<IpAddr>,
 }
 
 /// One attempt.
@@ -127,6 +132,7 @@ struct Run {
     changes: Vec<Change>,
     unsupported: Vec<Unsupported>,
     writes: u32,
+    places: Places,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,13 +146,14 @@ enum Pass {
 }
 
 async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Failure> {
-    let Apply { access, desired, record, dry_run, wall_clock, proof_timeout } = apply;
+    let Apply { mut access, desired, record, dry_run, wall_clock, proof_timeout } = apply;
     cx.input(None).await?;
     if record.id != access.id {
         let text = format!("the record is of {}, the machine is {}", record.id, access.id);
         return Err(Failure::new(ErrorCode::JOURNAL, Step::Start.name(), text));
     }
-    let Managed { mut session, state, .. } = Managed::open(&cx, &access).await?;
+    let mut places = Places::new(&access);
+    let Managed { mut session, state, .. } = places.open(&cx, &mut access, record.moved_to).await?;
     need_set_up(state.u32("ProvisioningState"), Step::ReadState, "configured")?;
     cx.event(Event::Step(Step::ReadFacts));
     let general = session.call(Step::ReadFacts, &Request::get(GeneralSettings::NAME)).await?;
@@ -172,6 +179,7 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
         changes,
         unsupported,
         writes,
+        places,
     }
     .run()
     .await
@@ -197,8 +205,8 @@ impl Run {
             }
         }
         self.cx.event(Event::Step(Step::Done));
-        let Self { changes, unsupported, writes, .. } = self;
-        Ok(Applied { id: self.access.id, changes, unsupported, writes })
+        let Self { changes, unsupported, writes, places, .. } = self;
+        Ok(Applied { id: self.access.id, changes, unsupported, writes, address: places.elsewhere() })
     }
 
     /// Everything that leaves the machine within reach.

@@ -24,10 +24,21 @@ pub(super) struct Group {
     pub(super) selector: Option<(&'static str, &'static str)>,
     /// What the class does not take back with what the profile says (`spec/wsman.md` §2.3).
     pub(super) omit: fn(&Profile) -> &'static [&'static str],
-    /// Whether a change counts only after a commit.
-    pub(super) commits: bool,
+    /// What a change leads to.
+    pub(super) leads_to: LeadsTo,
     /// What may be set.
     pub(super) properties: &'static [Property],
+}
+
+/// What a change of an instance leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeadsTo {
+    /// Nothing: it counts at once.
+    Nothing,
+    /// It counts only after a commit.
+    Commit,
+    /// The machine restarts its network and may be at another address then.
+    Move,
 }
 
 /// One value, if the profile has it.
@@ -76,12 +87,24 @@ impl Run {
         for name in (group.omit)(self.profile()) {
             instance.remove(name);
         }
-        // Whether a commit is due can't be seen on the machine after a crash.
-        if group.commits && !std::mem::replace(&mut self.record.commit_due, true) {
+        // Neither that a commit is due nor where a machine went can be seen on it after a crash.
+        let news = match group.leads_to {
+            LeadsTo::Nothing => false,
+            LeadsTo::Commit => !std::mem::replace(&mut self.record.commit_due, true),
+            LeadsTo::Move => self.will_move(),
+        };
+        if news {
             self.keep().await?;
         }
-        self.write(&group.on(Request::put(&instance))).await.map_err(|error| refused(changed, error))?;
-        Ok(true)
+        match self.write(&group.on(Request::put(&instance))).await {
+            // The network restarts and may take the answer with it: what is read there tells.
+            Err(error) if group.leads_to == LeadsTo::Move && error.is_lost() => {
+                self.cx.note("the answer was lost; what the machine says afterwards will tell");
+                Ok(true)
+            }
+            Err(error) => Err(refused(changed, error)),
+            Ok(_) => Ok(true),
+        }
     }
 }
 

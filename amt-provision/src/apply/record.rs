@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Version of the encoded record. A newer one is refused, older ones are read.
 pub const FORMAT: u32 = 1;
@@ -36,6 +37,8 @@ pub struct ApplyRecord {
     pub profile: Option<String>,
     /// Its revision.
     pub revision: Option<String>,
+    /// The fixed address that the machine was given last, or is just being given.
+    pub moved_to: Option<IpAddr>,
     /// Whether something was staged on the machine that counts only after a commit.
     pub(super) commit_due: bool,
     salt: [u8; 32],
@@ -49,6 +52,8 @@ struct Stored {
     stage: ApplyStage,
     profile: Option<String>,
     revision: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_to: Option<IpAddr>,
     #[serde(default)]
     commit_due: bool,
     salt: String,
@@ -63,6 +68,7 @@ impl ApplyRecord {
             stage: ApplyStage::Idle,
             profile: None,
             revision: None,
+            moved_to: None,
             commit_due: false,
             salt,
             written: BTreeMap::new(),
@@ -116,6 +122,7 @@ impl ApplyRecord {
             stage: self.stage,
             profile: self.profile.clone(),
             revision: self.revision.clone(),
+            moved_to: self.moved_to,
             commit_due: self.commit_due,
             salt: hex::encode(self.salt),
             written: self.written.clone(),
@@ -146,6 +153,7 @@ impl ApplyRecord {
             stage: stored.stage,
             profile: stored.profile,
             revision: stored.revision,
+            moved_to: stored.moved_to,
             commit_due: stored.commit_due,
             salt,
             written: stored.written,
@@ -163,6 +171,7 @@ mod tests {
         let secret = Secret::from("P@ssw0rd-of-alice");
         assert!(!record.has("access.users.alice", &secret));
         record.written("access.users.alice", &secret);
+        record.moved_to = Some("10.0.0.5".parse().unwrap());
         assert!(record.begin() && !record.begin());
         let bytes = record.encode();
         assert!(!String::from_utf8(bytes.clone()).unwrap().contains("ssw0rd"));

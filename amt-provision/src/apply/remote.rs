@@ -1,6 +1,6 @@
 //! `remote_access`: gateway, triggers, proxies, and last of all the home domains (`spec/wsman.md` §3.10, §4(f)).
 
-use super::property::{Group, Property};
+use super::property::{Group, LeadsTo, Property};
 use super::{Pass, Run, refused};
 use crate::profile::{RemoteServer, Trigger, Tunnel};
 use crate::session::all;
@@ -22,7 +22,7 @@ static HOME: Group = Group {
     class: EnvironmentDetectionSettingData::NAME,
     selector: None,
     omit: |_| &[],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[Property {
         field: "remote_access.home_domains",
         name: "DetectionStrings",

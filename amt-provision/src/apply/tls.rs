@@ -1,6 +1,6 @@
 //! `tls`: modes and names (`spec/wsman.md` §3.8, §4(e)). The certificate itself is made at setup.
 
-use super::property::{Group, Property};
+use super::property::{Group, LeadsTo, Property};
 use super::{Run, refused};
 use crate::commit;
 use crate::profile::{Profile, Tls, TlsMode};
@@ -28,7 +28,7 @@ macro_rules! instance {
             class: TlsSettingData::NAME,
             selector: Some(("InstanceID", $id)),
             omit: |_| &["NonSecureConnectionsSupported"],
-            commits: true,
+            leads_to: LeadsTo::Commit,
             properties: &[
                 Property { field: $field, name: "Enabled", want: |p| Some(word(tls(p)?.$side?.enabled())) },
                 Property { field: $field, name: "MutualAuthentication", want: |p| Some(word(tls(p)?.$side?.mutual())) },

@@ -1,6 +1,6 @@
 //! `wifi`: the wireless port and its networks (`spec/wsman.md` §3.6).
 
-use super::property::{Group, Property, one};
+use super::property::{Group, LeadsTo, Property, one};
 use super::{Run, refused};
 use crate::profile::{Encryption, Ieee8021x, Protocol, ServerName, WifiMode, WifiProfile, WifiSecurity};
 use crate::session::all;
@@ -18,7 +18,7 @@ static SHARING: Group = Group {
     class: WifiPortConfigurationService::NAME,
     selector: None,
     omit: |_| &[],
-    commits: false,
+    leads_to: LeadsTo::Nothing,
     properties: &[
         Property {
             field: "wifi.sync_host_profiles",

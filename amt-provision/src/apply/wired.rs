@@ -1,7 +1,7 @@
 //! `wired`: `AMT_EthernetPortSettings` of the wired interface (`spec/wsman.md` §3.5).
 
 use super::Run;
-use super::property::{Group, Property, one};
+use super::property::{Group, LeadsTo, Property, one};
 use crate::commit::{Comeback, is_restart};
 use crate::managed::Managed;
 use crate::profile::{IpMode, Profile, Wired};
@@ -34,7 +34,7 @@ static WIRED: Group = Group {
     class: "AMT_EthernetPortSettings",
     selector: Some(("InstanceID", PORT)),
     omit: |p| if mode(p) == Some(IpMode::Static) { &[] } else { ADDRESSES },
-    commits: false,
+    leads_to: LeadsTo::Move,
     properties: &[
         Property { field: "wired.mode", name: "DHCPEnabled", want: |p| one(Some(mode(p)? == IpMode::Dhcp)) },
         Property { field: "wired.mode", name: "IpSyncEnabled", want: |p| one(Some(mode(p)? != IpMode::Static)) },
@@ -48,12 +48,23 @@ static WIRED: Group = Group {
 };
 
 impl Run {
-    /// A change may restart the machine's network: it is waited for, at the address that it had. A machine that moved is not there.
+    /// A change restarts the machine's network: it is waited for, at the address that it had and at the fixed one that it was given.
     pub(super) async fn wired(&mut self) -> Result<(), Failure> {
-        if self.group(&WIRED).await? {
-            self.come_back().await?;
+        if !self.group(&WIRED).await? {
+            return Ok(());
         }
-        Ok(())
+        let leaves = mode(self.profile()) != Some(IpMode::Static);
+        self.come_back().await.map_err(|failure| match leaves {
+            true => failure.hint("it may have got another address: look for it there (its name in DNS, its DHCP server), and run this again"),
+            false => failure.hint("look whether the address, mask and gateway of the profile fit its network; run this again when it answers"),
+        })
+    }
+
+    /// Takes note of the fixed address that the machine is about to get. Tells whether that is news.
+    pub(super) fn will_move(&mut self) -> bool {
+        let fixed = part(self.profile(), |wired| wired.address.as_ref());
+        let fixed = fixed.and_then(|address| address.first()?.parse().ok());
+        fixed.is_some() && std::mem::replace(&mut self.record.moved_to, fixed) != fixed
     }
 
     /// Waits for a machine that restarts its network, and logs in again.
@@ -61,7 +72,7 @@ impl Run {
         let mut comeback = Comeback::within(self.cx.now(), self.proof_timeout);
         loop {
             comeback.wait(&self.cx).await?;
-            match Managed::open(&self.cx, &self.access).await {
+            match self.places.open(&self.cx, &mut self.access, self.record.moved_to).await {
                 Ok(Managed { session, .. }) => {
                     self.session = session;
                     return Ok(());

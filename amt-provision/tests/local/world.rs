@@ -211,6 +211,7 @@ impl World {
             Output::Close => self.hang_up(),
             Output::Done(_) => return true,
             Output::Certify(_) | Output::MakeKey(_) | Output::MakeToken { .. } => panic!("nothing is certified here"),
+            Output::GoTo(_) => panic!("inside of the machine there is one place"),
         }
         false
     }

@@ -29,10 +29,14 @@ use amt_wsman::client::{self, Client, ClientConfig, Credentials};
 use amt_wsman::op::{Reply, Request};
 use sha2::Digest as _;
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub const SUFFIX: &str = "example.com";
+/// Where the machine is in the beginning.
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The setup server's side of the world: disk, certificates, authority.
@@ -120,6 +124,10 @@ pub struct World {
     pub firmware: Firmware,
     pub server: Server,
     listening: (bool, bool),
+    /// Where the machine went, and where the server looks for it: none is the address that it had from the beginning.
+    at: Option<IpAddr>,
+    dialled: Option<IpAddr>,
+    moves_are_swallowed: bool,
     connection: Option<u64>,
     next_connection: u64,
     /// A fault made the peer silent.
@@ -170,6 +178,9 @@ impl World {
             firmware: Firmware::new(config),
             server,
             listening: (false, false),
+            at: None,
+            dialled: None,
+            moves_are_swallowed: false,
             connection: None,
             next_connection: 1,
             stalled: false,
@@ -181,6 +192,16 @@ impl World {
         let mut nothing = VecDeque::new();
         world.drain_firmware(&mut nothing);
         world
+    }
+
+    /// Where the machine went, if it did.
+    pub fn machine_at(&self) -> Option<IpAddr> {
+        self.at
+    }
+
+    /// Whatever address the machine takes, nobody reaches it there.
+    pub fn swallow_moves(&mut self) {
+        self.moves_are_swallowed = true;
     }
 
     pub fn fault(&mut self, fault: Fault) {
@@ -245,7 +266,7 @@ impl World {
         let candidates = (0..self.server.chains.len())
             .map(|index| Candidate { index, leaf_sha256: format!("leaf-{index}") })
             .collect();
-        let mut remote = Remote::new(record, self.server.plan.clone(), candidates, "127.0.0.2:16993".to_owned(), 16993);
+        let mut remote = Remote::new(record, self.server.plan.clone(), candidates, format!("{HOME}:16993"), 16993);
         // What the hello says, and so which pairs it can be.
         let pid = self.firmware.truth(self.now).pid;
         remote.psk = self.pairs().into_iter().filter(|pair| pid.as_deref() == Some(&pair.pid.to_string())).collect();
@@ -386,7 +407,12 @@ impl World {
 
     /// What the machine says of itself.
     pub fn facts(&mut self, access: Access) -> Attempt<MachineFacts> {
-        self.run(Facts::new(access).start(), None, |_, never| match *never {})
+        self.run_unrecorded(Facts::new(access).start())
+    }
+
+    /// A procedure that makes nothing durable.
+    pub fn run_unrecorded<T: Send + 'static>(&mut self, machine: Machine<T, Infallible>) -> Attempt<T> {
+        self.run(machine, None, |_, never| match *never {})
     }
 
     /// What another console does meanwhile: one call, with the right password.
@@ -446,6 +472,7 @@ impl World {
     ) -> Attempt<T> {
         let mut attempt = Attempt { result: None, events: Vec::new(), outputs: 0, refusals: Vec::new() };
         let mut inputs = VecDeque::from([Input::Start]);
+        self.dialled = None;
         for _ in 0..100_000 {
             let input = match inputs.pop_front() {
                 Some(input) => input,
@@ -491,6 +518,7 @@ impl World {
                 inputs.push_back(answer);
                 self.drain_firmware(inputs);
             }
+            Output::GoTo(address) => self.dialled = Some(address).filter(|address| *address != HOME),
             Output::Transmit(bytes) => match self.connection {
                 Some(connection) => {
                     if !self.stalled {
@@ -558,6 +586,10 @@ impl World {
                     }
                 }
                 FirmwareOutput::Listen { plain, secure } => self.listening = (plain, secure),
+                FirmwareOutput::Moved { .. } if self.moves_are_swallowed => {
+                    self.at = Some(Ipv4Addr::UNSPECIFIED.into())
+                }
+                FirmwareOutput::Moved { address } => self.at = Some(address.into()),
                 other => panic!("nobody in the machine's own system asked for {other:?}"),
             }
         }
@@ -568,6 +600,9 @@ impl World {
         let open = if port == 16993 { self.listening.1 } else { self.listening.0 };
         if !open {
             return Err(failure(ErrorCode::CONNECT_REFUSED, "the port is closed"));
+        }
+        if self.at != self.dialled {
+            return Err(failure(ErrorCode::CONNECT_TIMEOUT, "nobody is there"));
         }
         for direction in [Direction::In, Direction::Out] {
             match self.firmware.handshake_fault(direction) {

@@ -19,6 +19,7 @@ use crate::{certificate, keys, ondie};
 use amt_core::psk::PskPair;
 use amt_core::{Secret, Tick};
 use sha2::{Digest, Sha256};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -398,6 +399,12 @@ impl Device {
 
     pub(crate) fn open_window(&mut self, now: Tick, hours: u64) {
         self.window_end = Some(now.after(Duration::from_secs(hours * 3600)));
+    }
+
+    /// Its address: the fixed one, or what came from elsewhere.
+    pub(crate) fn address(&self) -> Option<Ipv4Addr> {
+        let fixed = self.wired.address.as_ref().and_then(|address| address.parse().ok());
+        fixed.or(self.config.address)
     }
 
     /// Seconds since 1970 by the machine's own clock.

@@ -5,7 +5,7 @@ use crate::chain::{self, ChainFault, ChainRules};
 use crate::keys::DeviceKey;
 use amt_core::psk::PskPair;
 use amt_core::version::TlsVersion;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// Number of a connection, chosen by the driver.
@@ -166,6 +166,11 @@ pub enum Output {
         plain: bool,
         /// 16993.
         secure: bool,
+    },
+    /// It is at this address from now on; the ports that listen do so there.
+    Moved {
+        /// Where.
+        address: Ipv4Addr,
     },
 }
 

@@ -211,6 +211,8 @@ pub struct Firmware {
     next_hello: Option<Tick>,
     hellos_since_power: u32,
     listening: (bool, bool),
+    /// Address that was told last.
+    at: Option<Ipv4Addr>,
     session: Option<(ConnectionId, TlsSession)>,
     mei: mei::Mei,
 }
@@ -238,6 +240,7 @@ impl Firmware {
             next_hello: None,
             hellos_since_power: 0,
             listening: (false, false),
+            at: config.address,
             session: None,
             mei: mei::Mei::default(),
             device: Device::new(config),
@@ -648,6 +651,15 @@ impl Firmware {
                 Effect::WindowClosed => self.close_window(now),
             }
         }
+        self.settle_address(now);
+    }
+
+    /// An address that changed: the network restarts with it.
+    fn settle_address(&mut self, now: Tick) {
+        let Some(address) = self.device.address().filter(|address| self.at != Some(*address)) else { return };
+        self.at = Some(address);
+        self.restart(now);
+        self.outputs.push_back(Output::Moved { address });
     }
 
     fn restart(&mut self, now: Tick) {

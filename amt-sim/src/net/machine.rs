@@ -31,7 +31,7 @@ const HELLO_LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Shared {
     firmware: Mutex<Firmware>,
     pub(super) persona: Arc<Persona>,
-    pub(super) address: Ipv4Addr,
+    address: Mutex<Ipv4Addr>,
     started: Instant,
     time_scale: f64,
     changed: Arc<AtomicBool>,
@@ -63,7 +63,7 @@ impl Shared {
         Self {
             firmware,
             persona,
-            address,
+            address: Mutex::new(address),
             started,
             time_scale,
             changed,
@@ -99,6 +99,18 @@ impl Shared {
 
     pub(super) fn firmware(&self) -> MutexGuard<'_, Firmware> {
         self.firmware.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Where it is now.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        *self.address.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// It goes elsewhere. Only on loopback there is a place for it; anywhere else it stays where it is.
+    fn go_to(&self, address: Ipv4Addr) {
+        if address.is_loopback() && address != Ipv4Addr::LOCALHOST {
+            *self.address.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = address;
+        }
     }
 
     /// The machine's time: real time, scaled.
@@ -338,9 +350,10 @@ impl Task {
                     self.channels.remove(&channel);
                 }
                 Output::Listen { plain, secure } => {
-                    set(&mut self.plain, plain, self.shared.address, self.places.plain).await;
-                    set(&mut self.secure, secure, self.shared.address, self.places.secure).await;
+                    set(&mut self.plain, plain, self.shared.address(), self.places.plain).await;
+                    set(&mut self.secure, secure, self.shared.address(), self.places.secure).await;
                 }
+                Output::Moved { address } => self.shared.go_to(address),
             }
         }
     }
@@ -382,7 +395,7 @@ impl Task {
 
 async fn hello(shared: &Shared, server: SocketAddr, bytes: &[u8], ending: Ending) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::from((shared.address, 0)))?;
+    socket.bind(SocketAddr::from((shared.address(), 0)))?;
     let mut stream = socket.connect(server).await?;
     stream.write_all(bytes).await?;
     match ending {

@@ -184,7 +184,7 @@ impl Machine {
     fn truth(&self) -> MachineTruth {
         let now = self.shared.now();
         let mut truth = self.shared.firmware().truth(now);
-        truth.address = self.shared.address.to_string();
+        truth.address = self.shared.address().to_string();
         truth.tcp_connections = self.shared.wire.connections.load(Ordering::SeqCst);
         truth.tcp_bytes = self.shared.wire.bytes.load(Ordering::SeqCst);
         truth.hello_reply_bytes = self.shared.wire.hello_reply_bytes.load(Ordering::SeqCst);
@@ -310,7 +310,7 @@ impl Simulator {
 
     /// Identities and addresses.
     pub fn machines(&self) -> Vec<MachineInfo> {
-        self.machines.0.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address }).collect()
+        self.machines.0.iter().map(|m| MachineInfo { id: m.id, address: m.shared.address() }).collect()
     }
 
     /// The management engine interface of a machine: what a program in its operating system opens.

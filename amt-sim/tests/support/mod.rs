@@ -113,6 +113,7 @@ impl Memory {
                 Output::Transmit { connection, bytes } if connection == self.connection => sent.extend(bytes),
                 Output::Close { connection, .. } if connection == self.connection => self.closed = true,
                 Output::Listen { plain, secure } => self.listens = (plain, secure),
+                Output::Moved { .. } => {}
                 _ => {}
             }
         }

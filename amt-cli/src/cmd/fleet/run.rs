@@ -53,6 +53,7 @@ fn operation_parser() -> impl TypedValueParser<Value = Operation> {
         Operation::Release => "let it in, whatever the guard says",
         Operation::Boot => "boot it from the network once, unless the guard keeps it from that",
         Operation::Configure => "make it what the settings of its profile say",
+        Operation::Clock => "set its clock, if that is off by more than ten seconds",
         Operation::Rotate => "give its administrator another, generated password",
         Operation::Renew => "give it another certificate, with a new key pair, now",
         Operation::Refresh => "read from it what it says of itself",

@@ -7,7 +7,7 @@ use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
 use crate::store::{BootFired, CONFIGURE, Operation, RENAME, RENEW};
 use crate::{Action, CredentialKind, Machine, ReleaseOrder, json, resolve};
-use amt::{ApplyJob, BootJob, RenameJob, RenewJob, RotateJob, Target, UnprovisionJob};
+use amt::{ApplyJob, BootJob, ClockJob, RenameJob, RenewJob, RotateJob, Target, UnprovisionJob};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, Finding};
 use amt_provision::boot::BootSource;
@@ -64,6 +64,7 @@ async fn operate(shared: &Shared, action: &Action) -> Result<String, Failure> {
         }
         Operation::Boot => boot(shared, action, BootSource::Network).await,
         Operation::Configure => configure(shared, action).await,
+        Operation::Clock => clock(shared, action).await,
         Operation::Rotate => rotate(shared, action).await,
         Operation::Unprovision => unprovision(shared, action, Extent::Full).await,
         Operation::UnprovisionPartial => unprovision(shared, action, Extent::Partial).await,
@@ -149,6 +150,9 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
     };
     job.proof_timeout = shared.plan.proof_timeout;
     let applied = amt::apply(job, &ActionHost::new(shared, action)).await?;
+    if let Some(address) = applied.address {
+        shared.fleet.found_at(machine.id, address).await?;
+    }
     let mut text = match applied.changes.len() {
         0 => format!("it is as {} says", settings.document.name),
         n => format!("{n} settings changed as {} says", settings.document.name),
@@ -157,6 +161,17 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
         text += &format!("; not on this machine: {} ({})", lack.field, lack.reason);
     }
     Ok(text)
+}
+
+/// Sets its clock, if that is off.
+async fn clock(shared: &Shared, action: &Action) -> Result<String, Failure> {
+    let (_, target) = verified(shared, action).await?;
+    let seen = amt::clock(ClockJob::new(target), &ActionHost::new(shared, action)).await?;
+    let off = seen.drift.unsigned_abs();
+    Ok(match seen.set {
+        true => format!("its clock was {off} s {}, and is right now", if seen.drift < 0 { "behind" } else { "ahead" }),
+        false => "its clock is right".to_owned(),
+    })
 }
 
 /// Gives the administrator another password.

@@ -244,7 +244,7 @@ impl Firmware {
     }
 
     fn address(&self) -> Ipv4Addr {
-        self.device.config.address.filter(|_| self.device.config.link_up).unwrap_or(Ipv4Addr::UNSPECIFIED)
+        self.device.address().filter(|_| self.device.config.link_up).unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
     /// Which proof a setup server needs: none is ready, a pre-shared pair, a certificate.
