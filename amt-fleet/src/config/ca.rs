@@ -92,7 +92,7 @@ impl Section {
         for key in self.given().filter(|key| !kind.keys().contains(key)) {
             reading.wrong(format!("{at}.{key}"), format!("this key has no meaning with kind = \"{}\"", kind.name()));
         }
-        let local = CaSource::Local(LocalCaFiles::new(&format!("{at}.pem"), &format!("{at}.key")));
+        let local = CaSource::Local(LocalCaFiles::new(format!("{at}.pem"), format!("{at}.key")));
         match kind {
             Kind::Local => self.local(reading, at),
             Kind::Command => self.command(reading, at),

@@ -5,14 +5,14 @@
 //! applied. The record keeps what was made, so that nothing is made twice. When a share of its life is over, or the machine was renamed,
 //! another one is made with a new key pair; the old one and its key are removed after the machine was seen using the new one.
 
-use super::Run;
+use super::{Pass, Run};
 use crate::ca::Purpose;
 use crate::certificate::{Maker, blob, certified_keys, find_certificate, fingerprint};
 use crate::csr;
 use crate::event::Event;
 use crate::names::{self, CertificateNames};
 use crate::profile::{Ieee8021x, Profile};
-use crate::renew::is_due;
+use crate::renew::{Due, is_due};
 use crate::replace::{self, Replacement, Stage, read_general};
 use crate::session::all;
 use crate::step::Step;
@@ -105,10 +105,13 @@ impl Run {
         let keeps = has.is_some();
         let to = format!("a certificate for {name}");
         let from = if current.is_some() && !keeps { "a certificate whose time has come" } else { "" };
-        if !self.change(field, from, to.as_str()) {
-            return Ok(Some(Client { handle: None, name }));
-        }
-        if !self.has_authority {
+        if !self.has_authority && self.mode == Pass::Write {
+            let is_good = |der: &&Vec<u8>| !is_due(Due::Percent(100), der, self.wall_clock, milliseconds);
+            let usable = current.as_ref().filter(|_| same_name).filter(is_good);
+            if let Some(handle) = usable.and_then(|der| find_certificate(&installed, der)) {
+                self.cx.note(format!("{field}: the certificate's time has come, and no authority was given: it stays"));
+                return Ok(Some(Client { handle: Some(handle), name }));
+            }
             let text = format!("{field}: the machine needs {to}, and no certificate authority was given");
             let hint = "give one: `amt configure --authority FILE`, a file with a section [ca] as `amt serve` reads it";
             let failure = Failure::new(ErrorCode::CA_UNAVAILABLE, Step::Certify.name(), text).hint(hint);
@@ -116,7 +119,11 @@ impl Run {
             self.postponed = Some(failure);
             return Ok(None);
         }
-        if !keeps {
+        if !self.change(field, from, to) {
+            return Ok(Some(Client { handle: None, name }));
+        }
+        // One that is being made for the same name is gone on with.
+        if !same_name || (current.is_some() && !keeps) {
             self.record.client.give_up();
             if let Some(old) = current {
                 self.record.client.supersede(old);
