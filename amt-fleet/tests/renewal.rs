@@ -1,11 +1,12 @@
 //! Certificates are renewed by the server itself, by a job, over an authority that takes its time and over restarts.
 
 use amt::ProvisioningCertificate;
+use amt::profile::Folder;
 use amt_core::SystemId;
 use amt_fleet::ca::{Asked, CertificateAuthority};
 use amt_fleet::config::{Admission, RetryPolicy};
-use amt_fleet::{ActionState, Filter, Fleet, Operation, Server};
-use amt_provision::{CaAnswer, CertificateRequest};
+use amt_fleet::{ActionState, Filter, Fleet, Operation, Profiles, Server, Settings};
+use amt_provision::{CaAnswer, CertificateRequest, Purpose};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::{RootHash, SimConfig, Simulator};
 use rcgen::{
@@ -54,8 +55,14 @@ impl Authority {
         CaAnswer::Issued { certificate: certificate.der().to_vec(), chain: vec![root.der().to_vec()] }
     }
 
+    /// Requests of a machine for this purpose.
+    fn of(&self, id: SystemId, purpose: Purpose) -> Vec<CertificateRequest> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|request| request.id == id && request.purpose == purpose).cloned().collect()
+    }
+
     fn renewals(&self, id: SystemId) -> Vec<CertificateRequest> {
-        self.asked.lock().unwrap().iter().filter(|request| request.id == id).skip(1).cloned().collect()
+        self.of(id, Purpose::Server).split_off(1)
     }
 }
 
@@ -80,6 +87,12 @@ struct Running {
 
 async fn bind(folder: &Path, chain: &ProvisioningChain, ca: Arc<Authority>, renew_at: Option<u8>) -> (Fleet, Server) {
     let fleet = Fleet::open_with_key_file(folder.join("fleet.db"), folder.join("seal.key")).await.unwrap();
+    let mut profiles = Profiles::default();
+    let settings = folder.join("settings.toml");
+    if settings.exists() {
+        let document = amt::profile::read_profile(&settings).unwrap().0.unwrap();
+        profiles.set_default_settings(Some(Settings::new(document, Folder::of(&settings))));
+    }
     let mut retry = RetryPolicy::default();
     (retry.first, retry.most) = (Duration::from_millis(50), Duration::from_millis(200));
     let server = Server::builder(fleet.clone())
@@ -90,6 +103,7 @@ async fn bind(folder: &Path, chain: &ProvisioningChain, ca: Arc<Authority>, rene
         .admit(Admission::Auto)
         .retry(retry)
         .renew_at(renew_at)
+        .profiles(profiles)
         .bind()
         .await
         .unwrap();
@@ -264,6 +278,90 @@ async fn an_authority_that_issues_what_is_old_does_not_keep_the_server_busy() {
     for id in &ids {
         assert_eq!(ended(&running.fleet, *id).await.len(), 1);
         assert_eq!(world.simulator.truth(*id).unwrap().commits, 2);
+    }
+    running.stop().await;
+    world.simulator.stop().await.unwrap();
+}
+
+const EAP_TLS: &str = "format = 1\nname = \"Desk\"\n[general]\nping = false\n[wired.ieee8021x]\nprotocol = \"tls\"\n";
+
+/// The certificate of a machine that is not TLS's, SHA-256; one and no more keys than for it and TLS.
+fn client(world: &World, id: SystemId) -> String {
+    let truth = world.simulator.truth(id).unwrap();
+    assert_eq!((truth.certificates.len(), truth.keys.len()), (2, 2), "{id}: {:?}", truth.certificates);
+    let client = truth.certificates.into_iter().find(|certificate| !certificate.served).unwrap();
+    assert!(client.in_use, "{id}");
+    client.sha256
+}
+
+async fn configured(world: &World, fleet: &Fleet) {
+    let job = fleet.new_job(Operation::Configure, &Filter::parse("state = verified").unwrap(), 2).await.unwrap();
+    world.until("the job is over", || async { fleet.job(job.id).await.unwrap().is_over() }).await;
+    assert_eq!(fleet.job(job.id).await.unwrap().states.get("done"), Some(&(MACHINES as u64)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_for_8021x_come_with_the_settings_and_are_renewed_by_the_server_itself() {
+    let world = World::set_up(94, 1, 1000).await;
+    let ids = world.ids();
+    std::fs::write(world.folder.path().join("settings.toml"), EAP_TLS).unwrap();
+    *world.ca.days.lock().unwrap() = (60, 40);
+    let running = world.start(None).await;
+    configured(&world, &running.fleet).await;
+    let old: Vec<String> = ids.iter().map(|id| client(&world, *id)).collect();
+    configured(&world, &running.fleet).await;
+    running.stop().await;
+    assert!(
+        ids.iter().all(|id| world.ca.of(*id, Purpose::Client).len() == 1),
+        "it is not over, and nothing is renewed"
+    );
+
+    *world.ca.days.lock().unwrap() = (1, 365);
+    let running = world.start(Some(50)).await;
+    let asked_again = || async { ids.iter().all(|id| world.ca.of(*id, Purpose::Client).len() == 2) };
+    world.until("all are renewed", asked_again).await;
+    let is_idle =
+        || async { running.fleet.actions(ids[0], 100).await.unwrap().iter().all(|a| a.state == ActionState::Done) };
+    world.until("the actions are over", is_idle).await;
+    configured(&world, &running.fleet).await;
+    for (id, old) in ids.iter().zip(&old) {
+        assert_ne!(client(&world, *id), *old);
+        assert_eq!(
+            (world.ca.of(*id, Purpose::Client).len(), world.ca.renewals(*id).len()),
+            (2, 0),
+            "TLS keeps its own"
+        );
+    }
+    running.stop().await;
+    world.simulator.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_for_8021x_that_waits_survives_restarts_with_one_request_and_one_key() {
+    let world = World::set_up(95, 1, 1000).await;
+    let ids = world.ids();
+    std::fs::write(world.folder.path().join("settings.toml"), EAP_TLS).unwrap();
+    *world.ca.pending.lock().unwrap() = true;
+    let mut job = None;
+    for round in 1..=2 {
+        let running = world.start(Some(50)).await;
+        if job.is_none() {
+            let all = Filter::parse("state = verified").unwrap();
+            job = Some(running.fleet.new_job(Operation::Configure, &all, 2).await.unwrap().id);
+        }
+        let asked = || async { ids.iter().all(|id| world.ca.of(*id, Purpose::Client).len() >= round * 3) };
+        world.until("it was asked more than once", asked).await;
+        running.stop().await;
+    }
+    *world.ca.pending.lock().unwrap() = false;
+    let running = world.start(Some(50)).await;
+    world.until("it is over", || async { running.fleet.job(job.unwrap()).await.unwrap().is_over() }).await;
+    assert_eq!(running.fleet.job(job.unwrap()).await.unwrap().states.get("done"), Some(&(MACHINES as u64)));
+    for id in &ids {
+        client(&world, *id);
+        let asked = world.ca.of(*id, Purpose::Client);
+        assert!(asked.iter().all(|request| request.csr == asked[0].csr), "one request");
+        assert_eq!(asked.iter().filter(|request| request.request_id.is_none()).count(), 1, "submitted once");
     }
     running.stop().await;
     world.simulator.stop().await.unwrap();

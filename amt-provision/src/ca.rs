@@ -3,7 +3,28 @@
 use amt_core::{Failure, Secret, SystemId};
 use std::time::Duration;
 
-/// A certificate wanted for a machine's TLS server.
+/// What a certificate is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// The machine's TLS server: extended key usage `serverAuth`.
+    #[default]
+    Server,
+    /// The machine as a client, when it logs in to its network by 802.1X: extended key usage `clientAuth`.
+    Client,
+}
+
+impl Purpose {
+    /// The stable name: `server` or `client`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// A certificate wanted for a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateRequest {
@@ -16,14 +37,16 @@ pub struct CertificateRequest {
     pub common_name: String,
     /// DNS names wanted in the subject alternative name.
     pub dns_names: Vec<String>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Set when an earlier answer was [`CaAnswer::Pending`]: ask about that request, do not submit a new one.
     pub request_id: Option<String>,
 }
 
 impl CertificateRequest {
-    /// A first request.
+    /// A first request, for a machine's TLS server.
     pub fn new(id: SystemId, csr: Vec<u8>, common_name: String, dns_names: Vec<String>) -> Self {
-        Self { id, csr, common_name, dns_names, request_id: None }
+        Self { id, csr, common_name, dns_names, purpose: Purpose::Server, request_id: None }
     }
 }
 
@@ -37,6 +60,8 @@ pub struct KeyRequest {
     pub common_name: String,
     /// DNS names in its subject alternative name.
     pub dns_names: Vec<String>,
+    /// What the certificate is for.
+    pub purpose: Purpose,
 }
 
 /// The answer to a [`KeyRequest`].

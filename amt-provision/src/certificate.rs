@@ -1,7 +1,7 @@
-//! A certificate for the machine's TLS server: a key made on the machine, a request signed by it, a certificate from our authority
-//! (`spec/wsman.md` §4(e)). What remote configuration and a rename have in common.
+//! A certificate for the machine, its TLS server or itself as a client: a key made on the machine, a request signed by it, a certificate from our authority
+//! (`spec/wsman.md` §4(e)). What remote configuration, a rename, a renewal and 802.1X have in common.
 
-use crate::ca::{CaAnswer, CertificateRequest, KeyRequest};
+use crate::ca::{CaAnswer, CertificateRequest, KeyRequest, Purpose};
 use crate::csr::{self, MAX_DER};
 use crate::event::Event;
 use crate::machine::Cx;
@@ -19,6 +19,7 @@ use amt_wsman::op::Request;
 use amt_wsman::soap::Reference;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
 /// What every firmware with key generation makes; larger keys only newer ones.
@@ -36,6 +37,9 @@ pub(crate) const MAX_ISSUERS: usize = 8;
 pub(crate) struct Draft<'r> {
     /// Handle of the key pair on the machine.
     pub(crate) key_handle: &'r mut Option<String>,
+    /// Key pairs without a certificate that were there before ours was made ([`fingerprint`]): they are somebody else's, who may wait
+    /// for an authority. Absent in a record of a machine that nobody else can be at work on: there any such key is taken.
+    pub(crate) keys_before: Option<&'r mut Option<Vec<String>>>,
     /// The request that the machine signed, DER.
     pub(crate) csr: &'r mut Option<Vec<u8>>,
     /// The authority's name for a request that is not decided yet.
@@ -71,6 +75,8 @@ pub(crate) struct Maker<'a, T, R> {
     pub(crate) name_matters: bool,
     /// Whether the firmware makes key pairs itself, as it does from AMT 6 on.
     pub(crate) makes_keys: bool,
+    /// What the certificate is for.
+    pub(crate) purpose: Purpose,
 }
 
 impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
@@ -159,10 +165,29 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         let is_free = |key: &&Instance| blob(key, "DERKey").is_some_and(|der| !certified.contains(&der));
         // A recorded handle may be another key's by now: only one without a certificate is taken.
         let is_recorded = |key: &&Instance| key.text("InstanceID") == recorded.as_deref() && is_free(key);
-        let found = keys.iter().find(is_recorded).or_else(|| keys.iter().find(is_free));
+        let found = keys.iter().find(is_recorded).or_else(|| {
+            let before = match self.record.draft().keys_before {
+                None => Some(Vec::new()),
+                // Without the note that one was about to be made, there is none of ours.
+                Some(noted) => noted.clone(),
+            }?;
+            let is_ours = |key: &&Instance| {
+                is_free(key) && blob(key, "DERKey").is_some_and(|der| !before.contains(&fingerprint(&der)))
+            };
+            keys.iter().find(is_ours)
+        });
         if let Some((key, id)) = found.and_then(|k| Some((blob(k, "DERKey")?, k.text("InstanceID")?.to_owned()))) {
-            *self.record.draft().key_handle = Some(id);
+            let draft = self.record.draft();
+            *draft.key_handle = Some(id);
+            if let Some(noted) = draft.keys_before {
+                *noted = None;
+            }
             return Ok(key);
+        }
+        if let Some(noted) = self.record.draft().keys_before {
+            let free = keys.iter().filter(is_free).filter_map(|key| blob(key, "DERKey"));
+            *noted = Some(free.map(|der| fingerprint(&der)).collect());
+            self.persist().await?;
         }
         let id = self.generate_key().await?;
         let request = Request::get(PublicPrivateKeyPair::NAME).selector("InstanceID", id.as_str());
@@ -222,7 +247,8 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
     async fn make_key(&mut self) -> Result<(Secret<Vec<u8>>, Vec<u8>), Failure> {
         self.step(Step::GenerateKey);
         let CertificateNames { common_name, dns_names } = self.names.clone();
-        let made = self.cx.make_key(KeyRequest { bits: KEY_BITS, common_name, dns_names }).await?;
+        let made =
+            self.cx.make_key(KeyRequest { bits: KEY_BITS, common_name, dns_names, purpose: self.purpose }).await?;
         csr::check_key(&made.csr, &made.public_key)?;
         let draft = self.record.draft();
         if let Some(private_key) = draft.private_key {
@@ -244,7 +270,11 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
                 Ok(reply) => {
                     let output = reply.output().map_err(|e| e.failure(Step::GenerateKey.name()))?;
                     let id = handle(output, "KeyPair", Step::GenerateKey)?;
-                    *self.record.draft().key_handle = Some(id.clone());
+                    let draft = self.record.draft();
+                    *draft.key_handle = Some(id.clone());
+                    if let Some(noted) = draft.keys_before {
+                        *noted = None;
+                    }
                     self.persist().await?;
                     return Ok(id);
                 }
@@ -285,7 +315,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         let CertificateNames { common_name, dns_names } = self.names.clone();
         let csr = draft.csr.clone().unwrap_or_default();
         let mut request = CertificateRequest::new(self.id, csr, common_name, dns_names);
-        request.request_id = draft.ca_request.clone();
+        (request.request_id, request.purpose) = (draft.ca_request.clone(), self.purpose);
         match self.cx.certify(request).await? {
             CaAnswer::Issued { certificate, chain } => {
                 if let Err(wrong) = self.check_issued(&certificate, &chain, key) {
@@ -345,7 +375,7 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
 
     async fn sign_request(&mut self, key: &[u8]) -> Result<(), Failure> {
         self.step(Step::SignRequest);
-        let unsigned = csr::null_signed(key, &self.names.common_name, &self.names.dns_names)?;
+        let unsigned = csr::null_signed(key, &self.names.common_name, &self.names.dns_names, self.purpose)?;
         let id = self.record.draft().key_handle.clone().unwrap_or_default();
         let pair = Reference::to(PublicPrivateKeyPair::NAME).with("InstanceID", id.as_str());
         let algorithm = PublicKeyManagementService::SHA256_RSA;
@@ -415,6 +445,11 @@ pub(crate) fn certified_keys(installed: &[Instance]) -> Vec<Vec<u8>> {
 pub(crate) fn blob(instance: &Instance, property: &str) -> Option<Vec<u8>> {
     let compact: String = instance.text(property)?.split_whitespace().collect();
     STANDARD.decode(compact).ok()
+}
+
+/// What a record knows a key by: the SHA-256 of its public half, hexadecimal.
+pub(crate) fn fingerprint(public_key: &[u8]) -> String {
+    hex::encode(Sha256::digest(public_key))
 }
 
 fn handle(output: &Instance, property: &'static str, step: Step) -> Result<String, Failure> {

@@ -3,6 +3,7 @@
 //! The firmware hands out the public half as PKCS#1, takes a request with any signature and returns it signed
 //! (`spec/wsman.md` §3.8, §4(e) 3–6).
 
+use crate::ca::Purpose;
 use amt_core::{ErrorCode, Failure};
 use der::asn1::{BitString, Ia5String, ObjectIdentifier, OctetString};
 use der::{Decode, Encode};
@@ -11,14 +12,18 @@ use std::str::FromStr;
 use x509_cert::Certificate;
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 use x509_cert::name::Name;
 use x509_cert::request::{CertReq, CertReqInfo, ExtensionReq, Version};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+
+/// `id-kp-clientAuth`.
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// Largest certificate or request taken from a machine or an authority; AMT's own limit is 4100 bytes (`spec/wsman.md` §1.7).
 pub const MAX_DER: usize = 16 * 1024;
@@ -28,24 +33,35 @@ fn bad(what: &str) -> Failure {
 }
 
 /// A request for `common_name` and `dns_names` over the RSA key `pkcs1`, with an empty signature for the firmware to replace.
+/// For a client it asks for the extended key usage `clientAuth`; what a server's certificate is for, authorities know.
 ///
 /// # Errors
 /// `CSR_INVALID` if `pkcs1` is not an RSA public key or a name cannot be encoded.
-pub fn null_signed(pkcs1: &[u8], common_name: &str, dns_names: &[String]) -> Result<Vec<u8>, Failure> {
+pub fn null_signed(
+    pkcs1: &[u8],
+    common_name: &str,
+    dns_names: &[String],
+    purpose: Purpose,
+) -> Result<Vec<u8>, Failure> {
     let names = dns_names
         .iter()
         .map(|name| Ia5String::new(name).map(GeneralName::DnsName))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| bad("a DNS name is not ASCII"))?;
     let build = || -> der::Result<Vec<u8>> {
-        let mut attributes = Attributes::default();
+        let extension = |extn_id, value: Vec<u8>| {
+            der::Result::Ok(Extension { extn_id, critical: false, extn_value: OctetString::new(value)? })
+        };
+        let mut extensions = Vec::new();
         if !names.is_empty() {
-            let extension = Extension {
-                extn_id: SUBJECT_ALT_NAME,
-                critical: false,
-                extn_value: OctetString::new(SubjectAltName(names).to_der()?)?,
-            };
-            attributes.insert(Attribute::try_from(ExtensionReq(vec![extension]))?)?;
+            extensions.push(extension(SUBJECT_ALT_NAME, SubjectAltName(names).to_der()?)?);
+        }
+        if purpose == Purpose::Client {
+            extensions.push(extension(EXTENDED_KEY_USAGE, ExtendedKeyUsage(vec![CLIENT_AUTH]).to_der()?)?);
+        }
+        let mut attributes = Attributes::default();
+        if !extensions.is_empty() {
+            attributes.insert(Attribute::try_from(ExtensionReq(extensions))?)?;
         }
         let algorithm = AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(der::asn1::Any::null()) };
         let info = CertReqInfo {
@@ -190,17 +206,21 @@ mod tests {
 
     #[test]
     fn the_request_carries_names_and_key() {
-        let der = null_signed(PKCS1, "pc1.example.com", &["pc1.example.com".into(), "pc1".into()]).unwrap();
+        let names = ["pc1.example.com".to_owned(), "pc1".to_owned()];
+        let der = null_signed(PKCS1, "pc1.example.com", &names, Purpose::Server).unwrap();
         let request = CertReq::from_der(&der).unwrap();
         assert_eq!(request.info.subject.to_string(), "CN=pc1.example.com");
         assert_eq!(request.info.public_key.subject_public_key.as_bytes(), Some(PKCS1));
         assert_eq!(request.info.attributes.len(), 1);
+        let client_auth = CLIENT_AUTH.to_der().unwrap();
+        let asks = |der: &[u8]| der.windows(client_auth.len()).any(|part| part == client_auth);
+        assert!(!asks(&der) && asks(&null_signed(PKCS1, "pc1", &[], Purpose::Client).unwrap()));
         assert!(check_key(&der, PKCS1).unwrap_err().message.contains("without a signature"));
     }
 
     #[test]
     fn a_name_with_separators_stays_one_name() {
-        let der = null_signed(PKCS1, "a,CN=b+C=d", &[]).unwrap();
+        let der = null_signed(PKCS1, "a,CN=b+C=d", &[], Purpose::Server).unwrap();
         let request = CertReq::from_der(&der).unwrap();
         assert_eq!(request.info.subject.common_name().unwrap().unwrap().value(), "a,CN=b+C=d");
     }
@@ -237,7 +257,8 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused() {
         for cut in 0..PKCS1.len() {
-            assert_eq!(null_signed(&PKCS1[..cut], "x", &[]).unwrap_err().code, ErrorCode::CSR_INVALID);
+            let refused = null_signed(&PKCS1[..cut], "x", &[], Purpose::Client).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::CSR_INVALID);
         }
         assert!(check_key(b"rubbish", PKCS1).is_err());
         assert_eq!(certificate_key(b"rubbish").unwrap_err().code, ErrorCode::CA_CERTIFICATE_WRONG);

@@ -208,7 +208,7 @@ async fn run(mut run: Run, due: Due, wall_clock: i64) -> Result<Renewed, Failure
 }
 
 /// Whether its time has come. What does not say how long it is good is renewed.
-fn is_due(due: Due, certificate: &[u8], wall_clock: i64, milliseconds: u64) -> bool {
+pub(crate) fn is_due(due: Due, certificate: &[u8], wall_clock: i64, milliseconds: u64) -> bool {
     let now = wall_clock.saturating_add(i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX));
     let at = Validity::of(certificate).and_then(|validity| due.at(validity));
     at.is_none_or(|at| at <= now)

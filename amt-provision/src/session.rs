@@ -79,6 +79,8 @@ pub(crate) struct Session<T, R = Record> {
     /// The connection made by [`open`](Self::open) stands, and the client has not asked for it yet.
     unused: bool,
     outcome: Option<TlsOutcome>,
+    /// Requests that may have written something.
+    writes: u32,
 }
 
 impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
@@ -113,7 +115,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         seed: [u8; 32],
     ) -> Self {
         let client = Client::new(ClientConfig::new(authority), seed);
-        Self { cx: cx.clone(), client, port, plan, other: None, outcome, unused: true }
+        Self { cx: cx.clone(), client, port, plan, other: None, outcome, unused: true, writes: 0 }
     }
 
     /// What the handshake brought; none without TLS.
@@ -201,6 +203,11 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         }
     }
 
+    /// How many requests of this session may have written something.
+    pub(crate) const fn writes(&self) -> u32 {
+        self.writes
+    }
+
     /// Makes one call. A ReturnValue other than 0 is an error.
     pub(crate) async fn call(&mut self, step: Step, request: &Request) -> Result<Reply, CallError> {
         let wrap = |error| CallError::Wsman(error, step);
@@ -208,6 +215,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
             self.unused = false;
             self.client.handle(self.cx.now(), client::Input::Closed).map_err(wrap)?;
         }
+        self.writes = self.writes.saturating_add(u32::from(request.may_write()));
         self.client.start(self.cx.now(), request).map_err(wrap)?;
         loop {
             while let Some(output) = self.client.poll() {

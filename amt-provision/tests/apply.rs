@@ -2,37 +2,13 @@
 
 mod support;
 
-use amt_core::tls::LegacyTls;
-use amt_core::{ErrorCode, Failure, Secret};
-use amt_provision::apply::{Applied, ApplyStage};
-use amt_provision::profile::{CertificateSource, Desired, Material, Profile, SecretSource, Syntax};
-use amt_sim::persona::Persona;
+use amt_core::ErrorCode;
+use amt_provision::apply::ApplyStage;
+use amt_provision::profile::Desired;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
+use support::profile::{Named, PERSONAS, apply, desired, of_persona, profile, writes};
 use support::{Crash, World};
-
-/// Secrets and certificates of the tests: what a source is called is what it holds.
-struct Named;
-
-impl Material for Named {
-    fn secret(&mut self, source: &SecretSource) -> Result<Secret<String>, Failure> {
-        Ok(Secret::new(source.env.clone().unwrap_or_default()))
-    }
-
-    fn certificates(&mut self, _: &CertificateSource) -> Result<Vec<Vec<u8>>, Failure> {
-        Ok(vec![amt_sim::authority::ProvisioningChain::new("gateway.example").root().to_vec()])
-    }
-}
-
-fn profile(text: &str) -> Profile {
-    let (profile, findings) = Profile::read(text, Syntax::Toml).unwrap();
-    profile.unwrap_or_else(|| panic!("{findings:?}"))
-}
-
-fn desired(world: &World, text: &str) -> Desired {
-    Desired::new(&profile(text), world.firmware.id(), None, &mut Named).unwrap()
-}
 
 const BASIC: &str = r#"
 format = 1
@@ -59,10 +35,6 @@ password = { env = "H3lpdesk!pw" }
 from = "network"
 realms = ["redirection", "remote-control"]
 "#;
-
-fn apply(world: &mut World, desired: &Desired) -> Applied {
-    world.apply(desired, None).result.unwrap().unwrap()
-}
 
 /// Every section that every one of these firmwares has.
 const FULL: &str = r#"
@@ -143,22 +115,6 @@ sid = "S-1-5-21-1-2-3-500"
 from = "any"
 realms = ["administration"]
 "#;
-
-const PERSONAS: &[&str] = &["9.5", "11.8", "14.0", "16.0", "18.0", "21.0"];
-
-fn of_persona(name: &str) -> World {
-    World::provisioned_as(
-        |server| server.plan.legacy_tls = LegacyTls::Allow,
-        |config| {
-            config.persona = Arc::new(Persona::built_in(name).unwrap_or_else(|| panic!("there is no persona {name}")));
-            Arc::make_mut(&mut config.persona).keys.not_ready_percent = 0;
-        },
-    )
-}
-
-fn writes(world: &World) -> u64 {
-    world.firmware.truth(world.now).writes
-}
 
 #[test]
 fn one_profile_fits_six_generations_and_a_second_time_nothing_is_written() {

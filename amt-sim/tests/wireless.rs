@@ -9,6 +9,7 @@ const SERVICE: &str = "AMT_WiFiPortConfigurationService";
 const PORT: &str = "CIM_WiFiPort";
 const SETTINGS: &str = "CIM_WiFiEndpointSettings";
 const EAP: &str = "CIM_IEEE8021xSettings";
+const CONTEXT: &str = "CIM_CredentialContext";
 const PORTS: &str = "AMT_EthernetPortSettings";
 const WIRELESS: &str = "Intel(r) AMT Ethernet Port Settings 1";
 const INVALID: &str = "InvalidRepresentation InvalidValues";
@@ -270,11 +271,15 @@ fn a_profile_with_8021x_needs_its_credentials_and_holds_its_certificates() {
     assert_eq!(add(&mut client, &right).return_value(), 0);
     let told = client.all(EAP)[0].clone();
     assert_eq!(told.child("Username").unwrap().text, "pc1");
+    let contexts: Vec<String> = client.all(CONTEXT).iter().map(|node| format!("{node:?}")).collect();
+    assert!(contexts.len() == 2 && contexts.iter().all(|text| text.contains("802.1x Settings Office")), "{contexts:?}");
 
     for id in [&leaf, &root] {
+        assert!(contexts.iter().any(|text| text.contains(id.as_str())), "{id}");
         assert_eq!(store::delete(&mut client, id).as_deref(), Some("InternalError AMT-STATUS 16"));
     }
     client.delete(SETTINGS, Some(("InstanceID", "Intel(r) AMT:WiFi Endpoint Settings Office")));
+    assert!(client.all(CONTEXT).is_empty());
     assert_eq!((store::delete(&mut client, &leaf), store::delete(&mut client, &root)), (None, None));
 
     assert_eq!(add(&mut client, &format!("{}{}", wpa2(&[]), eap(&[]))).return_value(), 0);

@@ -7,12 +7,14 @@ use amt_core::Failure;
 use amt_provision::Plan;
 use amt_provision::apply::{Applied, Apply, ApplyRecord};
 use amt_provision::profile::Desired;
+use amt_provision::renew::Due;
 use std::future::Future;
 use std::time::Duration;
 
-/// The embedder's side of the application of a profile.
+/// The embedder's side of the application of a profile. A certificate for 802.1X (EAP-TLS) comes from [`certify`](Host::certify).
 pub trait ApplyHost: Host {
-    /// Makes `record` durable, as [`persist`](Host::persist) does for a setup; what depends on it is sent only after that.
+    /// Makes `record` durable, as [`persist`](Host::persist) does for a setup; what depends on it is sent only after that. It may hold
+    /// the key that was made for a machine that makes none itself, and is stored where others do not read it.
     fn persist_apply(&self, record: &ApplyRecord) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
@@ -28,6 +30,11 @@ pub struct ApplyJob {
     pub record: ApplyRecord,
     /// Read and compare, and write nothing.
     pub dry_run: bool,
+    /// When the machine's certificate for 802.1X is renewed.
+    pub due: Due,
+    /// Whether [`certify`](Host::certify) asks an authority. Without one the machine keeps the certificate that it has, and an
+    /// application that needs another ends with `CA_UNAVAILABLE`, the rest done.
+    pub has_authority: bool,
     /// How long the machine may take to come back when it restarts its network.
     pub proof_timeout: Duration,
 }
@@ -35,7 +42,8 @@ pub struct ApplyJob {
 impl ApplyJob {
     /// `desired` for the machine `target`, new or to be gone on with.
     pub fn new(target: Target, desired: Desired, record: ApplyRecord) -> Self {
-        Self { target, desired, record, dry_run: false, proof_timeout: Plan::default().proof_timeout }
+        let proof_timeout = Plan::default().proof_timeout;
+        Self { target, desired, record, dry_run: false, due: Due::default(), has_authority: true, proof_timeout }
     }
 
     /// The same with a record of its own, for a machine to which nothing was applied.
@@ -56,11 +64,14 @@ impl ApplyJob {
 ///
 /// # Errors
 /// As [`read_facts`](crate::read_facts); `WRONG_STATE` if the machine is not set up, `RETURN_VALUE`, `SOAP_FAULT`, `STEP_REFUSED` and
-/// `COMMIT_REFUSED` with the field of the profile if the firmware refused, `PROOF_FAILED` if it did not keep what it took.
+/// `COMMIT_REFUSED` with the field of the profile if the firmware refused, `PROOF_FAILED` if it did not keep what it took. `CA_PENDING`
+/// (come again later, days later too), `CA_DENIED` and others of the authority where the machine needs a certificate for 802.1X: all
+/// else is done then, but for the home domains.
 pub async fn apply<H: ApplyHost>(job: ApplyJob, host: &H) -> Result<Applied, Failure> {
     let (access, chains) = job.target.access()?;
     let mut apply = Apply::new(access, job.desired, job.record, crate::wall_clock());
     (apply.dry_run, apply.proof_timeout) = (job.dry_run, job.proof_timeout);
+    (apply.due, apply.has_authority) = (job.due, job.has_authority);
     drive(&mut apply.start(), job.target.id, job.target.address, &chains, host, &ApplyRecords(host)).await
 }
 

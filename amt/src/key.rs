@@ -23,11 +23,12 @@ pub(crate) async fn make(_: KeyRequest) -> Result<KeyAnswer, Failure> {
 #[cfg(feature = "legacy-tls")]
 fn openssl_key(request: &KeyRequest) -> Result<KeyAnswer, openssl::error::ErrorStack> {
     use amt_core::Secret;
+    use amt_provision::Purpose;
     use openssl::hash::MessageDigest;
     use openssl::pkey::PKey;
     use openssl::rsa::Rsa;
     use openssl::stack::Stack;
-    use openssl::x509::extension::SubjectAlternativeName;
+    use openssl::x509::extension::{ExtendedKeyUsage, SubjectAlternativeName};
     use openssl::x509::{X509NameBuilder, X509ReqBuilder};
 
     crate::tls::prepare();
@@ -39,13 +40,18 @@ fn openssl_key(request: &KeyRequest) -> Result<KeyAnswer, openssl::error::ErrorS
     let mut builder = X509ReqBuilder::new()?;
     builder.set_subject_name(&name.build())?;
     builder.set_pubkey(&key)?;
+    let mut extensions = Stack::new()?;
     if !request.dns_names.is_empty() {
         let mut names = SubjectAlternativeName::new();
         for dns in &request.dns_names {
             names.dns(dns);
         }
-        let mut extensions = Stack::new()?;
         extensions.push(names.build(&builder.x509v3_context(None))?)?;
+    }
+    if request.purpose == Purpose::Client {
+        extensions.push(ExtendedKeyUsage::new().client_auth().build()?)?;
+    }
+    if !extensions.is_empty() {
         builder.add_extensions(&extensions)?;
     }
     builder.sign(&key, MessageDigest::sha256())?;

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(record) = ApplyRecord::decode(data) {
-        assert_eq!(ApplyRecord::decode(&record.encode()).as_ref(), Ok(&record));
+        assert_eq!(ApplyRecord::decode(record.encode().expose()).as_ref(), Ok(&record));
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     for syntax in [Syntax::Toml, Syntax::Json] {

@@ -7,11 +7,14 @@ use crate::output::{Output, replace};
 use amt::profile::Folder;
 use amt::{ApplyHost, ApplyJob, Host, apply};
 use amt_core::{ErrorCode, Failure, SystemId};
+use amt_fleet::ca::CertificateAuthority;
+use amt_fleet::config::load_authority;
 use amt_provision::apply::{Applied, ApplyRecord, MAX_RECORD};
 use amt_provision::profile::Desired;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Make one machine what a profile says
 ///
@@ -20,6 +23,10 @@ use std::path::{Path, PathBuf};
 ///
 /// Secrets can't be read back from a machine. A record beside the profile (PROFILE.records/UUID.json) holds keyed digests of those that
 /// were written last, never the secrets themselves, so that they are not written again and again.
+///
+/// Where the profile logs in to the network with a certificate (802.1X with `tls` or `fast-tls`), --authority says who signs it: a file with
+/// a section [ca] as `amt serve` reads it, which may be the server's own configuration. An authority that answers "pending" is asked again
+/// when the command is run again. After half of its life the certificate is renewed by the next run.
 #[derive(clap::Args)]
 pub(crate) struct Configure {
     /// The profile: TOML, or JSON if its name ends in .json
@@ -30,6 +37,9 @@ pub(crate) struct Configure {
     /// Where the record of this machine is kept [default: PROFILE.records/UUID.json]
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// A file with a section [ca] (or [client_ca]): who signs certificates for 802.1X
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
     #[command(flatten)]
     connect: Connect,
 }
@@ -38,6 +48,7 @@ impl Configure {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let profile = profile::valid(&self.profile)?;
         let file = self.profile.clone();
+        let authority = self.authority.as_deref().map(load_authority).transpose()?;
         let applied = block_on(async {
             let target = self.connect.administrator().await?;
             let desired =
@@ -50,8 +61,8 @@ impl Configure {
                 Some(record) => ApplyJob::new(target, desired, record),
                 None => ApplyJob::first(target, desired)?,
             };
-            job.dry_run = self.dry_run;
-            let keeper = Keeper { path, notes: Notes::on(&mut *out) };
+            (job.dry_run, job.has_authority) = (self.dry_run, authority.is_some());
+            let keeper = Keeper { path, authority, notes: Notes::on(&mut *out) };
             Ok(apply(job, &keeper).await?)
         })?;
         show(out, &applied, self.dry_run)
@@ -80,6 +91,7 @@ fn read_record(path: &Path, id: SystemId) -> Result<Option<ApplyRecord>, Failure
 /// Keeps the record in its file and shows the progress.
 struct Keeper<'o> {
     path: PathBuf,
+    authority: Option<Arc<dyn CertificateAuthority>>,
     notes: Notes<'o>,
 }
 
@@ -89,7 +101,10 @@ impl Host for Keeper<'_> {
     }
 
     async fn certify(&self, request: &CertificateRequest) -> CaAnswer {
-        self.notes.certify(request).await
+        match &self.authority {
+            Some(authority) => authority.certify(request).await,
+            None => self.notes.certify(request).await,
+        }
     }
 
     fn event(&self, id: SystemId, event: &Event) {
@@ -106,7 +121,7 @@ impl ApplyHost for Keeper<'_> {
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        replace(&self.path, &record.encode(), true).map_err(failed)
+        replace(&self.path, record.encode().expose(), true).map_err(failed)
     }
 }
 

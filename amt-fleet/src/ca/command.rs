@@ -7,6 +7,7 @@
 //! | `AMT_UUID` | the machine |
 //! | `AMT_COMMON_NAME` | subject wanted |
 //! | `AMT_DNS_NAMES` | alternative names wanted, separated by blanks |
+//! | `AMT_PURPOSE` | `server`: for the machine's TLS server; `client`: for its log-in to the network (EAP-TLS) |
 //! | `AMT_REQUEST_ID` | only if an earlier answer was "pending": ask about that request, submit no new one |
 //!
 //! and answers on standard output, with exit status 0, one of
@@ -77,6 +78,7 @@ impl CommandCa {
             ("AMT_UUID", Some(id.as_str())),
             ("AMT_COMMON_NAME", Some(&request.common_name)),
             ("AMT_DNS_NAMES", Some(&names)),
+            ("AMT_PURPOSE", Some(request.purpose.name())),
             ("AMT_REQUEST_ID", request.request_id.as_deref()),
         ];
         let answer = self.program.run(&environment, pem("CERTIFICATE REQUEST", &request.csr).as_bytes()).await?;

@@ -3,7 +3,7 @@
 use super::{Asked, CertificateAuthority, certificates, pem};
 use crate::seal::{warn_if_readable_by_others, write_new_private_file};
 use amt_core::{ErrorCode, Failure};
-use amt_provision::{CaAnswer, CertificateRequest};
+use amt_provision::{CaAnswer, CertificateRequest, Purpose};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
@@ -146,7 +146,11 @@ impl LocalCa {
         }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let usage = match request.purpose {
+            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
+            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        };
+        params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
         let signed = params.signed_by(&csr.public_key, &self.issuer).map_err(|e| internal(e.to_string()))?;
         Ok(signed.der().to_vec())
@@ -271,6 +275,12 @@ mod tests {
         assert!(!certificate.is_ca(), "whatever the machine asks for");
         assert!(certificate.validity().is_valid() && root.validity().is_valid());
         assert!(certificate.validity().not_after <= root.validity().not_after);
+        let mut as_client = request.clone();
+        as_client.purpose = Purpose::Client;
+        let (der, _) = issue(&ca, &as_client).await;
+        let (_, client) = x509_parser::parse_x509_certificate(&der).unwrap();
+        let usage = client.extended_key_usage().unwrap().unwrap().value;
+        assert!(usage.client_auth && !usage.server_auth && !usage.any);
         let (other, _) = issue(&ca, &request).await;
         let (_, other) = x509_parser::parse_x509_certificate(&other).unwrap();
         assert_ne!(certificate.raw_serial(), other.raw_serial());

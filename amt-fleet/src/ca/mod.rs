@@ -1,4 +1,4 @@
-//! Certificate authorities: who signs the machines' TLS certificates.
+//! Certificate authorities: who signs the machines' certificates, those of their TLS servers and those by which they log in to networks.
 //!
 //! [`LocalCa`] signs by itself with a key in a file, [`CertreqCa`] asks Active Directory Certificate Services, [`EstCa`] a server that
 //! speaks EST, [`CommandCa`] a program. Embedders implement [`CertificateAuthority`] for anything else.
@@ -16,11 +16,12 @@ pub use command::{CommandCa, MAX_REQUEST_ID};
 pub use est::{ClientCertificate, EstCa, EstSettings};
 pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
 
-use amt_provision::{CaAnswer, CertificateRequest};
+use amt_provision::{CaAnswer, CertificateRequest, Purpose};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Most certificates read from one file or answer.
 pub const MAX_CERTIFICATES: usize = 16;
@@ -33,6 +34,21 @@ pub trait CertificateAuthority: Send + Sync {
     /// Answers a request. With `request_id` set, the question is about a request that was answered `Pending`, possibly by an
     /// earlier process: no new one is submitted.
     fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Asked<'a>;
+}
+
+/// Two authorities: one for the machines' TLS servers, one for the certificates by which they log in to networks.
+pub(crate) struct ByPurpose {
+    pub(crate) server: Arc<dyn CertificateAuthority>,
+    pub(crate) client: Arc<dyn CertificateAuthority>,
+}
+
+impl CertificateAuthority for ByPurpose {
+    fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Asked<'a> {
+        match request.purpose {
+            Purpose::Client => self.client.certify(request),
+            _ => self.server.certify(request),
+        }
+    }
 }
 
 /// DER as PEM.

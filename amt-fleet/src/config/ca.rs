@@ -1,4 +1,4 @@
-//! The section `[ca]`.
+//! The sections `[ca]` and `[client_ca]`.
 
 use super::file::duration;
 use super::{CaSource, Reading};
@@ -86,37 +86,38 @@ impl Section {
     }
 
     /// `database` is where files that must survive stand beside.
-    pub(super) fn read(self, reading: &mut Reading<'_>, database: &Path) -> CaSource {
+    /// `at`: its name.
+    pub(super) fn read(self, reading: &mut Reading<'_>, at: &str, database: &Path) -> CaSource {
         let kind = self.kind.unwrap_or(Kind::Local);
         for key in self.given().filter(|key| !kind.keys().contains(key)) {
-            reading.wrong(format!("ca.{key}"), format!("this key has no meaning with kind = \"{}\"", kind.name()));
+            reading.wrong(format!("{at}.{key}"), format!("this key has no meaning with kind = \"{}\"", kind.name()));
         }
-        let local = CaSource::Local(LocalCaFiles::new("ca.pem", "ca.key"));
+        let local = CaSource::Local(LocalCaFiles::new(format!("{at}.pem"), format!("{at}.key")));
         match kind {
-            Kind::Local => self.local(reading),
-            Kind::Command => self.command(reading),
-            Kind::Certreq => self.certreq(reading, database).unwrap_or(local),
-            Kind::Est => self.est(reading).unwrap_or(local),
+            Kind::Local => self.local(reading, at),
+            Kind::Command => self.command(reading, at),
+            Kind::Certreq => self.certreq(reading, at, database).unwrap_or(local),
+            Kind::Est => self.est(reading, at).unwrap_or(local),
         }
     }
 
-    fn local(self, reading: &mut Reading<'_>) -> CaSource {
-        let certificate = reading.path(self.certificate.as_deref().unwrap_or(Path::new("ca.pem")));
-        let key = reading.path(self.key.as_deref().unwrap_or(Path::new("ca.key")));
+    fn local(self, reading: &mut Reading<'_>, at: &str) -> CaSource {
+        let certificate = reading.path(self.certificate.as_deref().unwrap_or(Path::new(&format!("{at}.pem"))));
+        let key = reading.path(self.key.as_deref().unwrap_or(Path::new(&format!("{at}.key"))));
         let mut files = LocalCaFiles::new(certificate, key);
         if let Some(name) = self.common_name {
             files.common_name = name;
         }
         files.days = self.days.unwrap_or(files.days);
         if !(2..=36_500).contains(&files.days) {
-            reading.wrong("ca.days", "give a number from 2 to 36500");
+            reading.wrong(format!("{at}.days"), "give a number from 2 to 36500");
         }
         CaSource::Local(files)
     }
 
-    fn command(self, reading: &mut Reading<'_>) -> CaSource {
+    fn command(self, reading: &mut Reading<'_>, at: &str) -> CaSource {
         let program = self.program.unwrap_or_else(|| {
-            reading.wrong("ca.program", "kind = \"command\" needs the program that is asked");
+            reading.wrong(format!("{at}.program"), "kind = \"command\" needs the program that is asked");
             PathBuf::new()
         });
         let command = CommandCa::new(reading.program(program)).arguments(self.arguments.unwrap_or_default());
@@ -126,13 +127,13 @@ impl Section {
         })
     }
 
-    fn certreq(self, reading: &mut Reading<'_>, database: &Path) -> Option<CaSource> {
+    fn certreq(self, reading: &mut Reading<'_>, at: &str, database: &Path) -> Option<CaSource> {
         let (Some(config), Some(template)) = (&self.config, &self.template) else {
-            reading.wrong("ca", "kind = \"certreq\" needs config, as in 'CAHOST\\CA NAME', and template");
+            reading.wrong(at, "kind = \"certreq\" needs config, as in 'CAHOST\\CA NAME', and template");
             return None;
         };
         let folder = database.with_added_extension("certreq");
-        let mut ca = CertreqCa::new(config, template, folder).map_err(|why| reading.wrong("ca", why)).ok()?;
+        let mut ca = CertreqCa::new(config, template, folder).map_err(|why| reading.wrong(at, why)).ok()?;
         if let Some(program) = self.program {
             ca = ca.program(reading.program(program));
         }
@@ -142,45 +143,45 @@ impl Section {
         Some(CaSource::Certreq(ca))
     }
 
-    fn est(self, reading: &mut Reading<'_>) -> Option<CaSource> {
+    fn est(self, reading: &mut Reading<'_>, at: &str) -> Option<CaSource> {
         let (Some(url), Some(trust)) = (&self.url, &self.trust) else {
             let text =
                 "kind = \"est\" needs url and trust, a file with the root that the server's certificate was issued by";
-            reading.wrong("ca", text);
+            reading.wrong(at, text);
             return None;
         };
-        let anchors = certificates(reading, "ca.trust", trust)?;
+        let anchors = certificates(reading, &format!("{at}.trust"), trust)?;
         let mut settings = EstSettings::new(url, anchors);
         let password = match (&self.password_file, &self.password_env) {
             (Some(_), Some(_)) => {
-                reading.wrong("ca", "give password_file or password_env, not both");
+                reading.wrong(at, "give password_file or password_env, not both");
                 return None;
             }
-            (Some(path), None) => Some(reading.secret_file("ca.password_file", path)?),
-            (None, Some(name)) => Some(reading.secret_env("ca.password_env", name)?),
+            (Some(path), None) => Some(reading.secret_file(&format!("{at}.password_file"), path)?),
+            (None, Some(name)) => Some(reading.secret_env(&format!("{at}.password_env"), name)?),
             (None, None) => None,
         };
         settings.login = match (self.user, password) {
             (Some(user), Some(password)) => Some((user, password)),
             (None, None) => None,
             _ => {
-                reading.wrong("ca", "give user with password_file or password_env, or none of them");
+                reading.wrong(at, "give user with password_file or password_env, or none of them");
                 return None;
             }
         };
         settings.certificate = match (&self.certificate, &self.key) {
             (Some(chain), Some(key)) => {
-                let chain = certificates(reading, "ca.certificate", chain)?;
-                Some(ClientCertificate { chain, key: private_file(reading, "ca.key", key)? })
+                let chain = certificates(reading, &format!("{at}.certificate"), chain)?;
+                Some(ClientCertificate { chain, key: private_file(reading, &format!("{at}.key"), key)? })
             }
             (None, None) => None,
             _ => {
-                reading.wrong("ca", "give certificate and key, or neither");
+                reading.wrong(at, "give certificate and key, or neither");
                 return None;
             }
         };
         settings.timeout = self.timeout.unwrap_or(settings.timeout);
-        EstCa::new(settings).map(|est| CaSource::Est(Arc::new(est))).map_err(|why| reading.wrong("ca", why)).ok()
+        EstCa::new(settings).map(|est| CaSource::Est(Arc::new(est))).map_err(|why| reading.wrong(at, why)).ok()
     }
 }
 

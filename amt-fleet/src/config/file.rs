@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) names: Option<String>,
     #[serde(default)]
     pub(super) ca: super::ca::Section,
+    pub(super) client_ca: Option<super::ca::Section>,
     #[serde(default)]
     pub(super) profile: Profile,
     pub(super) renew_at_percent: Option<u8>,

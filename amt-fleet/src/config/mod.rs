@@ -151,6 +151,8 @@ pub struct Config {
     pub names: NameTemplate,
     /// Who signs.
     pub ca: CaSource,
+    /// Who signs the certificates by which machines log in to networks; absent: the same.
+    pub client_ca: Option<CaSource>,
     /// Share of the life of a machine's certificate, in percent, after which it is renewed; none: never.
     pub renew_at: Option<u8>,
     /// What machines become; names are filled in for each.
@@ -241,7 +243,42 @@ impl Config {
     }
 }
 
+/// The authority that a file names for certificates by which machines log in to networks: its section `[client_ca]`, else `[ca]`. Other
+/// keys are not looked at: the configuration of a setup server will do, and a file with nothing but that section.
+///
+/// # Errors
+/// `CONFIG` with what is wrong or missing; `FILE_READ`; as [`CaSource::open`].
+pub fn load_authority(path: &Path) -> Result<Arc<dyn CertificateAuthority>, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Authorities {
+        database: Option<PathBuf>,
+        ca: Option<ca::Section>,
+        client_ca: Option<ca::Section>,
+    }
+    let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
+    let name = path.display().to_string();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Authorities { database, ca, client_ca } = parse_toml(&text, &name)?;
+    let (at, section) = match (client_ca, ca) {
+        (Some(section), _) => ("client_ca", section),
+        (None, Some(section)) => ("ca", section),
+        (None, None) => {
+            let text = format!("{name}: there is no section [ca] in it");
+            return Err(Failure::new(ErrorCode::CONFIG, "config", text).hint("docs/authorities.md describes it"));
+        }
+    };
+    let mut reading = Reading { folder, findings: Vec::new() };
+    let database = database.map_or_else(|| path.to_owned(), |database| folder.join(database));
+    let source = section.read(&mut reading, at, &database);
+    let lines: Vec<String> = reading.findings.iter().map(|f| format!("{name}: {}: {}", f.field, f.message)).collect();
+    if lines.is_empty() { source.open() } else { Err(Failure::new(ErrorCode::CONFIG, "config", lines.join("\n"))) }
+}
+
 fn parse_file(text: &str, name: &str) -> Result<File, Failure> {
+    parse_toml(text, name)
+}
+
+fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, name: &str) -> Result<T, Failure> {
     toml::from_str(text).map_err(|error| {
         let place = error.span().map(|span| {
             let before = text.get(..span.start).unwrap_or_default();
@@ -318,7 +355,8 @@ impl Reading<'_> {
             certificates,
             dns_suffixes: file.dns_suffixes.iter().map(|s| s.to_ascii_lowercase()).collect(),
             names: names.unwrap_or_default(),
-            ca: file.ca.read(self, &database),
+            ca: file.ca.read(self, "ca", &database),
+            client_ca: file.client_ca.map(|section| section.read(self, "client_ca", &database)),
             renew_at: (renew_at > 0).then_some(renew_at),
             plan,
             concurrency,

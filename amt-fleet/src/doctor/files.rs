@@ -76,8 +76,15 @@ impl Doctor<'_> {
         self.private(Area::Database, &self.config.files.seal_key_file.clone());
     }
 
-    pub(super) async fn authority(&mut self) {
-        match self.config.ca.clone() {
+    pub(super) async fn authorities(&mut self) {
+        self.authority(self.config.ca.clone()).await;
+        if let Some(client) = self.config.client_ca.clone() {
+            self.authority(client).await;
+        }
+    }
+
+    async fn authority(&mut self, source: CaSource) {
+        match source {
             CaSource::Local(files) => {
                 let field = files.certificate.display().to_string();
                 match (files.certificate.exists(), files.key.exists()) {

@@ -129,7 +129,7 @@ impl<'a> Doctor<'a> {
         self.certificates();
         self.clock(glance.as_ref().ok().and_then(Option::as_ref).and_then(|g| g.newest));
         self.database(&glance);
-        self.authority().await;
+        self.authorities().await;
         self.disk();
         self.found
     }

@@ -5,7 +5,7 @@ use super::busy::{Busy, Turns};
 use super::{Server, observe};
 use crate::Fleet;
 use crate::action::ActionRule;
-use crate::ca::CertificateAuthority;
+use crate::ca::{ByPurpose, CertificateAuthority};
 use crate::config::{Admission, Config, RetryPolicy};
 use crate::event::Events;
 use crate::guard::GuardPolicy;
@@ -80,7 +80,11 @@ impl ServerBuilder {
     pub async fn config(mut self, config: &Config) -> Result<Self, Failure> {
         self.fleet.import(config.known.clone()).await?;
         self.certificates = observe::load_certificates(&config.certificates)?.into();
-        self.ca = Some(config.ca.open()?);
+        let ca = config.ca.open()?;
+        self.ca = Some(match &config.client_ca {
+            Some(client) => Arc::new(ByPurpose { server: ca, client: client.open()? }),
+            None => ca,
+        });
         self.listen.clone_from(&config.listen);
         self.plan = config.plan.clone();
         self.profiles = config.profiles.clone();

@@ -7,6 +7,7 @@ use super::{Fleet, failed, from_millis};
 use crate::seal::Place;
 use amt_core::{Failure, SystemId};
 use amt_provision::ApplyRecord;
+use amt_provision::csr::Validity;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
@@ -26,6 +27,8 @@ struct KeepApplied {
     id: SystemId,
     profile: Option<String>,
     revision: Option<String>,
+    /// Of the certificate for 802.1X.
+    client: Option<Validity>,
     sealed: Vec<u8>,
 }
 
@@ -35,14 +38,17 @@ impl Change for KeepApplied {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
         let row = tx.existing_row(self.id).await?;
         sqlx::query(
-            "INSERT INTO applied (machine, profile, revision, changed_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (machine) DO UPDATE SET profile = ?2, revision = ?3, changed_at = ?4, sealed = ?5",
+            "INSERT INTO applied (machine, profile, revision, changed_at, sealed, client_from, client_until) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (machine) DO UPDATE SET \
+             profile = ?2, revision = ?3, changed_at = ?4, sealed = ?5, client_from = ?6, client_until = ?7",
         )
         .bind(row)
         .bind(self.profile.as_deref())
         .bind(self.revision.as_deref())
         .bind(tx.now)
         .bind(self.sealed.as_slice())
+        .bind(self.client.map(|validity| validity.not_before.saturating_mul(1000)))
+        .bind(self.client.map(|validity| validity.not_after.saturating_mul(1000)))
         .execute(&mut *tx.connection)
         .await
         .map(drop)
@@ -107,8 +113,9 @@ impl Fleet {
 
     /// Makes it durable.
     pub(crate) async fn keep_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
-        let sealed = self.seal().seal(place(&record.id.to_string()), &record.encode())?;
+        let sealed = self.seal().seal(place(&record.id.to_string()), record.encode().expose())?;
         let (profile, revision) = (record.profile.clone(), record.revision.clone());
-        self.write(KeepApplied { id: record.id, profile, revision, sealed }).await
+        let client = record.client_certificate().and_then(Validity::of);
+        self.write(KeepApplied { id: record.id, profile, revision, client, sealed }).await
     }
 }

@@ -3,7 +3,7 @@
 use super::change::{SaveRecord, Tx};
 use super::machine::required;
 use super::writer::Change;
-use super::{Fleet, failed, journal_place, millis};
+use super::{CONFIGURE, Fleet, failed, journal_place, millis};
 use crate::digest::sha256_hex;
 use crate::seal::Place;
 use amt_core::{Failure, SystemId};
@@ -61,7 +61,8 @@ impl Change for DateCertificates {
     }
 }
 
-/// Has the certificates renewed of which `percent` of the life is over at `now`, but for machines whose last renewal is too young.
+/// Has the certificates renewed of which `percent` of the life is over at `now`, but for machines whose last renewal is too young. Those
+/// for 802.1X belong to the settings: these are applied again.
 struct Schedule {
     percent: u8,
     now: i64,
@@ -73,17 +74,20 @@ impl Change for Schedule {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<u64, Failure> {
         // Divided first: a certificate without an end is good until the year 9999.
         sqlx::query(
-            "INSERT INTO actions (machine, name, cause, state, created_at) SELECT m.id, ?1, ?2, 'pending', ?3 FROM machines m \
-             WHERE m.state = 'verified' AND m.address IS NOT NULL \
-             AND m.certificate_from + (m.certificate_until - m.certificate_from) / 100 * ?4 <= ?3 \
-             AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.machine = m.id AND a.name = ?1 \
-             AND (a.state IN ('pending', 'running') OR ifnull(a.ended_at, a.created_at) > ?5))",
+            "INSERT INTO actions (machine, name, cause, state, created_at) SELECT m.id, d.name, ?2, 'pending', ?3 FROM ( \
+             SELECT id AS machine, ?1 AS name, certificate_from AS since, certificate_until AS until FROM machines \
+             UNION ALL SELECT machine, ?6, client_from, client_until FROM applied) d JOIN machines m ON m.id = d.machine \
+             WHERE m.state = 'verified' AND m.address IS NOT NULL AND d.since + (d.until - d.since) / 100 * ?4 <= ?3 \
+             AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.machine = m.id AND a.name = d.name \
+             AND (a.state IN ('pending', 'running') \
+             OR ((d.name = ?1 OR a.cause = ?2) AND ifnull(a.ended_at, a.created_at) > ?5)))",
         )
         .bind(RENEW)
         .bind(CAUSE)
         .bind(self.now)
         .bind(i64::from(self.percent))
         .bind(self.now.saturating_sub(i64::try_from(REST.as_millis()).unwrap_or(i64::MAX)))
+        .bind(CONFIGURE)
         .execute(&mut *tx.connection)
         .await
         .map(|done| done.rows_affected())

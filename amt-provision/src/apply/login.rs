@@ -1,5 +1,6 @@
 //! `wired.ieee8021x`: log-in at the switch, in the class of newer or of older firmware, whichever answers (`spec/wsman.md` §3.7).
 
+use super::client::{Certificates, User, reference};
 use super::{Pass, Run, refused};
 use crate::profile::{Ieee8021x, Protocol};
 use amt_core::Failure;
@@ -13,6 +14,8 @@ const AT: &str = "wired.ieee8021x";
 const PASSWORD: &str = "wired.ieee8021x.password";
 /// Properties that are left out of a Put that switches it off.
 const CREDENTIALS: &[&str] = &["Username", "Password", "AuthenticationProtocol", "Domain", "RoamingIdentity"];
+/// References of the older class, which takes them with the rest.
+const CERTIFICATES: &[&str] = &["ClientCertificate", "ServerCertificateIssuer"];
 
 impl Run {
     pub(super) async fn wired_login(&mut self) -> Result<(), Failure> {
@@ -31,13 +34,24 @@ impl Run {
             }
             return Ok(());
         };
-        if login.enabled != Some(false) && login.protocol == Some(Protocol::Tls) {
-            self.lacks(AT, "EAP-TLS needs a client's certificate, which this version does not make");
-            return Ok(());
-        }
-        let has = describe_instance(&instance, is_new);
-        let wanted = describe(&login, &instance, is_new);
-        let secret = login.enabled != Some(false) && login.password.is_some();
+        let client = match login.by_certificate() {
+            true => match self.client(AT).await? {
+                // What the machine has stays until an authority gives a certificate.
+                None => return Ok(()),
+                client => client,
+            },
+            false => None,
+        };
+        let with_certificates = login.by_certificate() || (login.enabled != Some(false) && login.server_root.is_some());
+        let (bound, certificates) = match with_certificates {
+            true => self.certificates(AT, &User::Wired, &login, client.as_ref()).await?,
+            false => Default::default(),
+        };
+        let login = Login { settings: &login, user: client.map(|client| client.name), certificates, is_new };
+        let same_settings = describe_instance(&instance, is_new) == login.describe(&instance);
+        let has = describe_instance(&instance, is_new) + &bound.describe();
+        let wanted = login.describe(&instance) + &login.certificates.describe();
+        let secret = login.is_on() && login.settings.password.is_some();
         let write = if has != wanted {
             self.change(AT, has, wanted)
         } else {
@@ -47,11 +61,21 @@ impl Run {
         if !write {
             return Ok(());
         }
-        fill(&mut instance, &login, is_new);
-        if secret {
-            instance.set("Password", self.desired.secret(PASSWORD)?.expose().as_str());
+        // Where only certificates change, 802.1X is not switched off and on for them.
+        let is_ready = instance.u32("Enabled") == Some(WiredIeee8021xSettings::WITH_CERTIFICATES);
+        if !(is_new && same_settings && with_certificates && is_ready && bound != login.certificates) {
+            login.fill(&mut instance);
+            if secret {
+                instance.set("Password", self.desired.secret(PASSWORD)?.expose().as_str());
+            }
+            self.write(&Request::put(&instance)).await.map_err(|error| refused(AT, error))?;
         }
-        self.write(&Request::put(&instance)).await.map_err(|error| refused(AT, error))?;
+        if is_new && with_certificates {
+            let Certificates { client, root } = &login.certificates;
+            let (client, root) = (client.as_deref().map(reference), root.as_deref().map(reference));
+            let request = WiredIeee8021xSettings::set_certificates(root.as_ref(), client.as_ref());
+            self.write(&request).await.map_err(|error| refused(AT, error))?;
+        }
         if secret {
             self.secret_written(PASSWORD, PASSWORD).await?;
         }
@@ -59,12 +83,78 @@ impl Run {
     }
 }
 
-/// `Enabled`: a number in the newer class, a truth value in the older.
-fn enabled(on: bool, is_new: bool) -> String {
-    match (is_new, on) {
-        (true, true) => WiredIeee8021xSettings::WITHOUT_CERTIFICATES.to_string(),
-        (true, false) => WiredIeee8021xSettings::OFF.to_string(),
-        (false, on) => on.to_string(),
+/// What the profile says, with what was found out for this machine.
+struct Login<'p> {
+    settings: &'p Ieee8021x,
+    /// The user where the profile names none.
+    user: Option<String>,
+    certificates: Certificates,
+    is_new: bool,
+}
+
+impl Login<'_> {
+    fn is_on(&self) -> bool {
+        self.settings.enabled != Some(false)
+    }
+
+    fn fill(&self, instance: &mut Instance) {
+        let (login, is_new) = (self.settings, self.is_new);
+        instance.set("Enabled", self.enabled());
+        for name in CREDENTIALS.iter().chain(CERTIFICATES) {
+            instance.remove(name);
+        }
+        if self.is_on() {
+            instance.set(
+                "AuthenticationProtocol",
+                protocol(login.protocol.unwrap_or(Protocol::PeapMschapv2), is_new).to_string(),
+            );
+            for (name, value) in [
+                ("Username", login.user.as_ref().or(self.user.as_ref())),
+                ("Domain", login.domain.as_ref()),
+                ("RoamingIdentity", login.roaming_identity.as_ref()),
+                ("ServerCertificateName", login.server_name.as_ref()),
+            ] {
+                if let Some(value) = value {
+                    instance.set(name, value.as_str());
+                }
+            }
+            // The newer class takes certificates by a method of its own.
+            let Certificates { client, root } = &self.certificates;
+            for (name, handle) in CERTIFICATES.iter().zip([client, root]) {
+                if let Some(handle) = handle.as_deref().filter(|_| !is_new) {
+                    instance.set(name, &reference(handle));
+                }
+            }
+        }
+        if !self.is_on() {
+            instance.remove("ServerCertificateName");
+            instance.remove("ServerCertificateNameComparison");
+        }
+        if let Some(seconds) = login.pxe_seconds {
+            instance.set("PxeTimeout", seconds.to_string());
+        }
+        if let Some(active) = login.active_in_s0 {
+            instance.set(in_s0(is_new), active.to_string());
+        }
+    }
+
+    /// `Enabled`: a number in the newer class, a truth value in the older.
+    fn enabled(&self) -> String {
+        match (self.is_new, self.is_on()) {
+            (true, true) if self.certificates != Certificates::default() => {
+                WiredIeee8021xSettings::WITH_CERTIFICATES.to_string()
+            }
+            (true, true) => WiredIeee8021xSettings::WITHOUT_CERTIFICATES.to_string(),
+            (true, false) => WiredIeee8021xSettings::OFF.to_string(),
+            (false, on) => on.to_string(),
+        }
+    }
+
+    /// What the machine would say if it were as the profile says; what the profile does not name is what the machine has.
+    fn describe(&self, has: &Instance) -> String {
+        let mut wanted = has.clone();
+        self.fill(&mut wanted);
+        describe_instance(&wanted, self.is_new)
     }
 }
 
@@ -79,43 +169,6 @@ fn protocol(protocol: Protocol, is_new: bool) -> u32 {
         (Protocol::FastTls, false) => 6,
         (protocol, _) => protocol.number(),
     }
-}
-
-fn fill(instance: &mut Instance, login: &Ieee8021x, is_new: bool) {
-    let on = login.enabled != Some(false);
-    instance.set("Enabled", enabled(on, is_new));
-    for name in CREDENTIALS {
-        instance.remove(name);
-    }
-    if on {
-        instance.set(
-            "AuthenticationProtocol",
-            protocol(login.protocol.unwrap_or(Protocol::PeapMschapv2), is_new).to_string(),
-        );
-        for (name, value) in [
-            ("Username", &login.user),
-            ("Domain", &login.domain),
-            ("RoamingIdentity", &login.roaming_identity),
-            ("ServerCertificateName", &login.server_name),
-        ] {
-            if let Some(value) = value {
-                instance.set(name, value.as_str());
-            }
-        }
-    }
-    if let Some(seconds) = login.pxe_seconds {
-        instance.set("PxeTimeout", seconds.to_string());
-    }
-    if let Some(active) = login.active_in_s0 {
-        instance.set(in_s0(is_new), active.to_string());
-    }
-}
-
-/// What the machine would say if it were as the profile says; what the profile does not name is what the machine has.
-fn describe(login: &Ieee8021x, has: &Instance, is_new: bool) -> String {
-    let mut wanted = has.clone();
-    fill(&mut wanted, login, is_new);
-    describe_instance(&wanted, is_new)
 }
 
 fn describe_instance(has: &Instance, is_new: bool) -> String {

@@ -14,6 +14,7 @@
 
 mod access;
 mod audit;
+mod client;
 mod clock;
 mod features;
 mod general;
@@ -34,6 +35,7 @@ use crate::machine::{Cx, Machine};
 use crate::managed::{Access, Managed, need_set_up};
 use crate::plan::Plan;
 use crate::profile::Desired;
+use crate::renew::Due;
 use crate::session::{CallError, Session, try_call};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, SystemId};
@@ -60,6 +62,10 @@ pub struct Apply {
     pub dry_run: bool,
     /// Our time, UTC, seconds since 1970, at tick 0: for the machine's clock.
     pub wall_clock: i64,
+    /// When the machine's certificate for 802.1X is renewed.
+    pub due: Due,
+    /// Whether there is an authority to ask for that certificate. Without one the machine keeps the one that it has.
+    pub has_authority: bool,
     /// How long the machine may take to come back after a commit.
     pub proof_timeout: Duration,
 }
@@ -67,8 +73,8 @@ pub struct Apply {
 impl Apply {
     /// An attempt to make the machine that `access` reaches what `desired` says.
     pub fn new(access: Access, desired: Desired, record: ApplyRecord, wall_clock: i64) -> Self {
-        let proof_timeout = Plan::default().proof_timeout;
-        Self { access, desired, record, dry_run: false, wall_clock, proof_timeout }
+        let (due, proof_timeout) = (Due::default(), Plan::default().proof_timeout);
+        Self { access, desired, record, dry_run: false, wall_clock, due, has_authority: true, proof_timeout }
     }
 
     /// The attempt as a machine to be driven.
@@ -123,7 +129,13 @@ struct Run {
     desired: Desired,
     record: ApplyRecord,
     wall_clock: i64,
+    due: Due,
+    has_authority: bool,
     proof_timeout: Duration,
+    /// The certificate for 802.1X, once it was asked for.
+    client: Option<client::Client>,
+    /// Why there is none yet, if an authority did not give one: the rest is done, and this told in the end.
+    postponed: Option<Failure>,
     /// Realm of digest users.
     realm: String,
     /// `CurrentControlMode`, where the firmware has it.
@@ -146,7 +158,7 @@ enum Pass {
 }
 
 async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Failure> {
-    let Apply { mut access, desired, record, dry_run, wall_clock, proof_timeout } = apply;
+    let Apply { mut access, desired, record, dry_run, wall_clock, due, has_authority, proof_timeout } = apply;
     cx.input(None).await?;
     if record.id != access.id {
         let text = format!("the record is of {}, the machine is {}", record.id, access.id);
@@ -172,7 +184,11 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
         desired,
         record,
         wall_clock,
+        due,
+        has_authority,
         proof_timeout,
+        client: None,
+        postponed: None,
         realm,
         control_mode,
         mode,
@@ -196,6 +212,13 @@ impl Run {
         self.wired().await?;
         if self.mode == Pass::Write && self.writes > 0 {
             self.verify().await?;
+        }
+        if self.mode == Pass::Write {
+            self.tidy_client().await?;
+        }
+        if let Some(failure) = self.postponed {
+            // Before the home domains: behind them the machine may be out of reach.
+            return Err(failure);
         }
         self.home_domains().await?;
         if self.mode == Pass::Write {

@@ -1,5 +1,8 @@
 //! What a crash must not lose of the application of a profile.
 
+use crate::certificate::{Draft, Drafted};
+use crate::replace::{self, Replacement, Stage};
+use crate::step::Step;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -8,9 +11,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Version of the encoded record. A newer one is refused, older ones are read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The version of a record without a client's certificate: earlier versions of this library read it too.
+const FORMAT_PLAIN: u32 = 1;
 /// Longest encoded record that is read.
-pub const MAX_RECORD: usize = 256 * 1024;
+pub const MAX_RECORD: usize = 1024 * 1024;
 
 /// How far the application of a profile has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +30,8 @@ pub enum ApplyStage {
     Done,
 }
 
-/// What a crash must not lose. Of secrets it holds digests with a key of its own: enough to see that one is the same.
+/// What a crash must not lose. Of secrets it holds digests with a key of its own: enough to see that one is the same. Only the key that
+/// was made for a machine that makes none itself stands in it as it is, until the machine was seen using it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApplyRecord {
@@ -41,6 +47,10 @@ pub struct ApplyRecord {
     pub moved_to: Option<IpAddr>,
     /// Whether something was staged on the machine that counts only after a commit.
     pub(super) commit_due: bool,
+    /// The machine's certificate for 802.1X.
+    pub(super) client: Replacement,
+    /// The name that it was asked for with.
+    pub(super) client_name: Option<String>,
     salt: [u8; 32],
     written: BTreeMap<String, String>,
 }
@@ -58,6 +68,10 @@ struct Stored {
     commit_due: bool,
     salt: String,
     written: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<replace::Stored>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_name: Option<String>,
 }
 
 impl ApplyRecord {
@@ -70,6 +84,8 @@ impl ApplyRecord {
             revision: None,
             moved_to: None,
             commit_due: false,
+            client: Replacement::new(id),
+            client_name: None,
             salt,
             written: BTreeMap::new(),
         }
@@ -114,10 +130,17 @@ impl ApplyRecord {
         hex::encode(mac.finalize().into_bytes())
     }
 
-    /// JSON, to be stored.
-    pub fn encode(&self) -> Vec<u8> {
+    /// The certificate by which the machine logs in to its network (802.1X), DER; none if it was given none. While another one is
+    /// made, the old one as long as the new one was not issued.
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        self.client.certificate.as_deref().or_else(|| self.client.superseded.last().map(Vec::as_slice))
+    }
+
+    /// JSON, to be stored where others do not read it: it may hold the key that was made for a machine that makes none itself.
+    pub fn encode(&self) -> Secret<Vec<u8>> {
+        let has_client = self.client.stage != Stage::Idle;
         let stored = Stored {
-            format: FORMAT,
+            format: if has_client { FORMAT } else { FORMAT_PLAIN },
             id: self.id.to_string(),
             stage: self.stage,
             profile: self.profile.clone(),
@@ -126,9 +149,11 @@ impl ApplyRecord {
             commit_due: self.commit_due,
             salt: hex::encode(self.salt),
             written: self.written.clone(),
+            client: has_client.then(|| self.client.to_stored()),
+            client_name: self.client_name.clone().filter(|_| has_client),
         };
         // A struct of strings and words always serialises.
-        serde_json::to_vec(&stored).unwrap_or_default()
+        Secret::new(serde_json::to_vec(&stored).unwrap_or_default())
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -136,29 +161,41 @@ impl ApplyRecord {
     /// # Errors
     /// `JOURNAL` if it is damaged, longer than [`MAX_RECORD`] or of a newer format.
     pub fn decode(bytes: &[u8]) -> Result<Self, Failure> {
-        let bad = |what: String| Failure::new(ErrorCode::JOURNAL, "journal", what);
-        if bytes.len() > MAX_RECORD {
-            return Err(bad(format!("the record has {} bytes, at most {MAX_RECORD} are read", bytes.len())));
-        }
-        let stored: Stored = serde_json::from_slice(bytes)
-            .map_err(|error| bad(format!("the record of the profile is damaged at byte {}", error.column())))?;
-        if stored.format > FORMAT {
-            return Err(bad(format!("the record has format {}, this version reads up to {FORMAT}", stored.format)));
-        }
+        let what = "the record of the profile";
+        let stored: Stored = replace::read(bytes, MAX_RECORD, FORMAT, what)?;
+        let bad = |text: String| Failure::new(ErrorCode::JOURNAL, "journal", text);
         let mut salt = [0; 32];
-        hex::decode_to_slice(&stored.salt, &mut salt)
-            .map_err(|_| bad("salt in the record of the profile is damaged".to_owned()))?;
+        hex::decode_to_slice(&stored.salt, &mut salt).map_err(|_| bad(format!("salt in {what} is damaged")))?;
+        let id: SystemId = stored.id.parse()?;
+        let client = match stored.client {
+            Some(client) => Replacement::from_stored(client, what)?,
+            None => Replacement::new(id),
+        };
+        if client.id != id {
+            return Err(bad(format!("the certificate in {what} is of another machine")));
+        }
         Ok(Self {
-            id: stored.id.parse()?,
+            id,
             stage: stored.stage,
             profile: stored.profile,
             revision: stored.revision,
             moved_to: stored.moved_to,
             commit_due: stored.commit_due,
+            client,
+            client_name: stored.client_name,
             salt,
             written: stored.written,
         })
     }
+}
+
+impl Drafted for ApplyRecord {
+    fn draft(&mut self) -> Draft<'_> {
+        self.client.draft()
+    }
+
+    // The stage says enough: what is missing is found on the machine.
+    fn note_step(&mut self, _: Step) {}
 }
 
 #[cfg(test)]
@@ -173,7 +210,7 @@ mod tests {
         record.written("access.users.alice", &secret);
         record.moved_to = Some("10.0.0.5".parse().unwrap());
         assert!(record.begin() && !record.begin());
-        let bytes = record.encode();
+        let bytes = record.encode().expose().clone();
         assert!(!String::from_utf8(bytes.clone()).unwrap().contains("ssw0rd"));
         let read = ApplyRecord::decode(&bytes).unwrap();
         assert_eq!(read, record);
@@ -183,8 +220,27 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(ApplyRecord::decode(&bytes[..cut]).unwrap_err().code, ErrorCode::JOURNAL);
         }
-        let newer = String::from_utf8(bytes).unwrap().replace("\"format\":1", "\"format\":2");
-        assert!(ApplyRecord::decode(newer.as_bytes()).unwrap_err().message.contains("format 2"));
+        let newer = String::from_utf8(bytes).unwrap().replace("\"format\":1", "\"format\":3");
+        assert!(ApplyRecord::decode(newer.as_bytes()).unwrap_err().message.contains("format 3"));
+    }
+
+    #[test]
+    fn a_record_with_a_clients_certificate_has_a_newer_format_and_shows_no_key() {
+        let mut record = ApplyRecord::new(SystemId::from_wire([3; 16]), [9; 32]);
+        (record.client.stage, record.client.ca_request) = (Stage::Preparing, Some("42".into()));
+        record.client.keys_before = Some(vec!["aa".into()]);
+        record.client.private_key = Some(Secret::new(vec![0x30, 9]));
+        record.client_name = Some("pc1.example.com".into());
+        let bytes = record.encode().expose().clone();
+        assert_eq!(ApplyRecord::decode(&bytes).unwrap(), record);
+        assert!(String::from_utf8(bytes.clone()).unwrap().starts_with("{\"format\":2,"));
+        for cut in 0..bytes.len() {
+            assert_eq!(ApplyRecord::decode(&bytes[..cut]).unwrap_err().code, ErrorCode::JOURNAL);
+        }
+        assert!(!format!("{record:?}").contains("48, 9"), "no key in Debug");
+        let (mine, other) = (SystemId::from_wire([3; 16]).to_string(), SystemId::from_wire([4; 16]).to_string());
+        let foreign = String::from_utf8(bytes).unwrap().replacen(&mine, &other, 1);
+        assert!(ApplyRecord::decode(foreign.as_bytes()).unwrap_err().message.contains("another machine"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `wifi`: the wireless port and its networks (`spec/wsman.md` §3.6).
 
+use super::client::{Certificates, Client, User, reference};
 use super::property::{Group, LeadsTo, Property, one};
 use super::{Run, refused};
 use crate::profile::{Encryption, Ieee8021x, Protocol, ServerName, WifiMode, WifiProfile, WifiSecurity};
@@ -8,7 +9,7 @@ use crate::step::Step;
 use amt_core::{Failure, Secret};
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::WifiPortConfigurationService;
-use amt_wsman::class::cim::{self, WifiEndpointSettings, WifiPort};
+use amt_wsman::class::cim::{self, Ieee8021xSettings, WifiEndpointSettings, WifiPort};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 
@@ -73,23 +74,31 @@ impl Run {
         let mut missing = Vec::new();
         for (index, network) in networks.iter().enumerate() {
             let at = format!("wifi.profiles[{index}]");
+            let Some(login) = self.network_login(&at, network).await? else { continue };
             let has = installed.iter().find(|has| id(has).is_some_and(|id| is_named(id, &network.name)));
             let Some(has) = has else {
-                if self.change(&at, "", describe(network)) {
-                    missing.push((at, network));
+                if self.change(&at, "", describe(network) + &login.wanted.describe()) {
+                    missing.push((at, network, login));
                 }
                 continue;
             };
             let (old, new) = (describe_installed(has), describe(network));
             let secret = self.network_secret_differs(&at, network)?;
-            let write = match (old == new, secret) {
-                (false, _) => self.change(&at, old, new),
+            let other_certificates = self.certificates_differ(network, &login);
+            let (same, certificates) = (old == new, (login.has.describe(), login.wanted.describe()));
+            let write = match (same && !other_certificates, secret) {
+                (false, _) => self.change(&at, old + &certificates.0, new + &certificates.1),
                 (true, Some(field)) => self.change(field, "(not known)", "(secret)"),
                 (true, None) => false,
             };
-            if write {
+            // What differs in the case of its name only can't be replaced by name.
+            let in_place = same && id(has).is_some_and(|id| id.ends_with(&network.name));
+            if write && in_place {
+                // The machine may be reached by this network.
+                self.write_network(&at, network, &login, true).await?;
+            } else if write {
                 self.remove_network(&at, id(has).unwrap_or_default()).await?;
-                missing.push((at, network));
+                missing.push((at, network, login));
             }
         }
         if remove_others {
@@ -104,10 +113,35 @@ impl Run {
                 }
             }
         }
-        for (at, network) in missing {
-            self.add_network(&at, network).await?;
+        for (at, network, login) in missing {
+            self.write_network(&at, network, &login, false).await?;
         }
         Ok(())
+    }
+
+    /// How the machine logs in to a network; nothing if it lacks a certificate for it.
+    async fn network_login(&mut self, at: &str, network: &WifiProfile) -> Result<Option<NetworkLogin>, Failure> {
+        let mut found = NetworkLogin::default();
+        let Some(login) = &network.ieee8021x else { return Ok(Some(found)) };
+        let field = format!("{at}.ieee8021x");
+        if login.by_certificate() {
+            found.client = self.client(&field).await?;
+            if found.client.is_none() {
+                // What the machine has stays until an authority gives a certificate.
+                return Ok(None);
+            }
+        }
+        if login.by_certificate() || login.server_root.is_some() {
+            let user = User::Wireless(Ieee8021xSettings::id(&network.name));
+            (found.has, found.wanted) = self.certificates(&field, &user, login, found.client.as_ref()).await?;
+        }
+        Ok(Some(found))
+    }
+
+    /// Whether a network has other certificates than it shall have. Firmware that does not tell them is believed to have what was written.
+    fn certificates_differ(&self, network: &WifiProfile, login: &NetworkLogin) -> bool {
+        let untold = login.has == Certificates::default();
+        login.has != login.wanted && !(untold && self.record.has(&certified(network), &login.wanted.describe().into()))
     }
 
     /// The field of the secret that is not the one written last.
@@ -124,7 +158,14 @@ impl Run {
         }
     }
 
-    async fn add_network(&mut self, at: &str, network: &WifiProfile) -> Result<(), Failure> {
+    /// Adds a network, or replaces the one of its name.
+    async fn write_network(
+        &mut self,
+        at: &str,
+        network: &WifiProfile,
+        certificates: &NetworkLogin,
+        is_there: bool,
+    ) -> Result<(), Failure> {
         let WifiProfile { name, ssid, priority, security, .. } = network;
         let passphrase = self.named_secret(&format!("{at}.passphrase"), network.passphrase.is_some())?;
         let mut written = cim::WifiProfile::new(name, ssid, security.number(), encryption(network), *priority);
@@ -134,9 +175,21 @@ impl Run {
         let login = network.ieee8021x.as_ref();
         let has_password = login.is_some_and(|login| login.password.is_some());
         let password = self.named_secret(&format!("{at}.ieee8021x.password"), has_password)?;
-        let login = login.map(|login| written_login(name, login, password.as_ref()));
-        let request = WifiPortConfigurationService::add_wifi_settings(&written, login.as_ref(), None, None);
+        let user = certificates.client.as_ref().map(|client| client.name.as_str());
+        let login = login.map(|login| written_login(name, login, user, password.as_ref()));
+        let login = login.as_ref();
+        let Certificates { client, root } = &certificates.wanted;
+        let (client, root) = (client.as_deref().map(reference), root.as_deref().map(reference));
+        let (client, root) = (client.as_ref(), root.as_ref());
+        let request = match is_there {
+            true => WifiPortConfigurationService::update_wifi_settings(name, &written, login, client, root),
+            false => WifiPortConfigurationService::add_wifi_settings(&written, login, client, root),
+        };
         self.write(&request).await.map_err(|error| refused(at, error))?;
+        if certificates.wanted != Certificates::default() {
+            self.record.written(&certified(network), &certificates.wanted.describe().into());
+            self.keep().await?;
+        }
         match secret_field(at, network) {
             Some(field) => self.secret_written(&field, &remembered(network)).await,
             None => Ok(()),
@@ -148,9 +201,23 @@ impl Run {
     }
 }
 
-fn written_login<'a>(name: &'a str, login: &'a Ieee8021x, password: Option<&'a Secret<String>>) -> cim::Ieee8021x<'a> {
+/// What 802.1X of a network needs besides the profile.
+#[derive(Default)]
+struct NetworkLogin {
+    client: Option<Client>,
+    has: Certificates,
+    wanted: Certificates,
+}
+
+/// `user`: where the profile names none.
+fn written_login<'a>(
+    name: &'a str,
+    login: &'a Ieee8021x,
+    user: Option<&'a str>,
+    password: Option<&'a Secret<String>>,
+) -> cim::Ieee8021x<'a> {
     let mut written = cim::Ieee8021x::new(name, login.protocol.map_or(0, Protocol::number));
-    if let Some(user) = &login.user {
+    if let Some(user) = login.user.as_deref().or(user) {
         written = written.username(user);
     }
     if let Some(password) = password {
@@ -236,6 +303,11 @@ fn secret_field(at: &str, network: &WifiProfile) -> Option<String> {
 /// Under which name the record keeps the digest of a network's secret: the place in the list may change.
 fn remembered(network: &WifiProfile) -> String {
     format!("wifi.network {}", network.name.to_lowercase())
+}
+
+/// Under which name the record keeps what certificates a network was given.
+fn certified(network: &WifiProfile) -> String {
+    format!("wifi.certificates {}", network.name.to_lowercase())
 }
 
 fn describe(network: &WifiProfile) -> String {

@@ -132,7 +132,15 @@ fn certificate_sources(profile: &Profile) -> Vec<(String, &CertificateSource)> {
     let roots = roots.enumerate().map(|(index, source)| (format!("tls.trusted_roots[{index}]"), source));
     let server = profile.remote_access.as_ref().and_then(|remote| remote.server.as_ref());
     let server = server.map(|server| ("remote_access.server.root".to_owned(), &server.root));
-    roots.chain(server).collect()
+    let wired = profile.wired.as_ref().and_then(|wired| wired.ieee8021x.as_ref());
+    let wired = wired.map(|login| ("wired.ieee8021x".to_owned(), login));
+    let networks = profile.wifi.iter().flat_map(|wifi| wifi.profiles.iter().flatten()).enumerate();
+    let wireless = networks.filter_map(|(index, network)| {
+        Some((format!("wifi.profiles[{index}].ieee8021x"), network.ieee8021x.as_ref()?))
+    });
+    let logins = wired.into_iter().chain(wireless);
+    let logins = logins.filter_map(|(at, login)| Some((format!("{at}.server_root"), login.server_root.as_ref()?)));
+    roots.chain(server).chain(logins).collect()
 }
 
 /// Whether the firmware would take a secret.

@@ -1,6 +1,6 @@
 //! Sections `general`, `wired` and `wifi`.
 
-use super::SecretSource;
+use super::{CertificateSource, SecretSource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,13 +108,13 @@ pub struct Ieee8021x {
     /// How to log in. Wired: `tls`, `peap-mschapv2`, `peap-gtc`, `fast-gtc`, `fast-tls`; wireless: `tls`, `peap-mschapv2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
-    /// User.
+    /// User; with a certificate (`tls`, `fast-tls`) the name of the machine if it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Domain of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Password of the user; not with `tls`.
+    /// Password of the user; not with `tls` and `fast-tls`, which log in with a certificate that the machine is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretSource>,
     /// Name sent before the encryption stands.
@@ -123,6 +123,10 @@ pub struct Ieee8021x {
     /// Name in the certificate of the authentication server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
+    /// Authority that the certificate of the authentication server must come from: its root is added to the machine. Leave it out and
+    /// the one that the machine has stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_root: Option<CertificateSource>,
     /// How the name is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name_match: Option<ServerName>,
@@ -132,6 +136,13 @@ pub struct Ieee8021x {
     /// Whether AMT logs in while the system runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_in_s0: Option<bool>,
+}
+
+impl Ieee8021x {
+    /// Whether the machine logs in with a certificate of its own.
+    pub fn by_certificate(&self) -> bool {
+        self.enabled != Some(false) && self.protocol.is_some_and(Protocol::by_certificate)
+    }
 }
 
 /// Protocols of 802.1X.
@@ -152,6 +163,13 @@ pub enum Protocol {
     FastGtc,
     /// EAP-FAST with TLS.
     FastTls,
+}
+
+impl Protocol {
+    /// Whether the credential is a certificate and not a password.
+    pub const fn by_certificate(self) -> bool {
+        matches!(self, Self::Tls | Self::FastTls)
+    }
 }
 
 /// How a name of a server is compared.

@@ -1,6 +1,7 @@
 //! The machine's own certificate, and TLS turned on with it (`spec/wsman.md` §4(e)).
 
 use super::{Outcome, Run};
+use crate::ca::Purpose;
 use crate::certificate::{Draft, Drafted, Maker, enumerate, missing};
 use crate::journal::Record;
 use crate::names::{self, CertificateNames};
@@ -21,7 +22,8 @@ impl Run {
         let (id, names) = (self.record.id, self.certificate_names(general));
         let makes_keys = self.record.version.is_none_or(|version| version.capabilities().generate_key_pair);
         let record = &mut self.record;
-        let mut maker = Maker { cx: &self.cx, session, record, id, names, name_matters: false, makes_keys };
+        let purpose = Purpose::Server;
+        let mut maker = Maker { cx: &self.cx, session, record, id, names, name_matters: false, makes_keys, purpose };
         let handle = maker.install().await?;
         maker.bind(&handle).await?;
         self.turn_on_tls(session).await
@@ -62,6 +64,8 @@ impl Run {
 impl Drafted for Record {
     fn draft(&mut self) -> Draft<'_> {
         Draft {
+            // In setup mode nobody else is at work on the machine.
+            keys_before: None,
             key_handle: &mut self.key_handle,
             csr: &mut self.csr,
             ca_request: &mut self.ca_request,

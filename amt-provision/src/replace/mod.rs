@@ -12,6 +12,7 @@ mod record;
 pub use record::{Replacement, Stage};
 pub(crate) use record::{Stored, read};
 
+use crate::ca::Purpose;
 use crate::certificate::{Drafted, Maker, blob, certified_keys, enumerate, find_certificate};
 use crate::commit::{self, Comeback, is_restart};
 use crate::csr;
@@ -116,7 +117,8 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     ) -> Maker<'a, T, R> {
         let id = self.record.part().id;
         let makes_keys = self.access.version.is_none_or(|version| version.capabilities().generate_key_pair);
-        Maker { cx: &self.cx, session, record: &mut self.record, id, names, name_matters, makes_keys }
+        let (record, purpose) = (&mut self.record, Purpose::Server);
+        Maker { cx: &self.cx, session, record, id, names, name_matters, makes_keys, purpose }
     }
 
     /// Commits, once; after a refusal the machine goes on as it was.
@@ -193,15 +195,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     pub(crate) async fn discard_key(&mut self, session: &mut Session<T, R>) -> Result<(), Failure> {
         let Some(handle) = self.record.part_mut().key_handle.take() else { return Ok(()) };
         self.step(Step::Tidy);
-        let installed = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
-        let certified = certified_keys(&installed);
-        for pair in enumerate(session, Step::Tidy, PublicPrivateKeyPair::NAME).await? {
-            let free = blob(&pair, "DERKey").is_some_and(|key| !certified.contains(&key));
-            if free && pair.text("InstanceID") == Some(handle.as_str()) {
-                delete(&self.cx, session, PublicPrivateKeyPair::NAME, &handle).await?;
-            }
-        }
-        Ok(())
+        discard_key(&self.cx, session, &handle).await
     }
 
     pub(crate) async fn done(&mut self) -> Result<(), Failure> {
@@ -245,6 +239,23 @@ pub(crate) async fn remove<T: Send + 'static, R: Clone + Send + 'static>(
         }
     }
     Ok(certificates.iter().filter(|der| find_certificate(&left, der).is_some()).cloned().collect())
+}
+
+/// Removes a key pair, unless a certificate is for it.
+pub(crate) async fn discard_key<T: Send + 'static, R: Clone + Send + 'static>(
+    cx: &Cx<T, R>,
+    session: &mut Session<T, R>,
+    handle: &str,
+) -> Result<(), Failure> {
+    let installed = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
+    let certified = certified_keys(&installed);
+    for pair in enumerate(session, Step::Tidy, PublicPrivateKeyPair::NAME).await? {
+        let free = blob(&pair, "DERKey").is_some_and(|key| !certified.contains(&key));
+        if free && pair.text("InstanceID") == Some(handle) {
+            delete(cx, session, PublicPrivateKeyPair::NAME, handle).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn delete<T: Send + 'static, R: Clone + Send + 'static>(

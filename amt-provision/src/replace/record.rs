@@ -40,6 +40,8 @@ pub struct Replacement {
     pub changed: bool,
     /// Handle of the new key pair on the machine.
     pub key_handle: Option<String>,
+    /// SHA-256 (hex) of the key pairs without a certificate that were on the machine when ours was about to be made: they are not ours.
+    pub keys_before: Option<Vec<String>>,
     /// The request that was signed with it, DER.
     pub csr: Option<Vec<u8>>,
     /// The authority's name for a request that is not decided yet.
@@ -63,6 +65,8 @@ pub(crate) struct Stored {
     stage: Stage,
     changed: bool,
     key_handle: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys_before: Option<Vec<String>>,
     csr: Option<String>,
     ca_request: Option<String>,
     certificate: Option<String>,
@@ -80,6 +84,7 @@ impl Replacement {
             stage: Stage::Idle,
             changed: false,
             key_handle: None,
+            keys_before: None,
             csr: None,
             ca_request: None,
             certificate: None,
@@ -148,6 +153,7 @@ impl Replacement {
     pub(crate) fn draft(&mut self) -> Draft<'_> {
         Draft {
             key_handle: &mut self.key_handle,
+            keys_before: Some(&mut self.keys_before),
             csr: &mut self.csr,
             ca_request: &mut self.ca_request,
             certificate: &mut self.certificate,
@@ -164,6 +170,7 @@ impl Replacement {
             stage: self.stage,
             changed: self.changed,
             key_handle: self.key_handle.clone(),
+            keys_before: self.keys_before.clone(),
             csr: self.csr.as_ref().map(encode),
             ca_request: self.ca_request.clone(),
             certificate: self.certificate.as_ref().map(encode),
@@ -194,6 +201,7 @@ impl Replacement {
             stage: stored.stage,
             changed: stored.changed,
             key_handle: stored.key_handle,
+            keys_before: stored.keys_before,
             ca_request: stored.ca_request,
             certificate_handle: stored.certificate_handle,
         })

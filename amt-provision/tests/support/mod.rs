@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 mod clock;
+pub mod profile;
 
 use amt_core::psk::PskPair;
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
@@ -397,7 +398,7 @@ impl World {
         let (access, record) = (self.access(), self.apply_record());
         let mut apply = Apply::new(access, desired.clone(), record, 1_767_225_600);
         change(&mut apply);
-        self.run(apply.start(), crash, |server, record| server.apply_disk = Some(record.encode()))
+        self.run(apply.start(), crash, |server, record| server.apply_disk = Some(record.encode().expose().clone()))
     }
 
     /// Any procedure that keeps the machine's journal.

@@ -194,6 +194,11 @@ impl Request {
         })
     }
 
+    /// Whether this is more than a plain read: methods count, whatever they do.
+    pub fn may_write(&self) -> bool {
+        !matches!(self.operation, Operation::Get | Operation::Enumerate)
+    }
+
     /// Whether this is an enumeration.
     pub fn is_enumeration(&self) -> bool {
         self.operation == Operation::Enumerate

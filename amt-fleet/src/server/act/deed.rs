@@ -149,6 +149,8 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
         None => ApplyJob::first(target, desired)?,
     };
     job.proof_timeout = shared.plan.proof_timeout;
+    // Where nothing is renewed before its time, it is when its time is over.
+    job.due = Due::Percent(shared.renew_at.unwrap_or(100));
     let applied = amt::apply(job, &ActionHost::new(shared, action)).await?;
     if let Some(address) = applied.address {
         shared.fleet.found_at(machine.id, address).await?;

@@ -78,6 +78,9 @@ fn check_wired(report: &mut Report, at: &str, wired: &Wired) {
 
 fn check_8021x(report: &mut Report, at: &str, settings: &Ieee8021x, protocols: &[Protocol]) {
     report.secret(&format!("{at}.password"), settings.password.as_ref());
+    if let Some(root) = &settings.server_root {
+        report.certificate(&format!("{at}.server_root"), root);
+    }
     if settings.enabled == Some(false) {
         return;
     }
@@ -89,17 +92,14 @@ fn check_8021x(report: &mut Report, at: &str, settings: &Ieee8021x, protocols: &
         let hint = "wired: tls, peap-mschapv2, peap-gtc, fast-gtc, fast-tls; wireless: tls, peap-mschapv2";
         report.error("8021X-PROTOCOL", format!("{at}.protocol"), "this interface does not take the protocol", hint);
     }
-    match protocol {
-        Protocol::Tls if settings.password.is_some() => {
-            let text = "EAP-TLS logs in with a certificate, not with a password";
+    if protocol.by_certificate() {
+        if settings.password.is_some() {
+            let text = "this protocol logs in with a certificate, not with a password";
             report.error("8021X-CREDENTIAL", format!("{at}.password"), text, "take it out, or use another protocol");
         }
-        Protocol::Tls => {}
-        _ if settings.user.is_none() || settings.password.is_none() => {
-            let text = "this protocol needs user and password";
-            report.error("8021X-CREDENTIAL", at, text, "give `user` and `password`, or use protocol = \"tls\"");
-        }
-        _ => {}
+    } else if settings.user.is_none() || settings.password.is_none() {
+        let text = "this protocol needs user and password";
+        report.error("8021X-CREDENTIAL", at, text, "give `user` and `password`, or use protocol = \"tls\"");
     }
 }
 

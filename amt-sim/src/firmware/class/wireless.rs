@@ -1,6 +1,7 @@
 //! Wireless port, profiles and their service (`spec/wsman.md` §3.6). A machine without a wireless interface has none of
 //! these classes.
 
+use super::certificate::{CERTIFICATE, certificate_id};
 use super::refusal::{Refusal, answer};
 use super::{Call, Class, Fields, Instance, Output, SERVICE, eap, instance, number};
 use crate::firmware::device::Device;
@@ -17,6 +18,7 @@ const PORT: &str = "CIM_WiFiPort";
 const ENDPOINT: &str = "CIM_WiFiEndpoint";
 const SETTINGS: &str = "CIM_WiFiEndpointSettings";
 const EAP_SETTINGS: &str = "CIM_IEEE8021xSettings";
+const CONTEXT: &str = "CIM_CredentialContext";
 
 const ENDPOINT_NAME: &str = "WiFi Endpoint 0";
 const PROFILE: &str = "Intel(r) AMT:WiFi Endpoint Settings ";
@@ -56,6 +58,7 @@ pub(super) const CLASSES: &[Class] = &[
     Class { present, ..Class::read(ENDPOINT, SERVICE, list_endpoint) },
     Class { present, delete: Some(delete), ..Class::read(SETTINGS, &["InstanceID"], list_settings) },
     Class { present, ..Class::read(EAP_SETTINGS, &["InstanceID"], list_eap) },
+    Class { present, ..Class::read(CONTEXT, &["ElementInContext", "ElementProvidingContext"], list_contexts) },
 ];
 
 fn present(persona: &Persona) -> bool {
@@ -191,10 +194,29 @@ fn list_eap(device: &Device, _: Tick) -> Vec<Instance> {
         .filter_map(|profile| {
             let mut properties = profile.eap.as_ref()?.told();
             properties.push(("ElementName", profile.name.clone()));
-            properties.push(("InstanceID", format!("Intel(r) AMT:IEEE 802.1x Settings {}", profile.name)));
+            properties.push(("InstanceID", eap_id(&profile.name)));
             properties.sort();
             let texts: Vec<(&str, &str)> = properties.iter().map(|(name, text)| (*name, text.as_str())).collect();
             Some(instance(EAP_SETTINGS, &texts))
+        })
+        .collect()
+}
+
+fn eap_id(name: &str) -> String {
+    format!("Intel(r) AMT:IEEE 802.1x Settings {name}")
+}
+
+/// Which certificates belong to the 802.1X settings of which profile.
+fn list_contexts(device: &Device, _: Tick) -> Vec<Instance> {
+    let with_eap = device.wireless.profiles.iter().filter_map(|profile| Some((&profile.name, profile.eap.as_ref()?)));
+    let handles =
+        with_eap.flat_map(|(name, eap)| [eap.client, eap.root].into_iter().flatten().map(move |at| (name, at)));
+    handles
+        .map(|(name, handle)| {
+            let mut context = Instance::new(CONTEXT);
+            context.push("ElementInContext", reference(CERTIFICATE, &[("InstanceID", &certificate_id(handle))]));
+            context.push("ElementProvidingContext", reference(EAP_SETTINGS, &[("InstanceID", &eap_id(name))]));
+            context
         })
         .collect()
 }
@@ -261,11 +283,11 @@ fn update_profile(device: &mut Device, call: &Call<'_>) -> Result<Output, Refusa
 /// Puts the profile into its place by priority, and names it and its 802.1X settings.
 fn store(device: &mut Device, profile: WifiProfile) -> Output {
     let id = format!("{PROFILE}{}", profile.name);
-    let eap_id = profile.eap.is_some().then(|| format!("Intel(r) AMT:IEEE 802.1x Settings {}", profile.name));
+    let settings = profile.eap.is_some().then(|| eap_id(&profile.name));
     device.wireless.profiles.push(profile);
     device.wireless.profiles.sort_by_key(|profile| profile.priority);
     let output = Output::ok().with("WiFiEndpointSettings", reference(SETTINGS, &[("InstanceID", &id)]));
-    match eap_id {
+    match settings {
         Some(id) => output.with("IEEE8021xSettings", reference(EAP_SETTINGS, &[("InstanceID", &id)])),
         None => output,
     }

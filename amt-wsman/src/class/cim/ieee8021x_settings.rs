@@ -31,6 +31,11 @@ impl Ieee8021xSettings {
     pub const EAP_TLS: u32 = 0;
     /// `AuthenticationProtocol`: PEAPv0 with MSCHAPv2, by password.
     pub const PEAP_MSCHAPV2: u32 = 2;
+
+    /// `InstanceID` of the settings of the wireless profile `name`.
+    pub fn id(name: &str) -> String {
+        format!("Intel(r) AMT:IEEE 802.1x Settings {name}")
+    }
 }
 
 /// 802.1X settings to write.
@@ -91,7 +96,7 @@ impl<'a> Ieee8021x<'a> {
         let space = names::class_uri(Ieee8021xSettings::NAME);
         let mut members: Vec<(&str, Value)> = vec![
             ("ElementName", self.name.into()),
-            ("InstanceID", format!("Intel(r) AMT:IEEE 802.1x Settings {}", self.name).into()),
+            ("InstanceID", Ieee8021xSettings::id(self.name).into()),
             ("AuthenticationProtocol", self.protocol.into()),
         ];
         members.extend(self.username.map(|text| ("Username", text.into())));
