@@ -558,6 +558,7 @@ impl World {
                     }
                 }
                 FirmwareOutput::Listen { plain, secure } => self.listening = (plain, secure),
+                FirmwareOutput::ListenRedirection { .. } => {}
                 other => panic!("nobody in the machine's own system asked for {other:?}"),
             }
         }
