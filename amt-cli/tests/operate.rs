@@ -2,7 +2,10 @@
 
 mod lab;
 
+use amt::certificate::write_pem;
+use amt_core::redirection::SessionKind;
 use amt_sim::SetUp;
+use amt_sim::authority::ProvisioningChain;
 use lab::Lab;
 use serde_json::Value;
 use std::process::Command;
@@ -137,7 +140,7 @@ fn machines_are_discovered_without_a_password() {
 
 #[test]
 fn a_clock_is_looked_at_and_set() {
-    let lab = Lab::new(9, |_| {});
+    let lab = Lab::new(13, |_| {});
     let seen = lab.json(&["clock"]);
     assert_eq!((&seen["set"], seen["drift_seconds"].as_i64().unwrap().abs() <= 10), (&false.into(), true), "{seen}");
     assert!(lab.text(&["clock", "--set"]).contains("its clock is "), "nothing to set");
@@ -145,22 +148,96 @@ fn a_clock_is_looked_at_and_set() {
 
 #[test]
 fn a_machine_is_looked_for_where_its_profile_sends_it() {
-    let mut lab = Lab::new(10, |_| {});
+    let mut lab = Lab::new(14, |_| {});
     let id = lab.simulator.as_ref().unwrap().machines()[0].id;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("fixed.toml");
     let profile = |address: &str| {
         format!(
             "format = 1\nname = \"Fixed\"\n[machines.{id}.wired]\nmode = \"static\"\naddress = \"{address}\"\nmask = \"255.0.0.0\"\n\
-             gateway = \"127.67.10.254\"\ndns = [\"127.67.10.53\"]\n"
+             gateway = \"127.67.14.254\"\ndns = [\"127.67.14.53\"]\n"
         )
     };
-    std::fs::write(&file, profile("127.67.10.77")).unwrap();
+    std::fs::write(&file, profile("127.67.14.77")).unwrap();
     let file = file.to_str().unwrap();
     let text = lab.text(&["configure", file]);
-    assert!(text.contains("read back\n  it is at 127.67.10.77 now\n"), "{text}");
-    lab.host = "127.67.10.77".to_owned();
+    assert!(text.contains("read back\n  it is at 127.67.14.77 now\n"), "{text}");
+    lab.host = "127.67.14.77".to_owned();
     let again = lab.json(&["configure", file]);
     assert_eq!((&again["writes"], &again["address"]), (&0.into(), &Value::Null), "{again}");
     assert_eq!(lab.truth().address, lab.host);
+}
+
+#[test]
+fn sessions_are_free_taken_or_off_and_a_lock_out_is_told_from_a_wrong_password() {
+    let lab = Lab::new(8, |_| {});
+    let found = lab.json(&["sessions"]);
+    assert_eq!((&found["listener"], &found["sessions"]["serial"]["state"]), (&false.into(), &"off".into()));
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("console.toml");
+    std::fs::write(&profile, "format = 1\nname = \"Console\"\n[redirection]\nlistener = true\nsol = true\n").unwrap();
+    lab.text(&["configure", profile.to_str().unwrap()]);
+    let text = lab.text(&["sessions"]);
+    assert!(text.starts_with("serial line     free\nremote drives   off\nscreen          off\nconsent  "), "{text}");
+    let simulator = lab.simulator.as_ref().unwrap();
+    let id = simulator.machines()[0].id;
+    assert!(simulator.take_session(id, SessionKind::Serial, true));
+    while lab.truth().sessions.is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(lab.text(&["sessions"]).starts_with("serial line     taken: somebody has it\n"));
+    assert_eq!(lab.json(&["sessions"])["sessions"]["serial"]["state"], "taken");
+    let unclear = lab.json(&["sessions", "--redirection-port", "1"]);
+    assert_eq!(unclear["sessions"]["serial"]["state"], "unclear");
+    let stranger = Command::new(env!("CARGO_BIN_EXE_amt"))
+        .args(["sessions", "--host", &lab.host, "--insecure-any", "--json"])
+        .env("AMT_PASSWORD", "Wr0ng-Pass!")
+        .output()
+        .unwrap();
+    let error: Value = serde_json::from_slice(&stranger.stderr).unwrap();
+    assert_eq!(error["error"]["name"], "WRONG_OR_LOCKED", "somebody's session is no wrong password, nor the other way");
+    assert!(error["error"]["hint"].as_str().unwrap().contains("likelier wrong"), "{error}");
+}
+
+#[test]
+fn trust_goes_from_machine_to_machine_as_a_checked_bundle() {
+    let lab = Lab::new(9, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [leaf, middle, root] = <[Vec<u8>; 3]>::try_from(ProvisioningChain::new("example.com").chain).unwrap();
+    let pem =
+        |certificates: &[&Vec<u8>]| certificates.iter().map(|der| write_pem("CERTIFICATE", der)).collect::<String>();
+    std::fs::write(path("wrong.pem"), pem(&[&middle, &leaf, &root])).unwrap();
+    let output = lab.amt(&["trust", "import", &path("wrong.pem"), "--json"]);
+    assert_eq!(
+        (output.status.code(), output.stderr.len(), lab.truth().tcp_connections),
+        (Some(1), 0, 0),
+        "nothing was sent"
+    );
+    let findings = serde_json::from_slice::<Value>(&output.stdout).unwrap()["findings"].clone();
+    let codes: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["TRUST-ORDER", "TRUST-NOT-CA"], "{findings}");
+    assert!(findings[0]["field"].as_str().unwrap().starts_with("certificate 1, line 1 ("), "{findings}");
+
+    assert_eq!(
+        lab.error(&["trust", "export"])["hint"],
+        "with --leaf its own certificate is written, as it may be pinned"
+    );
+    std::fs::write(path("trust.pem"), pem(&[&root, &middle])).unwrap();
+    let dry = lab.json(&["trust", "import", &path("trust.pem"), "--dry-run"]);
+    assert_eq!((dry["added"].as_array().unwrap().len(), lab.truth().writes), (2, 0));
+    assert!(lab.text(&["trust", "import", &path("trust.pem")]).ends_with("\n2 added\n"));
+    let again = lab.text(&["trust", "import", &path("trust.pem")]);
+    assert!(again.ends_with("the machine trusts all of them already; nothing was written\n"), "{again}");
+    assert_eq!(lab.truth().writes, 2);
+
+    let text = lab.text(&["trust", "export"]);
+    assert!(text.starts_with("# subject: ") && text.matches("BEGIN CERTIFICATE").count() == 2, "{text}");
+    assert!(lab.text(&["trust", "export", "-o", &path("out.pem")]).contains("2 written to "));
+    assert_eq!(std::fs::read_to_string(path("out.pem")).unwrap(), text);
+    let document = lab.json(&["trust", "export", "--leaf"]);
+    assert_eq!(document["certificates"].as_array().unwrap().len(), 3);
+    assert_eq!(document["certificates"][2]["sha256"], lab.truth().certificate_sha256);
+    let other = Lab::new(10, |_| {});
+    assert!(other.text(&["trust", "import", &path("out.pem")]).ends_with("\n2 added\n"));
 }

@@ -17,6 +17,7 @@ pub mod hello;
 pub mod id;
 pub mod pki;
 pub mod psk;
+pub mod redirection;
 pub mod secret;
 pub mod setupbin;
 pub mod status;

@@ -389,10 +389,13 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         self.persist().await
     }
 
-    /// Puts the certificates between ours and the root on the machine: it sends only what it holds.
+    /// Puts the certificates between ours and the root on the machine: it sends only what it holds. Authorities may leave the root out.
     async fn add_issuers(&mut self) -> Result<(), Failure> {
         let chain = self.record.draft().certificate_chain.clone();
-        let Some((_root, intermediates)) = chain.split_last() else { return Ok(()) };
+        let intermediates = match chain.split_last() {
+            Some((last, before)) if !csr::has_issuer(last) => before,
+            _ => &chain,
+        };
         for der in intermediates {
             self.step(Step::AddCertificate);
             let request = PublicKeyManagementService::add_trusted_root_certificate(der);

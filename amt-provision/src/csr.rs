@@ -141,6 +141,17 @@ pub fn is_for(certificate: &[u8], name: &str) -> bool {
         })
 }
 
+/// Whether somebody else than its subject issued `certificate`. False for a root, and for what is no certificate.
+pub fn has_issuer(certificate: &[u8]) -> bool {
+    if certificate.len() > MAX_DER {
+        return false;
+    }
+    Certificate::from_der(certificate).is_ok_and(|parsed| {
+        let inner = parsed.tbs_certificate();
+        inner.subject() != inner.issuer()
+    })
+}
+
 /// How long a certificate is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ mod support;
 use amt_core::{ErrorCode, Secret};
 use amt_provision::remote::ControlMode;
 use amt_provision::{CaAnswer, Event, InUse, PasswordPolicy, Step};
+use amt_sim::RootHash;
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::firmware::SetupRecord;
 use amt_sim::persona::{CommitReply, SetupLogin};
@@ -158,6 +159,28 @@ fn a_certificate_for_another_key_is_not_installed() {
     let other = world.server.chains[0][0].clone();
     world.server.ca.answers = [CaAnswer::Issued { certificate: other, chain: vec![] }].into();
     assert_eq!(world.attempt(None).failure().code, ErrorCode::CA_CERTIFICATE_WRONG);
+}
+
+#[test]
+fn an_authority_may_leave_the_root_out_and_loses_no_intermediate() {
+    for with_root in [true, false] {
+        let mut world = World::new();
+        let [_, intermediate, root] = <[Vec<u8>; 3]>::try_from(world.server.chains[0].clone()).unwrap();
+        let mut chain = vec![intermediate.clone()];
+        chain.extend(with_root.then_some(root));
+        world.server.ca.chain = Some(chain);
+        world.attempt(None).result.unwrap().unwrap();
+        let truth = world.firmware.truth(world.now);
+        let stored: Vec<&str> = truth
+            .certificates
+            .iter()
+            .filter(|stored| stored.trusted_root)
+            .map(|stored| stored.sha256.as_str())
+            .collect();
+        let expected: String =
+            RootHash::sha256(&intermediate).digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(stored, [expected.as_str()], "with the root: {with_root}");
+    }
 }
 
 #[test]

@@ -222,10 +222,10 @@ fn aims_that_change_often_do_not_fill_the_stores() {
 #[test]
 fn an_authority_that_gives_too_much_is_refused() {
     let mut world = World::provisioned(|_| {});
-    world.server.ca.long_chain = true;
+    world.server.ca.chain = Some(vec![world.server.chains[0][0].clone(); 9]);
     let attempt = world.rename(None);
     assert_eq!(attempt.failure().code, ErrorCode::CA_CERTIFICATE_WRONG);
-    world.server.ca.long_chain = false;
+    world.server.ca.chain = None;
     finish(&mut world, "a sensible chain");
 }
 

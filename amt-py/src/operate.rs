@@ -7,7 +7,7 @@ use amt::Device;
 use amt::discover::{DiscoverConfig, Targets, scan};
 use amt::operate::{
     BootPlan, NextBoot, PowerAction, Then, audit_log, boot_next, boot_state, change_power, clear_boot, clear_event_log,
-    event_log, freeze_event_log, inventory, power_status,
+    event_log, freeze_event_log, inventory, power_status, sessions,
 };
 use amt_core::Failure;
 use amt_fleet::json::operate as documents;
@@ -29,6 +29,7 @@ pub(crate) enum Operation {
     FreezeEventLog(bool),
     AuditLog,
     Inventory,
+    Sessions,
 }
 
 #[derive(Default, Deserialize)]
@@ -59,6 +60,7 @@ impl Operation {
             "freeze_event_log" => Self::FreezeEventLog(options.frozen),
             "audit_log" => Self::AuditLog,
             "inventory" => Self::Inventory,
+            "sessions" => Self::Sessions,
             _ => return Err(wrong(format!("there is no operation {name:?}"))),
         })
     }
@@ -71,6 +73,7 @@ impl Operation {
             Self::EventLog | Self::ClearEventLog | Self::FreezeEventLog(_) => "event log",
             Self::AuditLog => "audit log",
             Self::Inventory => "inventory",
+            Self::Sessions => "sessions",
         }
     }
 
@@ -89,6 +92,7 @@ impl Operation {
             Self::FreezeEventLog(frozen) => freeze_event_log(device, *frozen).await.map(|()| Value::Null)?,
             Self::AuditLog => documents::audit_log(&audit_log(device).await?),
             Self::Inventory => documents::inventory(&inventory(device).await?),
+            Self::Sessions => documents::sessions(&sessions(device, None).await?),
         })
     }
 }

@@ -92,6 +92,13 @@ def test_the_inventory_is_one_document(machines: VirtualMachines) -> None:
     assert found["memory_bytes"] == 16 << 30 and found["missing_classes"] == []
 
 
+def test_sessions_are_one_document(machines: VirtualMachines) -> None:
+    with machine(machines) as pc:
+        found = pc.sessions()
+    assert (found["listener"], found["sessions"]["serial"]) == (False, {"state": "off", "why": None})
+    assert found["consent"]["state"] == "idle"
+
+
 def test_the_same_can_be_awaited(machines: VirtualMachines) -> None:
     async def story() -> list[object]:
         async with aio.Machine(machines[0].address, password=PASSWORD, insecure_any=True) as pc:
@@ -109,9 +116,10 @@ def test_the_same_can_be_awaited(machines: VirtualMachines) -> None:
                 (await pc.event_log())["frozen"],
                 len((await pc.audit_log())["records"]) > 3,
                 (await pc.inventory())["uuid"],
+                (await pc.sessions())["sessions"]["screen"]["state"],
             ]
 
-    assert asyncio.run(story()) == [False, "accepted", "on", False, True, machines[0].uuid]
+    assert asyncio.run(story()) == [False, "accepted", "on", False, True, machines[0].uuid, "off"]
 
 
 def test_machines_are_discovered_without_a_password(machines: VirtualMachines) -> None:

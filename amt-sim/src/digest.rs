@@ -87,16 +87,22 @@ impl Gate {
 
     /// Value of `WWW-Authenticate` with a nonce of its own.
     pub fn challenge(&mut self, login: &Login, realm: &str, stale: bool) -> String {
-        let text = STANDARD.encode(self.choices.bytes::<24>());
-        if self.nonces.len() == MAX_NONCES {
-            self.nonces.pop_front();
-        }
-        self.nonces.push_back(Nonce { text: text.clone(), uses: 0, last_count: 0, retired: false });
+        let text = self.nonce();
         let qop = match login.qop {
             Qop::Auth => "auth",
             Qop::AuthInt => "auth,auth-int",
         };
         format!("Digest realm=\"{realm}\", nonce=\"{text}\",stale=\"{stale}\",qop=\"{qop}\"")
+    }
+
+    /// A fresh nonce.
+    pub(crate) fn nonce(&mut self) -> String {
+        let text = STANDARD.encode(self.choices.bytes::<24>());
+        if self.nonces.len() == MAX_NONCES {
+            self.nonces.pop_front();
+        }
+        self.nonces.push_back(Nonce { text: text.clone(), uses: 0, last_count: 0, retired: false });
+        text
     }
 
     /// Checks an `Authorization` value. `secret` gives the HA1 of a user.

@@ -1,5 +1,6 @@
 //! What can go wrong between a request and its reply.
 
+use crate::client::LIKELY_LOCKED;
 use crate::http::HttpError;
 use crate::instance::Instance;
 use crate::op::ReturnValue;
@@ -53,6 +54,9 @@ pub enum Error {
     WrongOrLocked {
         /// The same credentials were accepted earlier: locked is the likelier of the two.
         worked_before: bool,
+        /// Logins of this user that this client had refused in a row, this one too, none of them 20 s after the one before: from
+        /// [`LIKELY_LOCKED`](crate::client::LIKELY_LOCKED) on the account is likelier locked.
+        refused: u32,
     },
     /// The device asks for a login and there are no credentials.
     #[error("the device asks for user and password, and none are set")]
@@ -195,9 +199,17 @@ impl Error {
             None => failure,
         };
         match self {
-            Self::WrongOrLocked { worked_before: true } => {
+            Self::WrongOrLocked { worked_before: true, .. } => {
                 failure.hint("this password worked before, so the account is likelier locked: wait some minutes")
             }
+            Self::WrongOrLocked { refused, .. } if *refused >= LIKELY_LOCKED => failure.hint(format!(
+                "{refused} logins were refused shortly after each other, so the account is likelier locked by now, for the right \
+                 password too: wait some minutes, then try once"
+            )),
+            Self::WrongOrLocked { refused: 0 | 1, .. } => failure.hint(
+                "this was the first try of this session, so the password is likelier wrong (locked only if somebody tried before): \
+                 check user and password, and wait 20 seconds before another",
+            ),
             Self::LoginRequired => failure.hint("give user and password"),
             Self::TicketRefused { offered: false, .. } => failure
                 .hint("switch Kerberos on in the machine's profile ([kerberos] enabled = true), or log in by digest"),

@@ -261,16 +261,43 @@ fn a_wrong_password_is_tried_exactly_once() {
         Then::SayAndClose(refuse(&digest(&format!("n{number}"))))
     };
     let (result, log) = play(&mut client(), &Request::get("AMT_X"), &mut device);
-    assert_eq!(result, Err(Error::WrongOrLocked { worked_before: false }));
+    assert_eq!(result, Err(Error::WrongOrLocked { worked_before: false, refused: 1 }));
     assert_eq!(log.logins, nonces(&[None, Some("n2")]));
 
     let (result, log) = play(&mut logged_in(), &Request::get("AMT_X"), &mut device);
     let error = result.unwrap_err();
-    assert_eq!(error, Error::WrongOrLocked { worked_before: true });
+    assert_eq!(error, Error::WrongOrLocked { worked_before: true, refused: 1 });
     assert_eq!(log.logins, nonces(&[Some("n1"), Some("n4")]));
     let failure = error.failure("test");
     assert_eq!(failure.code, ErrorCode::WRONG_OR_LOCKED);
     assert!(failure.hint.contains("worked before"));
+}
+
+#[test]
+fn our_own_refused_logins_say_whether_the_account_is_likelier_locked() {
+    let mut number = 1;
+    let mut device = |_: &Seen| {
+        number += 1;
+        Then::SayAndClose(refuse(&digest(&format!("n{number}"))))
+    };
+    let mut client = client();
+    let mut hints = Vec::new();
+    for refused in 1..=3 {
+        let (result, _) = play(&mut client, &Request::get("AMT_X"), &mut device);
+        let error = result.unwrap_err();
+        assert_eq!(error, Error::WrongOrLocked { worked_before: false, refused });
+        hints.push(error.failure("test").hint.into_owned());
+    }
+    assert!(hints[0].contains("first try of this session, so the password is likelier wrong"), "{}", hints[0]);
+    assert_eq!(hints[1], ErrorCode::WRONG_OR_LOCKED.hint());
+    assert!(hints[2].contains("3 logins were refused") && hints[2].contains("likelier locked"), "{}", hints[2]);
+    // Another password of the same account is a try more; another account has a lock of its own.
+    client.set_credentials(Some(Credentials::new("admin", "another".to_owned())));
+    let (result, _) = play(&mut client, &Request::get("AMT_X"), &mut device);
+    assert_eq!(result, Err(Error::WrongOrLocked { worked_before: false, refused: 4 }));
+    client.set_credentials(Some(Credentials::new("reader", "another".to_owned())));
+    let (result, _) = play(&mut client, &Request::get("AMT_X"), &mut device);
+    assert_eq!(result, Err(Error::WrongOrLocked { worked_before: false, refused: 1 }));
 }
 
 #[test]

@@ -8,11 +8,14 @@ mod keys;
 mod ondie;
 mod pem;
 mod pfx;
+mod trust;
 mod verify;
 
 pub use facts::peer_facts;
-pub(crate) use facts::single;
+pub(crate) use facts::{name_text, single};
 pub(crate) use ondie::check_on_die;
+pub use pem::write as write_pem;
+pub use trust::{Authority, MAX_AUTHORITIES, MAX_MACHINE_CERTIFICATE, TrustBundle, root_first, write_bundle};
 
 use amt_core::hello::Hello;
 use amt_core::pki::{ChainFacts, MAX_CERTIFICATES, MAX_KEYS};

@@ -2,6 +2,7 @@
 
 use crate::kerberos::{self, Tickets};
 use crate::tls::{self, ClientChain, Endpoint, TlsStream, io_failure};
+use amt_core::redirection;
 use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
 use amt_wsman::client::{Client, ClientConfig, Credentials, Input, Output};
@@ -41,7 +42,7 @@ pub struct Device {
     start: Instant,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Device {
@@ -133,27 +134,45 @@ impl Device {
 
     async fn connect(&mut self) -> Result<(), Failure> {
         self.stream = None;
-        self.stream = Some(match &self.transport {
+        let (stream, seen) = self.open(self.address).await?;
+        if let Some((outcome, rung)) = seen {
+            (self.outcome, self.rung) = (Some(outcome), Some(rung));
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    /// A connection to the port of redirection, as the one to WS-Man is made; none: 16995 with TLS, 16994 without.
+    pub(crate) async fn redirection(&mut self, port: Option<u16>) -> Result<Box<dyn Stream>, Failure> {
+        let usual = match &self.transport {
+            Transport::Plain => redirection::PLAIN_PORT,
+            Transport::Tls(_) => redirection::TLS_PORT,
+        };
+        let address = SocketAddr::new(self.address.ip(), port.unwrap_or(usual));
+        Ok(self.open(address).await?.0)
+    }
+
+    // Not `&self`: a task that has a device moves between threads, and its stream is nothing that they share.
+    async fn open(&mut self, address: SocketAddr) -> Result<(Box<dyn Stream>, Option<(TlsOutcome, Rung)>), Failure> {
+        match &self.transport {
             Transport::Plain => {
-                let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address))
+                let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
                     .await
                     .map_err(|_| {
-                        let text = format!("{} did not answer within 10 s", self.address);
+                        let text = format!("{address} did not answer within 10 s");
                         Failure::new(ErrorCode::CONNECT_TIMEOUT, "connect", text)
                     })?
-                    .map_err(|e| io_failure(&e, &self.address.to_string()))?;
+                    .map_err(|e| io_failure(&e, &address.to_string()))?;
                 tcp.set_nodelay(true).map_err(|e| io_failure(&e, "socket"))?;
-                Box::new(tcp)
+                Ok((Box::new(tcp), None))
             }
             Transport::Tls(identity) => {
                 let ladder = Ladder::new(identity, self.client.version(), self.rung, self.consent)?;
-                let (stream, outcome, rung) = climb(self.address, identity, ladder).await?;
-                debug!(address = %self.address, version = %outcome.version, suite = outcome.suite, engine = outcome.engine, "connected");
-                (self.outcome, self.rung) = (Some(outcome), Some(rung));
-                Box::new(stream)
+                let (stream, outcome, rung) = climb(address, identity, ladder).await?;
+                debug!(%address, version = %outcome.version, suite = outcome.suite, engine = outcome.engine, "connected");
+                Ok((Box::new(stream), Some((outcome, rung))))
             }
-        });
-        Ok(())
+        }
     }
 
     async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {

@@ -1,9 +1,16 @@
 //! What is at an address, seen from outside: virtual machines in every state, ports that are closed, silent or strange.
 
-use amt::discover::{DiscoverConfig, Discovered, PortState, Standing, Targets, discover, scan};
+use amt::discover::{DiscoverConfig, Discovered, Likely, PortState, Standing, Targets, discover, scan};
+use amt::{Device, Transport};
+use amt_core::tls::PeerIdentity;
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::{RootHash, SetUp, SimConfig, Simulator};
-use std::net::{IpAddr, Ipv4Addr};
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::{PublicKeyManagementService, RedirectionService, TlsSettingData};
+use amt_wsman::client::Credentials;
+use amt_wsman::op::Request;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
@@ -136,4 +143,96 @@ async fn a_range_is_scanned_at_its_rate_and_every_address_is_told_once() {
     let set_up = all.iter().filter(|found| found.standing == Standing::SetUp && found.version.is_some()).count();
     assert_eq!((all.len(), set_up), (20, 5));
     simulator.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn setup_mode_and_mutual_tls_are_likely_by_what_is_seen() {
+    let chain = ProvisioningChain::new("example.com");
+    let (simulator, address) = machine(6, |config| {
+        config.roots = vec![RootHash::sha256(chain.root())];
+        config.suffix = Some("example.com".to_owned());
+    })
+    .await;
+    let found = discover(address, &config()).await;
+    assert_eq!((found.standing, found.likely), (Standing::WantsCertificate, Some(Likely::SetupMode)));
+    assert_eq!(found.signs, ["it signed its certificate itself", "of its ports only the one for TLS answers"]);
+    simulator.stop().await.unwrap();
+
+    // A server that is none of the simulator's: its certificate is from an authority, which it names.
+    let (server, address) = mutual(IpAddr::V4(Ipv4Addr::new(127, 68, 7, 1))).await;
+    let found = discover(address, &config()).await;
+    assert_eq!((found.standing, found.likely), (Standing::WantsCertificate, Some(Likely::MutualTls)));
+    assert_eq!(found.tls.as_ref().unwrap().acceptable_authorities, ["CN=Owner's authority"]);
+    let signs = ["its certificate is from CN=Owner's authority", "it wants a certificate from CN=Owner's authority"];
+    assert!(signs.iter().all(|sign| found.signs.iter().any(|seen| seen == sign)), "{:?}", found.signs);
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_virtual_machine_with_mutual_tls_is_told_by_its_ports() {
+    let (simulator, address) = machine(8, |config| {
+        config.set_up = Some(SetUp::Admin);
+        config.admin_password = Some("P@ssw0rd-1".into());
+    })
+    .await;
+    let credentials = Credentials::new("admin", "P@ssw0rd-1".to_owned());
+    let place = SocketAddr::new(address, 16_993);
+    let mut device = Device::new(place, Transport::Tls(PeerIdentity::Any), credentials).unwrap();
+    let root = PublicKeyManagementService::add_trusted_root_certificate(ProvisioningChain::new("example.com").root());
+    device.call(&root).await.unwrap();
+    device.call(&RedirectionService::request_state_change(32_771)).await.unwrap();
+    let mut redirection = device.call(&RedirectionService::get()).await.unwrap().instance().unwrap().clone();
+    redirection.set("ListenerEnabled", true);
+    device.call(&Request::put(&redirection)).await.unwrap();
+    let name = "Intel(r) AMT 802.3 TLS Settings";
+    let settings = device.call(&TlsSettingData::enumerate()).await.unwrap();
+    let remote = settings.instances().iter().find(|instance| instance.text("InstanceID") == Some(name));
+    let mut remote = remote.unwrap().clone();
+    remote.set("MutualAuthentication", true);
+    remote.set("AcceptNonSecureConnections", false);
+    device.call(&Request::put(&remote).selector("InstanceID", name)).await.unwrap();
+    device.call(&Request::invoke("AMT_SetupAndConfigurationService", "CommitChanges")).await.unwrap();
+    let found = loop {
+        let found = discover(address, &config()).await;
+        if found.standing == Standing::WantsCertificate && found.ports[&16_995] == PortState::Open {
+            break found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(found.likely, Some(Likely::MutualTls), "{found:?}");
+    assert!(found.signs.iter().any(|sign| sign == "a port is open as after setup only: 16995"), "{:?}", found.signs);
+    simulator.stop().await.unwrap();
+}
+
+/// A TLS server at 16993 that wants a certificate from the authority that issued its own.
+async fn mutual(address: IpAddr) -> (tokio::task::JoinHandle<()>, IpAddr) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rustls::server::WebPkiClientVerifier;
+    use rustls::{RootCertStore, ServerConfig};
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "Owner's authority");
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["pc1.example.com".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(root.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((address, 16_993)).await.unwrap();
+    let server = tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let _ = acceptor.accept(tcp).await;
+        }
+    });
+    (server, address)
 }

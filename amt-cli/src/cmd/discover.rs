@@ -24,7 +24,8 @@ Examples:
     amt discover 10.0.0.0/16 --rate 100 --json | jq '.machines[] | select(.standing == \"set-up\") | .address'
 
 standing: set-up (asks for a login), wants-certificate (in setup mode, or set up with mutual TLS), open (asks for no login),
-unclear, not-amt, silent (no web server of AMT answers: not AMT, off, or not set up and its setup window closed).")]
+unclear, not-amt, silent (no web server of AMT answers: not AMT, off, or not set up and its setup window closed).
+likely, with wants-certificate: setup-mode or mutual-tls, as far as what is seen speaks for one of them (signs); null otherwise.")]
 pub(crate) struct Discover {
     /// Address, name, network (10.0.0.0/24) or range (10.0.0.10-10.0.0.20)
     #[arg(value_name = "ADDRESS|CIDR|RANGE", required = true)]
@@ -126,6 +127,9 @@ fn text(found: &Discovered) -> String {
     let mut text = format!("{:<15}  {version:<16}  {}", found.address.to_string(), found.standing.text());
     for part in ports {
         text += &format!("; {part}");
+    }
+    if let Some(likely) = found.likely {
+        text += &format!("\n                 {}: {}", likely.text(), found.signs.join("; "));
     }
     let Some(tls) = &found.tls else { return text };
     match (tls.version, &tls.suite, &tls.failure) {

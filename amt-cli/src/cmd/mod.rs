@@ -30,10 +30,12 @@ mod profile;
 mod psk;
 mod rotate;
 mod serve;
+mod sessions;
 mod setupbin;
 mod sim;
 mod status;
 mod token;
+mod trust;
 mod unprovision;
 mod wsman;
 
@@ -86,10 +88,12 @@ commands! {
     profile::Profile,
     psk::Psk,
     rotate::Rotate,
+    sessions::Sessions,
     setupbin::Setupbin,
     sim::Sim,
     start_hello::StartHello,
     status::Status,
+    trust::Trust,
     unprovision::Unprovision,
     upgrade::Upgrade,
     wsman::Wsman,

@@ -16,9 +16,8 @@ pub use command::{CommandCa, MAX_REQUEST_ID};
 pub use est::{ClientCertificate, EstCa, EstSettings};
 pub use local::{LocalCa, LocalCaFiles, MIN_VALIDITY};
 
+use amt::certificate::write_pem as pem;
 use amt_provision::{CaAnswer, CertificateRequest, Purpose};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,16 +48,6 @@ impl CertificateAuthority for ByPurpose {
             _ => self.server.certify(request),
         }
     }
-}
-
-/// DER as PEM.
-fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in STANDARD.encode(der).as_bytes().chunks(64) {
-        text.extend(line.iter().map(|b| char::from(*b)));
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
 }
 
 /// The certificates of a PEM text, in its order; anything around the blocks is ignored, as OpenSSL does.

@@ -1,12 +1,15 @@
 //! A machine in operation, as JSON documents.
 
 use super::time;
+use amt::certificate::{Authority, TrustBundle};
 use amt::discover::{Discovered, PORTS, SeenCertificate};
-use amt::operate::{AuditLog, BootState, EventLog, Inventory, PowerChange, PowerStatus};
+use amt::operate::{
+    AuditLog, BootState, EventLog, Inventory, MachineTrust, PowerChange, PowerStatus, Sessions, TrustChange,
+};
 use amt_core::audit_log::{AuditRecord, Initiator};
 use amt_core::event_log::EventRecord;
 use amt_wsman::instance;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// `state`, `state_number`, `available` (null where the firmware does not tell), `other_states`.
@@ -38,6 +41,58 @@ pub fn boot_state(state: &BootState) -> Value {
         "options_cleared": state.options_cleared,
         "possible": state.possible,
     })
+}
+
+/// `listener`, `sessions` (an object of `serial`, `drives`, `screen`, each with `state` and `why`), `consent` (`needed_for`, `state`,
+/// `state_number`; null where the firmware has none).
+pub fn sessions(found: &Sessions) -> Value {
+    let each = found.sessions.iter().map(|session| {
+        let document = json!({"state": session.state.name(), "why": session.why});
+        (session.kind.name().to_owned(), document)
+    });
+    let consent = found.consent.map(|consent| {
+        json!({
+            "needed_for": consent.needed_for.map(|needed| needed.name()),
+            "state": consent.state.map(|state| state.name()),
+            "state_number": consent.state.map(|state| state.0),
+        })
+    });
+    json!({"listener": found.listener, "sessions": each.collect::<Map<_, _>>(), "consent": consent})
+}
+
+/// `certificates`, `without_issuer` (their SHA-256), `unreadable`, `bundle` (the PEM text).
+pub fn trust(found: &MachineTrust, written: &[Authority], bundle: &str) -> Value {
+    json!({
+        "certificates": written.iter().map(authority).collect::<Vec<_>>(),
+        "without_issuer": found.without_issuer().map(|authority| hex::encode(authority.sha256)).collect::<Vec<_>>(),
+        "unreadable": found.unreadable,
+        "bundle": bundle,
+    })
+}
+
+/// `dry_run`, `added`, `present`, `warnings` (findings).
+pub fn trust_change(bundle: &TrustBundle, change: &TrustChange, dry_run: bool) -> Value {
+    json!({
+        "dry_run": dry_run,
+        "added": change.added.iter().map(authority).collect::<Vec<_>>(),
+        "present": change.present.iter().map(authority).collect::<Vec<_>>(),
+        "warnings": bundle.warnings.iter().map(super::finding).collect::<Vec<_>>(),
+    })
+}
+
+fn authority(authority: &Authority) -> Value {
+    json!({
+        "sha256": hex::encode(authority.sha256),
+        "subject": authority.subject,
+        "issuer": authority.issuer,
+        "root": authority.is_root,
+        "not_before": moment(authority.validity.0),
+        "not_after": moment(authority.validity.1),
+    })
+}
+
+fn moment(seconds: i64) -> Option<String> {
+    u64::try_from(seconds).ok().map(|seconds| time(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 /// `frozen`, `capacity`, `unreadable`, `records`.
@@ -179,6 +234,7 @@ pub fn discovered(found: &Discovered) -> Value {
             "version": tls.version.map(|version| version.to_string()),
             "suite": tls.suite,
             "certificate_requested": tls.certificate_requested,
+            "acceptable_authorities": tls.acceptable_authorities,
             "certificate": tls.certificate.as_ref().map(certificate),
             "failure": tls.failure,
         })
@@ -186,6 +242,8 @@ pub fn discovered(found: &Discovered) -> Value {
     json!({
         "address": found.address.to_string(),
         "standing": found.standing.name(),
+        "likely": found.likely.map(|likely| likely.name()),
+        "signs": found.signs,
         "version": found.version.map(|version| version.to_string()),
         "server": found.server,
         "ports": ports,
@@ -194,8 +252,6 @@ pub fn discovered(found: &Discovered) -> Value {
 }
 
 fn certificate(seen: &SeenCertificate) -> Value {
-    let moment =
-        |seconds: i64| u64::try_from(seconds).ok().map(|seconds| time(UNIX_EPOCH + Duration::from_secs(seconds)));
     json!({
         "sha256": hex::encode(&seen.sha256),
         "subject": seen.subject,

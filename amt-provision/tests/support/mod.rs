@@ -66,8 +66,8 @@ pub struct Server {
 pub struct Ca {
     pub answers: VecDeque<CaAnswer>,
     pub asked: Vec<CertificateRequest>,
-    /// Names the root nine times.
-    pub long_chain: bool,
+    /// What it names above its certificates, in the place of its root.
+    pub chain: Option<Vec<Vec<u8>>>,
     /// Key pairs made outside of machines.
     pub keys_made: usize,
     /// Days before and after 2026-01-01 between which what it issues is good; without, for ages.
@@ -591,6 +591,7 @@ impl World {
                     self.at = Some(Ipv4Addr::UNSPECIFIED.into())
                 }
                 FirmwareOutput::Moved { address } => self.at = Some(address.into()),
+                FirmwareOutput::ListenRedirection { .. } => {}
                 other => panic!("nobody in the machine's own system asked for {other:?}"),
             }
         }
@@ -677,8 +678,8 @@ impl Ca {
     fn answer(&mut self, request: &CertificateRequest) -> CaAnswer {
         self.asked.push(request.clone());
         match self.answers.pop_front().unwrap_or_else(|| issue_within(request, self.days)) {
-            CaAnswer::Issued { certificate, chain } if self.long_chain => {
-                CaAnswer::Issued { certificate, chain: vec![chain[0].clone(); 9] }
+            CaAnswer::Issued { certificate, chain } => {
+                CaAnswer::Issued { certificate, chain: self.chain.clone().unwrap_or(chain) }
             }
             answer => answer,
         }

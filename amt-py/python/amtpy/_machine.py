@@ -178,6 +178,10 @@ class Machine(_Machine):
         """What the machine is made of: what ``amt inventory --json`` shows."""
         return self._session.operate("inventory")  # type: ignore[no-any-return]
 
+    def sessions(self) -> dict[str, Any]:
+        """Who has serial line, drives and screen: what ``amt sessions --json`` shows. Asking holds nothing."""
+        return self._session.operate("sessions")  # type: ignore[no-any-return]
+
     def close(self) -> None:
         """Disconnects. Further calls raise :class:`ArgumentError`."""
         self._session.close()

@@ -176,6 +176,10 @@ class Machine(_Machine):
         """What the machine is made of: what ``amt inventory --json`` shows."""
         return await self._session.operate_async("inventory")  # type: ignore[no-any-return]
 
+    async def sessions(self) -> dict[str, Any]:
+        """Who has serial line, drives and screen: what ``amt sessions --json`` shows. Asking holds nothing."""
+        return await self._session.operate_async("sessions")  # type: ignore[no-any-return]
+
     async def close(self) -> None:
         """Disconnects. Further calls raise :class:`amtpy.ArgumentError`."""
         await self._session.close_async()

@@ -7,6 +7,7 @@ use super::kerberos::Switches;
 use super::local::{LocalState, SYSTEM_ACCOUNT};
 use super::logs::Logs;
 use super::record::SetupRecord;
+use super::redirection::Sessions;
 use super::remote_access::RemoteAccess;
 use super::settings::Settings;
 use super::wireless::Wireless;
@@ -276,6 +277,7 @@ pub(crate) struct Device {
     pub(crate) blocked_by_auditor: bool,
     pub(crate) link_policy: Vec<u32>,
     pub(crate) redirection: (u32, bool),
+    pub(crate) sessions: Sessions,
     pub(crate) host: Host,
     /// What a configuration profile sets.
     pub(crate) settings: Settings,
@@ -357,6 +359,7 @@ impl Device {
             blocked_by_auditor: false,
             link_policy: vec![1, 14],
             redirection: (32_768, false),
+            sessions: Sessions::default(),
             host: Host::new(config.host_agent),
             settings: Settings::factory(&config.persona),
             logs: Logs::default(),

@@ -4,6 +4,7 @@ use super::{ChannelId, MeiHandle};
 use crate::chain::{self, ChainFault, ChainRules};
 use crate::keys::DeviceKey;
 use amt_core::psk::PskPair;
+use amt_core::redirection::SessionKind;
 use amt_core::version::TlsVersion;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -18,6 +19,10 @@ pub enum Port {
     Plain,
     /// 16993.
     Secure,
+    /// 16994.
+    PlainRedirection,
+    /// 16995.
+    SecureRedirection,
 }
 
 /// What happens to a machine.
@@ -95,6 +100,13 @@ pub enum Input<'a> {
         /// Full name; empty: none any more.
         name: String,
     },
+    /// Somebody whom nobody sees takes a session of redirection, or gives it back.
+    Session {
+        /// Which.
+        kind: SessionKind,
+        /// Whether it is taken.
+        taken: bool,
+    },
 }
 
 /// How a connection ends.
@@ -171,6 +183,13 @@ pub enum Output {
     Moved {
         /// Where.
         address: Ipv4Addr,
+    },
+    /// Which ports of redirection listen from now on.
+    ListenRedirection {
+        /// 16994.
+        plain: bool,
+        /// 16995.
+        secure: bool,
     },
 }
 

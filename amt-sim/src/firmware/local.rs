@@ -124,6 +124,8 @@ impl Firmware {
         let open = match port {
             Port::Plain => plain,
             Port::Secure => secure,
+            // Its own system is not served redirection here.
+            Port::PlainRedirection | Port::SecureRedirection => false,
         };
         if !open {
             return self.outputs.push_back(Output::Close { connection: id, ending: Ending::Reset });

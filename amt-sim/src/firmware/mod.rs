@@ -19,6 +19,7 @@ mod logs;
 mod mei;
 mod realm;
 mod record;
+mod redirection;
 mod remote_access;
 mod settings;
 mod soap;
@@ -46,6 +47,7 @@ use amt_core::{Secret, SystemId, Tick};
 pub(crate) use class::is_strong as is_strong_password;
 use connection::Connection;
 use device::{Device, Effect};
+use redirection::Console;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -199,6 +201,7 @@ pub struct Firmware {
     damage: Seeded,
     chunks: Seeded,
     connections: BTreeMap<ConnectionId, Connection>,
+    consoles: BTreeMap<ConnectionId, Console>,
     acl_epoch: u64,
     enumerations: enumeration::Enumerations,
     replies: u32,
@@ -213,6 +216,7 @@ pub struct Firmware {
     listening: (bool, bool),
     /// Address that was told last.
     at: Option<Ipv4Addr>,
+    redirecting: (bool, bool),
     session: Option<(ConnectionId, TlsSession)>,
     mei: mei::Mei,
 }
@@ -228,6 +232,7 @@ impl Firmware {
             damage: Seeded::new(seed, "damage"),
             chunks: Seeded::new(seed, "chunk"),
             connections: BTreeMap::new(),
+            consoles: BTreeMap::new(),
             acl_epoch: 0,
             enumerations: enumeration::Enumerations::default(),
             replies: 0,
@@ -241,6 +246,7 @@ impl Firmware {
             hellos_since_power: 0,
             listening: (false, false),
             at: config.address,
+            redirecting: (false, false),
             session: None,
             mei: mei::Mei::default(),
             device: Device::new(config),
@@ -350,9 +356,14 @@ impl Firmware {
         match input {
             Input::Power => self.power(now),
             Input::Accepted { connection, port, peer, chain } => self.accept(now, connection, port, peer, chain),
-            Input::Bytes { connection, bytes } => self.receive(now, connection, bytes),
+            Input::Bytes { connection, bytes } => {
+                if !self.console_bytes(now, connection, bytes) {
+                    self.receive(now, connection, bytes);
+                }
+            }
             Input::Closed { connection } => {
                 self.connections.remove(&connection);
+                self.forget_console(connection);
             }
             Input::AcceptedLocally { connection, port, chain } => self.accept_locally(now, connection, port, chain),
             Input::Mei { handle, message } => self.mei_message(now, handle, message),
@@ -364,8 +375,10 @@ impl Firmware {
             Input::SayHello => {}
             Input::Rearm { otp } => self.rearm(now, otp),
             Input::OsName { name } => self.device.general.host_os_fqdn = name,
+            Input::Session { kind, taken } => self.take_session(kind, taken),
         }
         self.run_timers(now);
+        self.mind_redirection(now);
     }
 
     /// The next thing the machine does.
@@ -535,6 +548,7 @@ impl Firmware {
         for connection in std::mem::take(&mut self.connections).into_keys() {
             self.outputs.push_back(Output::Close { connection, ending });
         }
+        self.drop_consoles(ending);
         self.enumerations.clear();
     }
 
@@ -563,17 +577,13 @@ impl Firmware {
     }
 
     fn accept(&mut self, now: Tick, id: ConnectionId, port: Port, peer: Option<IpAddr>, chain: Vec<Vec<u8>>) {
-        let (plain, secure) = self.ports(now);
-        let open = match port {
-            Port::Plain => plain,
-            Port::Secure => secure,
-        };
-        if !open {
+        let (plain, secure) = if port.is_redirection() { self.redirection_ports(now) } else { self.ports(now) };
+        if !(if port.is_secure() { secure } else { plain }) {
             self.outputs.push_back(Output::Close { connection: id, ending: Ending::Reset });
             return;
         }
         self.audit.connections += 1;
-        if port == Port::Secure {
+        if port.is_secure() {
             let faults = self.tls(now).client.judge(&chain);
             if !faults.is_empty() {
                 self.record_refused_chain(now, &faults);
@@ -587,6 +597,9 @@ impl Firmware {
             if self.device.phase == Phase::In {
                 self.device.accepted = chain;
             }
+        }
+        if port.is_redirection() {
+            return self.accept_console(id);
         }
         let mut connection = Connection::new(port, peer);
         if let Some((_, session)) = self.session.as_ref().filter(|(of, _)| *of == id) {

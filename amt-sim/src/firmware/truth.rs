@@ -10,6 +10,7 @@ use crate::certificate::facts;
 use crate::digest::hex;
 use crate::usb::UsbOutcome;
 use amt_core::Tick;
+use amt_core::redirection::SessionKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct MachineTruth {
     pub plain_port: bool,
     /// Whether 16993 listens.
     pub secure_port: bool,
+    /// Sessions of redirection that somebody has: `serial`, `drives`, `screen`.
+    #[serde(default)]
+    pub sessions: Vec<String>,
     /// PID of the pre-shared key that it waits for, or has for its next setup.
     #[serde(default)]
     pub pid: Option<String>,
@@ -203,6 +207,11 @@ impl Firmware {
             window_open: device.window_open(now),
             plain_port: self.listening.0,
             secure_port: self.listening.1,
+            sessions: SessionKind::ALL
+                .iter()
+                .filter(|kind| device.sessions.is_taken(**kind))
+                .map(|kind| kind.name().to_owned())
+                .collect(),
             pid: device.psk.as_ref().map(|pair| pair.pid.to_string()),
             usb: device.config.usb.clone(),
             tls: self.session.as_ref().map(|(_, session)| TrueTls {

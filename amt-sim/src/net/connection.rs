@@ -36,7 +36,7 @@ pub(super) async fn run(
     // A reply is one write and goes out at once.
     let _ = tcp.set_nodelay(true);
     match port {
-        Port::Plain => {
+        Port::Plain | Port::PlainRedirection => {
             let (wire, orders) = unbounded_channel();
             let _ = events.send(Event::Accepted { id, port, origin, peer, chain: Vec::new(), session: None, wire });
             let mut tcp = Gate::new(tcp, Arc::default(), None, Arc::clone(&shared));
@@ -45,7 +45,7 @@ pub(super) async fn run(
             }
             finish(&mut tcp).await;
         }
-        Port::Secure => secure(tcp, peer, id, origin, shared, events).await,
+        Port::Secure | Port::SecureRedirection => secure(tcp, peer, id, port, origin, shared, events).await,
     }
 }
 
@@ -53,6 +53,7 @@ async fn secure(
     mut tcp: TcpStream,
     peer: IpAddr,
     id: ConnectionId,
+    port: Port,
     origin: Origin,
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
@@ -98,7 +99,7 @@ async fn secure(
             Err(_) => return,
         };
     let (wire, orders) = unbounded_channel();
-    let _ = events.send(Event::Accepted { id, port: Port::Secure, origin, peer, chain, session: Some(session), wire });
+    let _ = events.send(Event::Accepted { id, port, origin, peer, chain, session: Some(session), wire });
     if pump(&mut stream, id, &events, orders).await {
         return reset(stream.gate().inner());
     }

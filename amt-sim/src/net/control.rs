@@ -6,6 +6,7 @@
 //! | `{"command":"hello","uuid":…}` | `{"done":true}` |
 //! | `{"command":"rearm","uuid":…,"otp":…}` | `{"done":true}` |
 //! | `{"command":"os-name","uuid":…,"name":…}` | `{"done":true}` |
+//! | `{"command":"session","uuid":…,"session":"serial\|drives\|screen","taken":bool}` | `{"done":true}` |
 //! | `{"command":"power-cycle","uuid":…}` | `{"done":true}` |
 //! | `{"command":"fault","uuid":…,"fault":"PLACE:in\|out:KIND"}` | `{"done":true}` |
 //! | `{"command":"check-admin-password","uuid":…,"password":…}` | `{"matches":bool}` |
@@ -17,6 +18,7 @@ use super::machine::Event;
 use super::{Machine, Machines, state_file};
 use amt_core::SystemId;
 use amt_core::psk::{Form, PskPair};
+use amt_core::redirection::SessionKind;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ enum Command {
     Hello { uuid: String },
     Rearm { uuid: String, otp: Option<String> },
     OsName { uuid: String, name: String },
+    Session { uuid: String, session: String, taken: bool },
     PowerCycle { uuid: String },
     Fault { uuid: String, fault: String },
     CheckAdminPassword { uuid: String, password: String },
@@ -91,6 +94,10 @@ fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
         Command::Hello { uuid } => tell(&uuid, Event::SayHello),
         Command::Rearm { uuid, otp } => tell(&uuid, Event::Rearm { otp }),
         Command::OsName { uuid, name } => tell(&uuid, Event::OsName { name }),
+        Command::Session { uuid, session, taken } => {
+            let kind = SessionKind::from_name(&session).ok_or_else(|| format!("no session {session:?}"))?;
+            tell(&uuid, Event::Session { kind, taken })
+        }
         Command::PowerCycle { uuid } => tell(&uuid, Event::Power),
         Command::Fault { uuid, fault } => {
             let fault = fault.parse().map_err(|e: amt_core::Failure| e.message)?;

@@ -9,6 +9,7 @@ use crate::firmware::{
 };
 use crate::persona::Persona;
 use amt_core::Tick;
+use amt_core::redirection::SessionKind;
 use amt_heci::mei::{Connected, Guid};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -181,6 +182,11 @@ pub(crate) enum Event {
     OsName {
         name: String,
     },
+    /// Somebody outside takes a session of redirection, or gives it back.
+    Session {
+        kind: SessionKind,
+        taken: bool,
+    },
     Fault(Fault),
 }
 
@@ -189,6 +195,8 @@ pub(crate) enum Event {
 pub(super) struct Where {
     pub(super) plain: u16,
     pub(super) secure: u16,
+    /// Of redirection, plain and with TLS.
+    pub(super) redirection: (u16, u16),
     pub(super) hello: Option<SocketAddr>,
 }
 
@@ -198,6 +206,7 @@ struct Task {
     events: UnboundedSender<Event>,
     plain: Option<TcpListener>,
     secure: Option<TcpListener>,
+    redirection: [Option<TcpListener>; 2],
     wires: BTreeMap<ConnectionId, UnboundedSender<Wire>>,
     channels: BTreeMap<ChannelId, UnboundedSender<Vec<u8>>>,
     next_id: ConnectionId,
@@ -226,7 +235,18 @@ pub(super) async fn run(
 ) {
     let jobs = JoinSet::new();
     let (wires, channels) = (BTreeMap::new(), BTreeMap::new());
-    let mut task = Task { shared, places, events, plain: None, secure: None, wires, channels, next_id: 0, jobs };
+    let mut task = Task {
+        shared,
+        places,
+        events,
+        plain: None,
+        secure: None,
+        redirection: [None, None],
+        wires,
+        channels,
+        next_id: 0,
+        jobs,
+    };
     tokio::time::sleep(after).await;
     task.feed(Input::Power).await;
     drop(awaited);
@@ -246,6 +266,8 @@ pub(super) async fn run(
             () = timer => task.feed(Input::Timeout).await,
             (tcp, peer) = accept(task.plain.as_ref()) => task.on_connection(tcp, peer, Port::Plain),
             (tcp, peer) = accept(task.secure.as_ref()) => task.on_connection(tcp, peer, Port::Secure),
+            (tcp, peer) = accept(task.redirection[0].as_ref()) => task.on_connection(tcp, peer, Port::PlainRedirection),
+            (tcp, peer) = accept(task.redirection[1].as_ref()) => task.on_connection(tcp, peer, Port::SecureRedirection),
             Some(_) = task.jobs.join_next() => {}
         }
     }
@@ -304,6 +326,7 @@ impl Task {
             Event::Power => self.feed(Input::Power).await,
             Event::SayHello => self.feed(Input::SayHello).await,
             Event::Rearm { otp } => self.feed(Input::Rearm { otp }).await,
+            Event::Session { kind, taken } => self.feed(Input::Session { kind, taken }).await,
             Event::OsName { name } => self.feed(Input::OsName { name }).await,
             Event::Fault(fault) => self.shared.firmware().add_fault(fault),
         }
@@ -354,6 +377,11 @@ impl Task {
                     set(&mut self.secure, secure, self.shared.address(), self.places.secure).await;
                 }
                 Output::Moved { address } => self.shared.go_to(address),
+                Output::ListenRedirection { plain, secure } => {
+                    let ports = self.places.redirection;
+                    set(&mut self.redirection[0], plain, self.shared.address(), ports.0).await;
+                    set(&mut self.redirection[1], secure, self.shared.address(), ports.1).await;
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::persona::Persona;
 use crate::seed::Seeded;
 use crate::usb::Stick;
 use amt_core::psk::PskPair;
+use amt_core::redirection::{PLAIN_PORT, SessionKind, TLS_PORT};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 pub use local::{MeiConnection, MeiDevice, MeiSlot};
 use machine::{Event, Shared, Where};
@@ -31,8 +32,8 @@ use tokio::task::JoinSet;
 
 /// Most machines of one process.
 pub const MAX_MACHINES: usize = 60_000;
-/// Descriptors wanted for each machine: two listeners, connections, a hello.
-const DESCRIPTORS: u64 = 8;
+/// Descriptors wanted for each machine: four listeners, connections, a hello.
+const DESCRIPTORS: u64 = 10;
 
 /// A set of machines.
 #[derive(Clone, Debug)]
@@ -91,6 +92,8 @@ pub struct SimConfig {
     pub state_file: Option<PathBuf>,
     /// Plain and TLS port.
     pub ports: (u16, u16),
+    /// Plain and TLS port of redirection, open while the machine's listener is enabled.
+    pub redirection_ports: (u16, u16),
     /// Where the control socket listens; absent: there is none.
     pub control: Option<SocketAddr>,
     /// Machines unlike the others, from the first on; those beyond their number are as the rest of this says.
@@ -127,6 +130,7 @@ impl SimConfig {
             spread: Duration::ZERO,
             state_file: None,
             ports: (16_992, 16_993),
+            redirection_ports: (PLAIN_PORT, TLS_PORT),
             control: None,
             variants: Vec::new(),
         }
@@ -205,7 +209,12 @@ impl Simulator {
         let started = Instant::now();
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let changed = Arc::new(AtomicBool::new(true));
-        let places = Where { plain: config.ports.0, secure: config.ports.1, hello: config.hello };
+        let places = Where {
+            plain: config.ports.0,
+            secure: config.ports.1,
+            redirection: config.redirection_ports,
+            hello: config.hello,
+        };
         let mut tasks = JoinSet::new();
         let mut machines = Vec::with_capacity(config.machines);
         let (power, mut powered) = tokio::sync::mpsc::channel::<Infallible>(1);
@@ -366,6 +375,11 @@ impl Simulator {
     /// Tells a machine's firmware the name of its operating system, as an agent there does. Empty: no name any more.
     pub fn set_os_name(&self, id: SystemId, name: &str) -> bool {
         self.machines.tell(id, Event::OsName { name: name.to_owned() })
+    }
+
+    /// Has somebody outside of the simulation take a session of redirection, or give it back.
+    pub fn take_session(&self, id: SystemId, kind: SessionKind, taken: bool) -> bool {
+        self.machines.tell(id, Event::Session { kind, taken })
     }
 
     /// Takes power from a machine and gives it back.

@@ -64,6 +64,7 @@ pub struct Memory {
     pub closed: bool,
     pub hellos: Vec<Vec<u8>>,
     pub listens: (bool, bool),
+    pub redirection: (bool, bool),
 }
 
 /// A fresh machine of this persona whose keys are ready at once, and a client that has the factory's password.
@@ -91,6 +92,7 @@ impl Memory {
             closed: true,
             hellos: Vec::new(),
             listens: (false, false),
+            redirection: (false, false),
         };
         memory.feed_input(Input::Power);
         memory
@@ -114,6 +116,7 @@ impl Memory {
                 Output::Close { connection, .. } if connection == self.connection => self.closed = true,
                 Output::Listen { plain, secure } => self.listens = (plain, secure),
                 Output::Moved { .. } => {}
+                Output::ListenRedirection { plain, secure } => self.redirection = (plain, secure),
                 _ => {}
             }
         }

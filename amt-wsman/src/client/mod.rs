@@ -44,6 +44,11 @@ pub const TARGET: &str = "/wsman";
 pub const MAX_SENDS: u8 = 3;
 /// Most characters of a token, base64, that firmware before 6.0 takes (`spec/wsman.md` §1.5).
 pub const MAX_TOKEN: usize = 4096;
+/// From so many refused logins in a row on, the account is likelier locked than the password wrong. How many firmware takes is told
+/// nowhere; MeshCentral and rps stop after this many.
+pub const LIKELY_LOCKED: u32 = 3;
+/// A refusal counts no longer towards a lock-out.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(20);
 /// Major version of the first firmware of which no such limit is known.
 const NO_TOKEN_LIMIT: u16 = 6;
 /// Most instances of one enumeration, unless configured otherwise.
@@ -129,6 +134,8 @@ pub struct Client {
     tokens: Option<Tokens>,
     /// These credentials were accepted once.
     accepted: bool,
+    /// Logins refused in a row, and when the last one was.
+    refusals: (u32, Option<Tick>),
     expected_realm: Option<String>,
     challenge: Option<Cached>,
     challenged: bool,
@@ -195,6 +202,7 @@ impl Client {
             credentials: None,
             tokens: None,
             accepted: false,
+            refusals: (0, None),
             expected_realm: None,
             challenge: None,
             challenged: false,
@@ -211,6 +219,11 @@ impl Client {
     /// Sets or removes user and password and forgets the cached challenge. The next request opens a connection of its
     /// own, because firmware remembers the login of a connection.
     pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        let user = |credentials: &Option<Credentials>| credentials.as_ref().map(|known| known.user.clone());
+        if user(&self.credentials) != user(&credentials) {
+            // Each account has a lock of its own.
+            self.refusals = (0, None);
+        }
         self.credentials = credentials;
         self.tokens = None;
         self.accepted = false;
@@ -449,7 +462,7 @@ impl Client {
         if let Some(server) = response.header("Server") {
             self.server = Some(server.to_owned());
         }
-        let result = if response.status == 401 { self.refused(response) } else { self.answered(response) };
+        let result = if response.status == 401 { self.refused(now, response) } else { self.answered(response) };
         match result {
             Ok(Next::Message) => {
                 if let Some(task) = self.task.take() {
@@ -468,12 +481,13 @@ impl Client {
         // A page may come from before the login was looked at.
         if task.login != Login::None && !response.is_page() {
             self.accepted = true;
+            self.refusals = (0, None);
         }
         Ok(task.exchange.take(task.id, response))
     }
 
     /// A 401: the message was not carried out, and may be sent again with a digest over the new nonce.
-    fn refused(&mut self, response: &Response) -> Result<Next, Again> {
+    fn refused(&mut self, now: Tick, response: &Response) -> Result<Next, Again> {
         let over = |error| Ok(Next::Done(Err(error)));
         self.challenged = true;
         if self.tokens.is_some() {
@@ -498,10 +512,19 @@ impl Client {
         };
         if task.login == Login::Fresh && !stale || task.sends >= MAX_SENDS {
             self.challenge = None;
-            return over(Error::WrongOrLocked { worked_before: self.accepted });
+            return over(Error::WrongOrLocked { worked_before: self.accepted, refused: self.count_refusal(now) });
         }
         task.login = Login::Fresh;
         Err(Again)
+    }
+
+    /// How many logins were refused in a row. Those 20 s apart lock no account (`spec/wsman.md` §1.4).
+    fn count_refusal(&mut self, now: Tick) -> u32 {
+        let (count, last) = self.refusals;
+        let in_a_row = last.is_some_and(|last| now.since(last) < FORGIVEN_AFTER);
+        let count = if in_a_row { count.saturating_add(1) } else { 1 };
+        self.refusals = (count, Some(now));
+        count
     }
 
     /// A 401 to a token says that the machine does not let its owner in; a 401 later says only that the login of the

@@ -70,6 +70,22 @@ pub(crate) fn single(der: &[u8]) -> Option<(CertFacts, bool)> {
     Some((facts, own))
 }
 
+/// A distinguished name in DER, for people; none if it is none.
+pub(crate) fn name_text(der: &[u8]) -> Option<String> {
+    let (_, parsed) = X509Name::from_der(der).ok()?;
+    Some(name(&parsed).text)
+}
+
+/// Whether the key of `issuer` signed `der`; none if one cannot be read, or the names do not fit.
+pub(super) fn signed(der: &[u8], issuer: &[u8]) -> Option<LinkSignature> {
+    let (certificate, issuer_certificate) = (parse(der).ok()?, parse(issuer).ok()?);
+    let (facts, issuer_facts) = (certificate_facts(der, &certificate), certificate_facts(issuer, &issuer_certificate));
+    facts
+        .issuer
+        .is(&issuer_facts.subject)
+        .then(|| verify::link((&certificate, &facts), (&issuer_certificate, &issuer_facts)))
+}
+
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),

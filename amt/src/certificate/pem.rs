@@ -2,7 +2,18 @@
 
 use super::{MAX_CERTIFICATES, keys, too_many, unreadable};
 use amt_core::{Failure, Secret};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use x509_parser::pem::Pem;
+
+/// DER as PEM, in lines of 64 characters.
+pub fn write(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in BASE64_STANDARD.encode(der).as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
 
 /// What was found, in order.
 pub(super) struct Found {

@@ -3,11 +3,13 @@
 //! The version is in the `Server` header, which firmware sends with its refusal to answer without a login too
 //! (`spec/wsman.md` §1.1, §1.3). Every connection has a time limit, so that a scan always ends.
 
+mod likely;
 mod targets;
 
+pub use likely::Likely;
 pub use targets::{MAX_TARGETS, Targets};
 
-use crate::certificate::single;
+use crate::certificate::{name_text, single};
 use crate::tls::{self, Endpoint, HAS_LEGACY, Look};
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -30,6 +32,8 @@ pub const PORTS: &[u16] = &[16_992, 16_993, 16_994, 16_995, 623, 664, 5900];
 const PLAIN: &[u16] = &[16_992, 623];
 /// Ports that speak HTTP over TLS.
 const SECURE: &[u16] = &[16_993, 664];
+/// Most acceptable authorities that are told.
+const MAX_AUTHORITIES: usize = 32;
 /// Most bytes that are read of an answer.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -137,6 +141,8 @@ pub struct SeenTls {
     pub suite: Option<String>,
     /// Whether the machine asked for our certificate.
     pub certificate_requested: bool,
+    /// Names of the authorities from which it accepts a certificate, if it names any.
+    pub acceptable_authorities: Vec<String>,
     /// Its certificate.
     pub certificate: Option<SeenCertificate>,
     /// Why the handshake failed, if it did.
@@ -179,6 +185,11 @@ pub struct Discovered {
     pub tls: Option<SeenTls>,
     /// How it stands.
     pub standing: Standing,
+    /// What one that [asks for a certificate](Standing::WantsCertificate) likely is, where what was seen speaks for one of the two. This is
+    /// inferred, never known.
+    pub likely: Option<Likely>,
+    /// What was seen that speaks for the one or the other, in words.
+    pub signs: Vec<String>,
 }
 
 impl Discovered {
@@ -205,7 +216,16 @@ pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
             ports.insert(port, state);
         }
     }
-    let mut found = Discovered { address, ports, server: None, version: None, tls: None, standing: Standing::Silent };
+    let mut found = Discovered {
+        address,
+        ports,
+        server: None,
+        version: None,
+        tls: None,
+        standing: Standing::Silent,
+        likely: None,
+        signs: Vec::new(),
+    };
     let mut heard = Heard::default();
     if let Some(port) = found.first_open(PLAIN) {
         let place = SocketAddr::new(address, port);
@@ -223,6 +243,9 @@ pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
     found.version = heard.server.as_deref().and_then(FirmwareVersion::from_server_header);
     found.standing = standing(&found, &heard);
     found.server = heard.server;
+    if found.standing == Standing::WantsCertificate {
+        (found.likely, found.signs) = likely::judge(&found);
+    }
     found
 }
 
@@ -309,8 +332,9 @@ async fn look(place: SocketAddr, config: &DiscoverConfig) -> (SeenTls, Heard) {
         plan.rung = rung;
         let mut endpoint = Endpoint::new(place, &plan);
         (endpoint.connect_timeout, endpoint.handshake_timeout) = (config.connect_timeout, config.answer_timeout);
-        let Look { result, certificate_requested, peer } = tls::look(&endpoint).await;
+        let Look { result, certificate_requested, authorities, peer } = tls::look(&endpoint).await;
         seen.certificate_requested |= certificate_requested;
+        seen.acceptable_authorities.extend(authorities.iter().take(MAX_AUTHORITIES).filter_map(|name| name_text(name)));
         seen.certificate = peer.first().and_then(|der| certificate(der)).or(seen.certificate);
         match result {
             Ok((mut stream, outcome)) => {

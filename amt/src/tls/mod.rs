@@ -148,13 +148,20 @@ pub(crate) struct Look {
     pub(crate) result: Result<(TlsStream, TlsOutcome), Failure>,
     /// Whether the machine asked for our certificate.
     pub(crate) certificate_requested: bool,
+    /// Names of the authorities from which it accepts one, DER.
+    pub(crate) authorities: Vec<Vec<u8>>,
     /// Certificates of the machine, leaf first, DER.
     pub(crate) peer: Vec<Vec<u8>>,
 }
 
 /// Looks at who is there, without a certificate of ours. Of a handshake that fails with the engine for old firmware nothing is seen.
 pub(crate) async fn look(endpoint: &Endpoint<'_>) -> Look {
-    let nothing = |failure| Look { result: Err(failure), certificate_requested: false, peer: Vec::new() };
+    let nothing = |failure| Look {
+        result: Err(failure),
+        certificate_requested: false,
+        authorities: Vec::new(),
+        peer: Vec::new(),
+    };
     if is_modern(endpoint.plan) {
         return match dial(endpoint).await {
             Ok(tcp) => match timeout(endpoint.handshake_timeout, rustls::look(Box::new(tcp), endpoint)).await {
@@ -167,6 +174,7 @@ pub(crate) async fn look(endpoint: &Endpoint<'_>) -> Look {
     match connect(endpoint, &[]).await {
         Ok((stream, outcome)) => Look {
             certificate_requested: outcome.certificate_requested,
+            authorities: Vec::new(),
             peer: outcome.peer.clone(),
             result: Ok((stream, outcome)),
         },

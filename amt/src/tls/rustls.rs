@@ -42,7 +42,12 @@ pub(super) async fn handshake(
 pub(super) async fn look(wire: Wire, endpoint: &Endpoint<'_>) -> Look {
     let seen = Seen::default();
     let result = handshake_seen(wire, endpoint, None, &seen).await;
-    Look { result, certificate_requested: seen.requested(), peer: seen.1.get().cloned().unwrap_or_default() }
+    Look {
+        result,
+        certificate_requested: seen.requested(),
+        authorities: seen.2.get().cloned().unwrap_or_default(),
+        peer: seen.1.get().cloned().unwrap_or_default(),
+    }
 }
 
 async fn handshake_seen(
@@ -99,9 +104,9 @@ struct Presenter {
     seen: Seen,
 }
 
-/// What the machine asked for and got.
+/// What the machine asked for and got, its certificates, and the authorities that it named.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<[AtomicBool; 2]>, Arc<OnceLock<Vec<Vec<u8>>>>);
+struct Seen(Arc<[AtomicBool; 2]>, Arc<OnceLock<Vec<Vec<u8>>>>, Arc<OnceLock<Vec<Vec<u8>>>>);
 
 impl Seen {
     fn requested(&self) -> bool {
@@ -114,8 +119,9 @@ impl Seen {
 }
 
 impl ResolvesClientCert for Presenter {
-    fn resolve(&self, _root_hint_subjects: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, root_hint_subjects: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.seen.0[0].store(true, Ordering::Relaxed);
+        let _ = self.seen.2.set(root_hint_subjects.iter().map(|name| name.to_vec()).collect());
         let chain = self.chain.as_ref()?;
         chain.key.choose_scheme(schemes)?;
         self.seen.0[1].store(true, Ordering::Relaxed);

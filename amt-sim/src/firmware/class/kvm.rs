@@ -4,6 +4,7 @@ use super::{Call, Class, Fields, Instance, Output, SERVICE, argument, instance, 
 use crate::firmware::device::Device;
 use crate::firmware::settings::OptIn;
 use crate::firmware::soap::Fault;
+use amt_core::redirection::SessionKind;
 use amt_core::status::PtStatus;
 use amt_core::{Secret, Tick};
 use std::time::Duration;
@@ -17,6 +18,9 @@ const CLIENT: u32 = 1;
 const RFB_PASSWORD: usize = 8;
 /// Port 5900 went with this version.
 const NO_PORT_5900: u16 = 12;
+
+/// `OptInState` of consent that is made use of.
+const IN_SESSION: u32 = 4;
 
 /// Return values of `IPS_OptInService`, where they are not PT_STATUS.
 const INVALID_STATE: u32 = 2;
@@ -43,7 +47,14 @@ fn list_sap(device: &Device, _: Tick) -> Vec<Instance> {
             ("CreationClassName", SAP),
             ("ElementName", "KVM Redirection Service Access Point"),
             // 6: enabled, and nobody is connected.
-            ("EnabledState", if kvm.on { "6" } else { "3" }),
+            (
+                "EnabledState",
+                match (kvm.on, device.sessions.runs(SessionKind::Screen)) {
+                    (false, _) => "3",
+                    (true, true) => "2",
+                    (true, false) => "6",
+                },
+            ),
             ("KVMProtocol", "4"),
             ("Name", "KVM Redirection Service Access Point"),
             ("RequestedState", &kvm.requested.to_string()),
@@ -126,6 +137,17 @@ fn required(device: &Device) -> u32 {
     if device.control_mode == CLIENT { OptIn::ALL } else { device.settings.opt_in.required }
 }
 
+/// `OptInState`: 4 while a session runs that is not without consent.
+fn state(device: &Device, now: Tick) -> u32 {
+    let needs = |kind: SessionKind| match required(device) {
+        0 => false,
+        OptIn::KVM => kind == SessionKind::Screen,
+        _ => true,
+    };
+    let runs = SessionKind::ALL.iter().any(|kind| needs(*kind) && device.sessions.runs(*kind));
+    if runs { IN_SESSION } else { device.settings.opt_in.state(now) }
+}
+
 fn list_opt_in(device: &Device, now: Tick) -> Vec<Instance> {
     let opt_in = &device.settings.opt_in;
     let can_modify = if device.control_mode == CLIENT { "0" } else { "1" };
@@ -134,7 +156,7 @@ fn list_opt_in(device: &Device, now: Tick) -> Vec<Instance> {
         ("OptInCodeTimeout", &opt_in.code_timeout.to_string()),
         ("OptInDisplayTimeout", &opt_in.display_timeout.to_string()),
         ("OptInRequired", &required(device).to_string()),
-        ("OptInState", &opt_in.state(now).to_string()),
+        ("OptInState", &state(device, now).to_string()),
     ];
     vec![service(OPT_IN, "Intel(r) AMT OptIn Service", &properties)]
 }
@@ -160,7 +182,7 @@ fn put_opt_in(device: &mut Device, call: &Call<'_>, current: &Instance) -> Resul
 
 /// Shows a code of six digits on the machine's own screen.
 fn start(device: &mut Device, call: &Call<'_>) -> Result<Output, Fault> {
-    if required(device) == 0 || device.settings.opt_in.state(call.now) != 0 {
+    if required(device) == 0 || state(device, call.now) != 0 {
         return Ok(Output::value(INVALID_STATE));
     }
     let code = u32::try_from(device.choices.below(1_000_000)).unwrap_or(0);

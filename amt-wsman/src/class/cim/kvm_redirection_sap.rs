@@ -7,7 +7,7 @@ use crate::op::Request;
 class! {
     /// The screen over the network. One instance; Standard Manageability does not have the class.
     KvmRedirectionSap = "CIM_KVMRedirectionSAP" {
-        /// 2 and 6 when it is on, 3 when it is off.
+        /// [`IN_SESSION`](Self::IN_SESSION) and [`IDLE`](Self::IDLE) when it is on, 3 when it is off.
         enabled_state: Option<u32> = "EnabledState",
         /// What was asked for last.
         requested_state: Option<u32> = "RequestedState",
@@ -15,9 +15,14 @@ class! {
 }
 
 impl KvmRedirectionSap {
+    /// `EnabledState`: on, and somebody is connected.
+    pub const IN_SESSION: u32 = 2;
+    /// `EnabledState`: on, and nobody is connected.
+    pub const IDLE: u32 = 6;
+
     /// Whether it is on.
     pub fn is_on(&self) -> bool {
-        matches!(self.enabled_state, Some(2 | 6))
+        matches!(self.enabled_state, Some(Self::IN_SESSION | Self::IDLE))
     }
 
     /// Switches it on or off.
