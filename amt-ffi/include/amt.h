@@ -782,6 +782,86 @@
 #define AMT_LOG_TRACE 5
 
 /**
+ * Start, or wake up.
+ */
+#define AMT_POWER_ON 2
+
+/**
+ * Sleep with memory powered (S3); carried out by the operating system.
+ */
+#define AMT_POWER_SLEEP 4
+
+/**
+ * Off at once and on again.
+ */
+#define AMT_POWER_CYCLE 5
+
+/**
+ * Sleep with memory on disk (S4); carried out by the operating system.
+ */
+#define AMT_POWER_HIBERNATE 7
+
+/**
+ * Off at once: what was not saved is lost.
+ */
+#define AMT_POWER_OFF 8
+
+/**
+ * Reset at once.
+ */
+#define AMT_POWER_RESET 10
+
+/**
+ * A non-maskable interrupt: most operating systems stop and write a dump.
+ */
+#define AMT_POWER_NMI 11
+
+/**
+ * Shut down by the operating system; an agent there (LMS) has to carry it out.
+ */
+#define AMT_POWER_SOFT_OFF 12
+
+/**
+ * Restart by the operating system; an agent there (LMS) has to carry it out.
+ */
+#define AMT_POWER_SOFT_RESET 14
+
+/**
+ * From the network (PXE).
+ */
+#define AMT_BOOT_PXE 1
+
+/**
+ * From the hard disk.
+ */
+#define AMT_BOOT_DISK 2
+
+/**
+ * From the optical disc.
+ */
+#define AMT_BOOT_CD 3
+
+/**
+ * Into the setup of the BIOS.
+ */
+#define AMT_BOOT_BIOS 4
+
+/**
+ * From an `https` URL: AMT 16 and later, where the BIOS can.
+ */
+#define AMT_BOOT_HTTPS 5
+
+/**
+ * A computer that runs or sleeps is reset, one that is off is switched on.
+ */
+#define AMT_THEN_START 0
+
+/**
+ * Nothing: the boot counts whenever the computer starts next.
+ */
+#define AMT_THEN_NOTHING 1
+
+/**
  * Written by a program: 8 and 32 characters, nothing else.
  */
 #define AMT_PSK_STRICT 0
@@ -795,6 +875,11 @@
  * The call succeeded.
  */
 #define AMT_OK 0
+
+/**
+ * Read and compare, and write nothing.
+ */
+#define AMT_UPKEEP_DRY_RUN 1
 
 /**
  * Version of the binary interface that this header describes. Compare it with `amt_abi_version`: within one version things are only
@@ -1296,8 +1381,8 @@ amt_status amt_event_text(const amt_event *event,
                           amt_error **err);
 
 /**
- * The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before. Valid
- * until `event` is freed, and zeroed then. `amt_record_parse` reads it.
+ * The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before of the same
+ * procedure. Valid until `event` is freed, and zeroed then. `amt_record_parse` reads it, but for those of `amt_device_configure` and `amt_device_renew`.
  *
  * # Safety
  * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -1377,7 +1462,8 @@ amt_status amt_event_sign_data(const amt_event *event,
                                amt_error **err);
 
 /**
- * `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+ * `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled; empty where
+ * that was not asked. Valid until `event` is freed.
  *
  * # Safety
  * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -1419,6 +1505,18 @@ amt_status amt_event_firmware(const amt_event *event,
                               const char **data,
                               size_t *len,
                               amt_error **err);
+
+/**
+ * What `AMT_EVENT_DONE` brought, as JSON: the document of the command line's `--json` for `amt_device_configure`, `amt_device_rotate`,
+ * `amt_device_renew` and `amt_device_unprovision`; empty after a setup. Valid until `event` is freed.
+ *
+ * # Safety
+ * `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+ */
+amt_status amt_event_result(const amt_event *event,
+                            const char **data,
+                            size_t *len,
+                            amt_error **err);
 
 /**
  * Frees `event`. Null does nothing.
@@ -2313,6 +2411,127 @@ amt_status amt_log_set_sink(uint32_t level,
                             amt_error **err);
 
 /**
+ * Reads how the computer stands and what can be done with it now into `*reply`, to be freed with `amt_document_free`: what
+ * `amt power status --json` shows.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_power(amt_device *device,
+                            amt_document **reply,
+                            amt_error **err);
+
+/**
+ * Has the computer do one of `AMT_POWER_`, once: what the firmware does not list as possible now fails with `AMT_E_WRONG_STATE` before it is
+ * sent. The reply is a JSON object with `action`, `before` and `answer`: `accepted`, or `lost` where the firmware's answer was lost and the
+ * state shows that it was done.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_power_action(amt_device *device,
+                                   uint32_t action,
+                                   amt_document **reply,
+                                   amt_error **err);
+
+/**
+ * Sets the next boot, one of `AMT_BOOT_`, for once, and starts the computer as `then` says: one of `AMT_THEN_`, or `AMT_POWER_RESET`, `_ON` or
+ * `_CYCLE`. `url` goes with `AMT_BOOT_HTTPS` and is empty otherwise; with `sol` 1 the console goes over the network during it, else 0. A step
+ * that is refused takes back what was set. The reply is a JSON object with `next`, `url`, `sol` and `power`: as `amt_device_power_action`, or
+ * null.
+ *
+ * # Safety
+ * `device` is null or a handle; `url` is null or readable for `url_len` bytes; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_boot(amt_device *device,
+                           uint32_t source,
+                           const char *url,
+                           size_t url_len,
+                           uint32_t sol,
+                           uint32_t then,
+                           amt_document **reply,
+                           amt_error **err);
+
+/**
+ * Reads how the next boot is set and what is possible: what `amt boot show --json` shows.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_boot_state(amt_device *device,
+                                 amt_document **reply,
+                                 amt_error **err);
+
+/**
+ * Takes back what `amt_device_boot` set: the next boot is one like any other.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_clear_boot(amt_device *device,
+                                 amt_error **err);
+
+/**
+ * Reads the event log, the newest record first: what `amt log events --json` shows.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_event_log(amt_device *device,
+                                amt_document **reply,
+                                amt_error **err);
+
+/**
+ * Removes all events. A frozen log is not cleared: `AMT_E_RETURN_VALUE`.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_clear_event_log(amt_device *device,
+                                      amt_error **err);
+
+/**
+ * With `frozen` 1 new events are kept out of the log, with 0 they are let in again.
+ *
+ * # Safety
+ * `device` is null or a handle; `err` is null or writable.
+ */
+amt_status amt_device_freeze_event_log(amt_device *device,
+                                       uint32_t frozen,
+                                       amt_error **err);
+
+/**
+ * Reads the audit log, the oldest record first: what `amt audit --json` shows. The user needs realm 20 (audit log) or 3 (administration).
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_audit_log(amt_device *device,
+                                amt_document **reply,
+                                amt_error **err);
+
+/**
+ * Reads what the machine is made of: what `amt inventory --json` shows.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_inventory(amt_device *device,
+                                amt_document **reply,
+                                amt_error **err);
+
+/**
+ * Reads whether and by whom the machine was set up, its names, firmware and certificate: what `amt status --json` shows. For `admin`, over
+ * TLS, on connections of its own.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_status(amt_device *device,
+                             amt_document **reply,
+                             amt_error **err);
+
+/**
  * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files
  * if the job names them; nothing is sent to the machine before `amt_provision_next`.
  *
@@ -2812,6 +3031,110 @@ amt_status amt_setupbin_variables(amt_document **out,
  * `setupbin` is null or a handle, not used again.
  */
 amt_status amt_setupbin_free(amt_setupbin *setupbin);
+
+/**
+ * Says everything that is wrong with a profile (docs/profile.md), and with `firmware`, such as `16.1`, also what that firmware cannot do, as
+ * findings in `*out`, to be freed with `amt_findings_free`. `document` is TOML, or JSON if it begins with a brace. Files and secrets that it
+ * names are not looked at. Fails with `AMT_E_PARSE_TEXT` for what is neither.
+ *
+ * # Safety
+ * `document` and `firmware` are null or readable for their lengths; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_profile_check(const char *document,
+                             size_t document_len,
+                             const char *firmware,
+                             size_t firmware_len,
+                             amt_findings **out,
+                             amt_error **err);
+
+/**
+ * Prepares making the machine what a profile says (docs/profile.md) into `*out`; free it with `amt_provision_free`. `document` is as in
+ * `amt_profile_check`; files that it names are looked for in `folder` (empty: the working directory), variables in the environment.
+ * `options` is 0 or `AMT_UPKEEP_DRY_RUN`. `device` is not kept; it has to be `admin`'s, over TLS.
+ *
+ * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before anything is written: its record, of this machine alone, is `record` at the next
+ * time (empty: none yet), whatever the profile. It holds keyed digests of the secrets written last, so that they are not written again and
+ * again. `amt_event_result` of `AMT_EVENT_DONE` tells the differences and what the machine cannot do.
+ *
+ * # Safety
+ * `device` is null or a handle; `document`, `folder` and `record` are null or readable for their lengths; `out` is null or writable; `err` is
+ * null or writable.
+ */
+amt_status amt_device_configure(amt_device *device,
+                                const char *document,
+                                size_t document_len,
+                                const char *folder,
+                                size_t folder_len,
+                                const uint8_t *record,
+                                size_t record_len,
+                                uint32_t options,
+                                amt_provision **out,
+                                amt_error **err);
+
+/**
+ * Prepares giving the machine's `admin` another password into `*out`; free it with `amt_provision_free`. Empty: a strong one is generated.
+ * `device` is not kept; it has to be `admin`'s, over TLS.
+ *
+ * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before the new password is sent: its record has the new one and the old one, and after
+ * `AMT_EVENT_DONE` the new one alone (`amt_record_admin_password`). `record` is the machine's record: that of an attempt that broke off, which
+ * is gone on with, or of its setup; empty if there is none.
+ *
+ * # Safety
+ * `device` is null or a handle; `password` and `record` are null or readable for their lengths; `out` is null or writable; `err` is null or
+ * writable.
+ */
+amt_status amt_device_rotate(amt_device *device,
+                             const char *password,
+                             size_t password_len,
+                             const uint8_t *record,
+                             size_t record_len,
+                             amt_provision **out,
+                             amt_error **err);
+
+/**
+ * Prepares giving the machine another certificate, with a new key pair, into `*out`; free it with `amt_provision_free`. It is due when `at_percent` of
+ * the life of the one that it serves is over (1 to 100), or with 0 at once; before that nothing is written. The authority is that of
+ * `amt_job_set_authority_files`: paths of its certificate and key; both empty: `AMT_EVENT_CERTIFY` comes. `device` is not kept; it has to be `admin`'s,
+ * over TLS.
+ *
+ * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before each step that depends on its record, which may hold the key of a machine that
+ * makes none itself; `record` is that of a renewal that broke off, also to wait for the authority (`AMT_E_CA_PENDING`); empty: a new one.
+ * After `AMT_EVENT_DONE` the record is of no more use; `amt_event_result` has the SHA-256 of the certificate for `amt_device_trust_pin`.
+ *
+ * # Safety
+ * `device` is null or a handle; `certificate`, `key` and `record` are null or readable for their lengths; `out` is null or writable; `err` is
+ * null or writable.
+ */
+amt_status amt_device_renew(amt_device *device,
+                            uint32_t at_percent,
+                            const char *certificate,
+                            size_t certificate_len,
+                            const char *key,
+                            size_t key_len,
+                            const uint8_t *record,
+                            size_t record_len,
+                            amt_provision **out,
+                            amt_error **err);
+
+/**
+ * Prepares taking the setup of the machine back over the network, to an extent of `AMT_UNPROVISION_`, into `*out`; free it with
+ * `amt_provision_free`. `options` is 0 or `AMT_UPKEEP_DRY_RUN`, which finds out what it would mean. `device` is not kept; it has to be `admin`'s, over
+ * TLS. `amt_local_unprovision` is for the machine that this runs on.
+ *
+ * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before the request is sent, which is sent once; the record keeps the passwords. `record`
+ * is as in `amt_device_rotate`: an attempt that broke off is gone on with, by looking first. `amt_event_result` of `AMT_EVENT_DONE` tells what was
+ * seen, and what is left in the machine.
+ *
+ * # Safety
+ * `device` is null or a handle; `record` is null or readable for its length; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_unprovision(amt_device *device,
+                                  uint32_t extent,
+                                  const uint8_t *record,
+                                  size_t record_len,
+                                  uint32_t options,
+                                  amt_provision **out,
+                                  amt_error **err);
 
 /**
  * Version of the binary interface of the library that is loaded. Refuse to go on where it is not `AMT_ABI_VERSION`.

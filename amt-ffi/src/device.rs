@@ -7,9 +7,10 @@ use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::job::legacy_tls;
 use crate::status::amt_status;
-use amt::blocking::{Canceller, Session};
+use amt::Administrator;
+use amt::blocking::{self, Canceller, Session};
 use amt::certificate::authorities;
-use amt::device::Transport;
+use amt::device::{Device, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome};
 use amt_core::{ErrorCode, Failure, Secret};
 use amt_wsman::client::Credentials;
@@ -30,6 +31,31 @@ pub struct amt_device {
 impl Object for amt_device {
     const TAG: u32 = 0x414d_540a;
     const NAME: &'static str = "amt_device";
+}
+
+impl amt_device {
+    /// Does something of several calls on its session, and waits on the calling thread.
+    pub(crate) fn operate<T>(
+        &self,
+        operation: impl AsyncFnOnce(&mut Device) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.contact.enter::<Self>()?.session(&self.canceller)?.operate(operation)
+    }
+
+    /// The machine's administrator, for what has connections of its own.
+    pub(crate) fn administrator(&self) -> Result<Administrator, Failure> {
+        self.contact.enter::<Self>()?.administrator()
+    }
+
+    /// Does something with connections of its own, and waits on the calling thread.
+    pub(crate) fn administer<T>(
+        &self,
+        operation: impl AsyncFnOnce(&Administrator) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        // Held until the answer is there: what is asked meanwhile is told that the handle is busy.
+        let contact = self.contact.enter::<Self>()?;
+        blocking::wait(operation(&contact.administrator()?), &self.canceller)
+    }
 }
 
 /// How the machine is reached, and the session once there was a call.
@@ -379,21 +405,31 @@ fn describe(request: &Request, reply: &Reply) -> Result<Description, Failure> {
 impl Contact {
     /// The session, made at the first call.
     fn session(&mut self, canceller: &Canceller) -> Result<&mut Session, Failure> {
-        let Some(transport) = &self.transport else {
+        let (address, transport, credentials) = self.way()?;
+        match &mut self.session {
+            Some(session) => Ok(session),
+            none => {
+                let session = Session::new(address, transport, credentials)?.legacy_tls(self.consent);
+                Ok(none.insert(session.cancelled_by(canceller.clone())))
+            }
+        }
+    }
+
+    fn administrator(&self) -> Result<Administrator, Failure> {
+        let (address, transport, credentials) = self.way()?;
+        Administrator::new(address, transport, credentials, self.consent)
+    }
+
+    fn way(&self) -> Result<(SocketAddr, Transport, Credentials), Failure> {
+        let Some(transport) = self.transport.clone() else {
             let text = "nothing says whom to take the machine for";
             return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
                 .hint("call amt_device_trust_roots, _pin, _any or _plain before"));
         };
-        match &mut self.session {
-            Some(session) => Ok(session),
-            none => {
-                let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
-                let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
-                let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
-                let session = Session::new(address, transport.clone(), credentials)?.legacy_tls(self.consent);
-                Ok(none.insert(session.cancelled_by(canceller.clone())))
-            }
-        }
+        let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
+        let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
+        let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
+        Ok((address, transport, credentials))
     }
 
     fn facts(&self) -> Value {

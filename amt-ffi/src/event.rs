@@ -31,7 +31,7 @@ enum Detail {
     Record(Secret<Vec<u8>>),
     Request(Box<CertificateRequest>),
     Sign(SignRequest),
-    Outcome { control_mode: &'static str, tls_version: String, tls_suite: String, firmware: String },
+    Outcome { control_mode: &'static str, tls_version: String, tls_suite: String, firmware: String, result: String },
 }
 
 /// A step begins; the text is its name, the `stage` of errors.
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn amt_event_text(
     unsafe { text::lend(event, data, len, err, |event| Ok(&event.text)) }
 }
 
-/// The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before. Valid
-/// until `event` is freed, and zeroed then. `amt_record_parse` reads it.
+/// The record of `AMT_EVENT_PERSIST`, to be stored sealed: it holds the machine's passwords in clear. It replaces the one before of the same
+/// procedure. Valid until `event` is freed, and zeroed then. `amt_record_parse` reads it, but for those of `amt_device_configure` and `amt_device_renew`.
 ///
 /// # Safety
 /// `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -236,7 +236,8 @@ pub unsafe extern "C" fn amt_event_sign_data(
     }
 }
 
-/// `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled. Valid until `event` is freed.
+/// `admin`, `client` or, after its setup was taken back, `none`: how the machine of `AMT_EVENT_DONE` says it is controlled; empty where
+/// that was not asked. Valid until `event` is freed.
 ///
 /// # Safety
 /// `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
@@ -316,6 +317,27 @@ pub unsafe extern "C" fn amt_event_firmware(
     }
 }
 
+/// What `AMT_EVENT_DONE` brought, as JSON: the document of the command line's `--json` for `amt_device_configure`, `amt_device_rotate`,
+/// `amt_device_renew` and `amt_device_unprovision`; empty after a setup. Valid until `event` is freed.
+///
+/// # Safety
+/// `event` is null or a handle; `data` and `len` are null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_event_result(
+    event: *const amt_event,
+    data: *mut *const c_char,
+    len: *mut usize,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        text::lend(event, data, len, err, |event| match &event.detail {
+            Detail::Outcome { result, .. } => Ok(result),
+            _ => Err(not_this_kind("result")),
+        })
+    }
+}
+
 /// Frees `event`. Null does nothing.
 ///
 /// # Safety
@@ -334,6 +356,7 @@ impl amt_event {
                 (kind, text, Detail::None)
             }
             Turn::Persist(record) => persist(&record),
+            Turn::Keep(record) => (AMT_EVENT_PERSIST, "record".to_owned(), Detail::Record(record)),
             Turn::Certify(request) => (AMT_EVENT_CERTIFY, request.common_name.clone(), Detail::Request(request)),
             Turn::Sign(request) => (AMT_EVENT_SIGN, format!("by certificate {}", request.index), Detail::Sign(request)),
             Turn::Done(end) => done(end),
@@ -368,7 +391,8 @@ fn persist(record: &Record) -> (u32, String, Detail) {
 fn done(end: End) -> (u32, String, Detail) {
     let (tls_version, tls_suite) = end.tls.map(|tls| (tls.version.to_string(), tls.suite)).unwrap_or_default();
     let firmware = end.firmware.map(|version| version.to_string()).unwrap_or_default();
-    let detail = Detail::Outcome { control_mode: end.control_mode, tls_version, tls_suite, firmware };
+    let detail =
+        Detail::Outcome { control_mode: end.control_mode, tls_version, tls_suite, firmware, result: end.result };
     (AMT_EVENT_DONE, end.text, detail)
 }
 

@@ -459,7 +459,7 @@ fn policy(password: Option<&str>) -> PasswordPolicy {
     password.map_or(PasswordPolicy::Generate, |password| PasswordPolicy::Fixed(password.into()))
 }
 
-fn path(name: &str, text: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn path(name: &str, text: &str) -> Result<PathBuf, Failure> {
     if text.is_empty() {
         return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: the path is empty")));
     }

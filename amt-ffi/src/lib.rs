@@ -36,6 +36,7 @@ pub mod job;
 pub mod listener;
 pub mod local;
 pub mod log;
+pub mod operate;
 pub mod provision;
 pub mod psk;
 pub mod question;
@@ -46,4 +47,5 @@ pub mod status;
 #[doc(hidden)]
 pub mod test_panic;
 mod text;
+pub mod upkeep;
 pub mod version;

@@ -282,11 +282,7 @@ pub unsafe extern "C" fn amt_local_unprovision(
             let out = Out::handle("out", out)?;
             let reach = handle::lease(local)?.reach.enter::<amt_local>()?.clone();
             let order = handle::lease(job)?.order()?;
-            let extent = match extent {
-                AMT_UNPROVISION_FULL => Extent::Full,
-                AMT_UNPROVISION_PARTIAL => Extent::Partial,
-                other => return Err(invalid(format!("extent: {other} is none of AMT_UNPROVISION_*"))),
-            };
+            let extent = self::extent(extent)?;
             out.give(amt_provision::new(unprovisioning(reach, order, extent)?));
             Ok(())
         })
@@ -374,6 +370,15 @@ fn unprovisioning(reach: Reach, order: Order, extent: Extent) -> Result<Attempt,
         amt::local::unprovision(&access, unprovision, &host).await.map(End::from)
     })?;
     Attempt::over(provisioning, id, journal, None)
+}
+
+/// One of `AMT_UNPROVISION_`.
+pub(crate) fn extent(extent: u32) -> Result<Extent, Failure> {
+    match extent {
+        AMT_UNPROVISION_FULL => Ok(Extent::Full),
+        AMT_UNPROVISION_PARTIAL => Ok(Extent::Partial),
+        other => Err(invalid(format!("extent: {other} is none of AMT_UNPROVISION_*"))),
+    }
 }
 
 /// What an earlier attempt made durable, or a new record.

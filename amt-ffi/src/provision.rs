@@ -288,13 +288,15 @@ pub(crate) struct End {
     pub(crate) control_mode: &'static str,
     pub(crate) tls: Option<TlsOutcome>,
     pub(crate) firmware: Option<FirmwareVersion>,
+    /// The document of the command line's `--json`, for procedures that have one; else empty.
+    pub(crate) result: String,
 }
 
 impl From<Outcome> for End {
     fn from(outcome: Outcome) -> Self {
         let control_mode = outcome.control_mode.as_str();
         let text = format!("{} is in {control_mode} control mode", outcome.id);
-        Self { text, control_mode, tls: Some(outcome.tls), firmware: outcome.version }
+        Self { text, control_mode, tls: Some(outcome.tls), firmware: outcome.version, result: String::new() }
     }
 }
 
@@ -303,7 +305,7 @@ impl From<Activated> for End {
         let control_mode = done.control_mode.as_str();
         let already = if done.changed { "" } else { " already" };
         let text = format!("{} is in {control_mode} control mode{already}", done.id);
-        Self { text, control_mode, tls: done.tls, firmware: Some(done.version) }
+        Self { text, control_mode, tls: done.tls, firmware: Some(done.version), result: String::new() }
     }
 }
 
@@ -313,7 +315,7 @@ impl From<Unprovisioned> for End {
             Standing::Unprovisioned => format!("{} was not set up", done.id),
             before => format!("{} is not set up any more, it was: {}", done.id, before.as_str()),
         };
-        Self { text, control_mode: "none", tls: None, firmware: Some(done.version) }
+        Self { text, control_mode: "none", tls: None, firmware: Some(done.version), result: String::new() }
     }
 }
 
@@ -336,6 +338,18 @@ impl Attempt {
         Self::over(provisioning, id, journal, authority)
     }
 
+    /// Nothing answers for the caller.
+    pub(crate) const fn stored_by_caller(provisioning: Provisioning<End>) -> Self {
+        Self { provisioning, journal: None, authority: None }
+    }
+
+    /// The same with a local authority (certificate and key) that answers for the caller.
+    pub(crate) fn certified_by(mut self, authority: Option<(PathBuf, PathBuf)>) -> Result<Self, Failure> {
+        let authority = authority.map(|(certificate, key)| LocalCa::open(&LocalCaFiles::new(certificate, key)));
+        self.authority = authority.transpose()?;
+        Ok(self)
+    }
+
     /// Opens what answers for the caller: the journal (database and key), whose record is gone on with, and the authority (certificate
     /// and key).
     pub(crate) fn over(
@@ -344,8 +358,7 @@ impl Attempt {
         journal: Option<(PathBuf, PathBuf)>,
         authority: Option<(PathBuf, PathBuf)>,
     ) -> Result<Self, Failure> {
-        let authority = authority.map(|(certificate, key)| LocalCa::open(&LocalCaFiles::new(certificate, key)));
-        let mut attempt = Self { authority: authority.transpose()?, journal: None, provisioning };
+        let mut attempt = Self::stored_by_caller(provisioning).certified_by(authority)?;
         if let Some((database, key)) = journal {
             let fleet = attempt.provisioning.block_on(Fleet::open_with_key_file(database, key))?;
             let record = attempt.provisioning.block_on(fleet.record(id));

@@ -6,9 +6,11 @@ mod capabilities;
 pub mod operate;
 pub mod setupbin;
 mod survey;
+mod upkeep;
 
 pub use capabilities::{capabilities, tls_number};
 pub use survey::survey;
+pub use upkeep::{applied, facts, renewed, rotated, unprovisioned};
 
 use crate::{DiaryEntry, Fact, FleetEvent, Machine, Parked, Progress, Release, TlsFacts};
 use amt_core::{DeviceStatus, Failure, Finding};

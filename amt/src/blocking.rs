@@ -14,11 +14,11 @@ pub use session::Session;
 
 use crate::local::Signer;
 use crate::mei::MeiFuture;
-use crate::{Host, Job, provision};
-use amt_core::{ErrorCode, Failure, SystemId};
+use crate::{ApplyHost, Host, Job, RenewHost, provision};
+use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::machine::SignRequest;
 use amt_provision::remote::Outcome;
-use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
+use amt_provision::{ApplyRecord, CaAnswer, CertificateRequest, Event, Record, RenewRecord};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +54,8 @@ pub enum Turn<T = Outcome> {
     Event(Event),
     /// Make this durable, then say so with [`Provisioning::persisted`]. Nothing that depends on it is sent before.
     Persist(Box<Record>),
+    /// The same for the record of another procedure than a setup: an encoded [`ApplyRecord`] or [`RenewRecord`].
+    Keep(Secret<Vec<u8>>),
     /// Have a certificate issued, then answer with [`Provisioning::certified`].
     Certify(Box<CertificateRequest>),
     /// Have this signed, then answer with [`Provisioning::signed`]. Only a procedure whose signer is its [`Relay`] asks.
@@ -141,7 +143,7 @@ impl<T: Clone> Provisioning<T> {
         }
     }
 
-    /// Answers [`Turn::Persist`]: the record is durable, or could not be made so.
+    /// Answers [`Turn::Persist`] and [`Turn::Keep`]: the record is durable, or could not be made so.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if nothing was asked.
@@ -229,6 +231,10 @@ impl<T: Clone> Provisioning<T> {
             Message::Persist(record, answer) => {
                 self.question = Some(Question::Persist(answer));
                 Turn::Persist(record)
+            }
+            Message::Keep(record, answer) => {
+                self.question = Some(Question::Persist(answer));
+                Turn::Keep(record)
             }
             Message::Certify(request, answer) => {
                 self.question = Some(Question::Certify(answer));
@@ -325,6 +331,7 @@ enum Step<T> {
 enum Message {
     Event(Event),
     Persist(Box<Record>, oneshot::Sender<Result<(), Failure>>),
+    Keep(Secret<Vec<u8>>, oneshot::Sender<Result<(), Failure>>),
     Certify(Box<CertificateRequest>, oneshot::Sender<CaAnswer>),
     Sign(SignRequest, oneshot::Sender<Result<Vec<u8>, Failure>>),
 }
@@ -364,6 +371,26 @@ impl Host for Relay {
 
     fn event(&self, _: SystemId, event: &Event) {
         let _ = self.0.send(Message::Event(event.clone()));
+    }
+}
+
+impl Relay {
+    async fn keep(&self, record: Secret<Vec<u8>>) -> Result<(), Failure> {
+        let (sender, answer) = oneshot::channel();
+        let _ = self.0.send(Message::Keep(record, sender));
+        answer.await.unwrap_or_else(|_| Err(cancelled()))
+    }
+}
+
+impl ApplyHost for Relay {
+    async fn persist_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
+        self.keep(record.encode()).await
+    }
+}
+
+impl RenewHost for Relay {
+    async fn persist_renewal(&self, record: &RenewRecord) -> Result<(), Failure> {
+        self.keep(record.encode()).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an embedding program supplies while a machine is provisioned.
 
-use amt_core::{Failure, SystemId};
+use amt_core::{ErrorCode, Failure, SystemId};
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
 use std::future::Future;
 
@@ -15,4 +15,20 @@ pub trait Host: Sync {
 
     /// Told of every step. Must not block.
     fn event(&self, id: SystemId, event: &Event);
+}
+
+/// The host of what reads only: told of nothing, and keeps nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHost;
+
+impl Host for NoHost {
+    async fn persist(&self, _: &Record) -> Result<(), Failure> {
+        Err(Failure::new(ErrorCode::JOURNAL, "journal", "nothing keeps records here"))
+    }
+
+    async fn certify(&self, _: &CertificateRequest) -> CaAnswer {
+        CaAnswer::Failed(Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", "nothing is certified here"))
+    }
+
+    fn event(&self, _: SystemId, _: &Event) {}
 }

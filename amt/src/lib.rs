@@ -2,6 +2,7 @@
 //!
 //! Layer 3 of the workspace and the only one that does I/O. Procedures come from `amt-provision`; what they ask for is done here.
 
+mod administrator;
 mod apply;
 pub mod blocking;
 pub mod certificate;
@@ -29,6 +30,7 @@ pub mod system;
 pub mod tls;
 mod unprovision;
 
+pub use administrator::Administrator;
 pub use apply::{ApplyHost, ApplyJob, apply};
 pub use certificate::{Bundle, ProvisioningCertificate};
 pub use clock::{ClockJob, clock};

@@ -1,7 +1,7 @@
 //! Profiles from files, and what they name: secrets and certificates, relative to the folder of the profile.
 
 use crate::certificate::authorities;
-use amt_core::{ErrorCode, Failure, Finding, Secret};
+use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,54 @@ pub fn read_profile(file: &Path) -> Result<(Option<Profile>, Vec<Finding>), Fail
     Profile::read(&text, Syntax::of(file)).map_err(|failure| in_file(file, failure))
 }
 
+/// Reads the profile in `file`, as [`read_profile`].
+///
+/// # Errors
+/// As [`read_profile`]; `PLAN_INVALID` with the first error among the findings, if there is one.
+pub fn load_profile(file: &Path) -> Result<Profile, Failure> {
+    valid(read_profile(file)?).map_err(|failure| in_file(file, failure))
+}
+
+/// Reads a profile that is in no file; see [`Syntax::guess`].
+///
+/// # Errors
+/// As [`Profile::read`]; `PLAN_INVALID` with the first error among the findings, if there is one.
+pub fn parse_profile(document: &str) -> Result<Profile, Failure> {
+    valid(Profile::read(document, Syntax::guess(document))?)
+}
+
+fn valid((profile, mut findings): (Option<Profile>, Vec<Finding>)) -> Result<Profile, Failure> {
+    findings.extend(profile.iter().flat_map(|profile| profile.check(None)));
+    match (profile, refusal(&findings)) {
+        (Some(profile), None) => Ok(profile),
+        (_, refusal) => {
+            Err(refusal.unwrap_or_else(|| Failure::new(ErrorCode::PLAN_INVALID, "profile", "not a profile")))
+        }
+    }
+}
+
+/// The errors among findings about a profile as one failure, which is `PLAN_INVALID` and tells the first; none if there is no error.
+pub fn refusal(findings: &[Finding]) -> Option<Failure> {
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    let first = errors.first()?;
+    let more = match errors.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let text = format!("{}: {}{more}", first.field, first.message);
+    Some(Failure::new(ErrorCode::PLAN_INVALID, "profile", text).hint(first.hint.clone()))
+}
+
 /// The folder of a profile: files that it names are looked for there, variables in the environment of this program.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
+    /// This folder.
+    pub const fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
     /// The folder in which the profile `file` is.
     pub fn of(file: &Path) -> Self {
         Self(file.parent().map(Path::to_path_buf).unwrap_or_default())
@@ -84,4 +127,20 @@ fn read(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
 fn in_file(file: &Path, mut failure: Failure) -> Failure {
     failure.message = format!("{}: {}", file.display(), failure.message);
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_toml_or_json_and_the_first_error_stands_for_all() {
+        let toml = parse_profile("format = 1\nname = \"x\"\n").unwrap();
+        assert_eq!(toml, parse_profile(" \n{\"format\": 1, \"name\": \"x\"}").unwrap());
+        let failure = parse_profile("{\"format\": 1, \"name\": \"x\", \"colour\": 3, \"size\": 4}").unwrap_err();
+        assert_eq!(failure.code, ErrorCode::PLAN_INVALID);
+        assert_eq!(failure.message, "colour: there is no such key (and 1 more)");
+        assert!(failure.hint.contains("take it out"));
+        assert_eq!(parse_profile("format =").unwrap_err().code, ErrorCode::PARSE_TEXT);
+    }
 }

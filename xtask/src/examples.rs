@@ -1,4 +1,4 @@
-//! The five tasks that every language has an example of, run one after the other on one virtual machine.
+//! The tasks that C and C++ have an example of, run one after the other on one virtual machine.
 
 use crate::process::{Background, program, read, root, run, target};
 use crate::stages::Count;
@@ -15,7 +15,7 @@ const HELLO: [u8; 27] = [
     0xff, 1, 1, 20,
 ];
 /// In the order in which they build on one another.
-pub(crate) const TASKS: [&str; 5] = ["hello", "setupbin", "preflight", "provision", "wsman"];
+pub(crate) const TASKS: [&str; 6] = ["hello", "setupbin", "preflight", "provision", "wsman", "operate"];
 
 /// Programs that take the arguments of `examples/c/README.md`.
 pub(crate) struct Programs<'a> {
@@ -30,7 +30,7 @@ pub(crate) struct Programs<'a> {
 }
 
 /// Runs every task; each is one check.
-pub(crate) fn five(amt: &Path, programs: Programs<'_>) -> Result<Count> {
+pub(crate) fn every(amt: &Path, programs: Programs<'_>) -> Result<Count> {
     let Programs { name, sources, address, ready } = programs;
     let folder = target("examples").join(name);
     if folder.exists() {
@@ -41,7 +41,8 @@ pub(crate) fn five(amt: &Path, programs: Programs<'_>) -> Result<Count> {
     let file = |name: &str| folder.join(name).display().to_string();
     let pfx = root().join("testdata/provisioning/chain.pfx").display().to_string();
     std::fs::write(folder.join("hello.bin"), [&HELLO[..], &[0xa1; 20]].concat())?;
-    let tasks: [(Vec<String>, &str); 5] = [
+    let connected = || -> Vec<String> { vec![address.into(), file("ca.pem"), "pc1.example.com".into()] };
+    let tasks: [(Vec<String>, &str); 6] = [
         (vec![file("hello.bin")], "machine 00112233-4455-6677-8899-aabbccddeeff waits for a provisioning"),
         (vec![file("setup.bin")], "1024 bytes, PID "),
         (vec![pfx.clone(), "example.com".into()], "nothing stands against it"),
@@ -49,7 +50,8 @@ pub(crate) fn five(amt: &Path, programs: Programs<'_>) -> Result<Count> {
             vec![address.into(), machine.uuid.clone(), pfx, "pc1".into(), "example.com".into(), file("")],
             "is in admin control mode",
         ),
-        (vec![address.into(), file("ca.pem"), "pc1.example.com".into()], "\"PingResponseEnabled\":\"false\""),
+        (connected(), "\"PingResponseEnabled\":\"false\""),
+        (connected(), "\"next\":\"pxe\""),
     ];
     let mut count = Count::default();
     for (task, (arguments, expected)) in TASKS.into_iter().zip(tasks) {

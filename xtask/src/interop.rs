@@ -47,7 +47,7 @@ pub(crate) fn c() -> Result<Count> {
             linked(&root().join(&folder).join(task).with_extension(language), &format!("examples/{language}-programs"))
         };
         let sources = sources(&folder, language)?;
-        count.add(examples::five(&amt, Programs { name: language, sources, address, ready: &ready })?);
+        count.add(examples::every(&amt, Programs { name: language, sources, address, ready: &ready })?);
     }
     Ok(count)
 }

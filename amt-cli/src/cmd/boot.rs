@@ -74,13 +74,7 @@ impl Boot {
         plan.sol = self.sol;
         plan.then = self.then.unwrap_or_default();
         let change = block_on(async { Ok(boot_next(&mut self.connect.device().await?, &plan).await?) })?;
-        let document = json!({
-            "next": plan.next.name(),
-            "url": self.url,
-            "sol": plan.sol,
-            "power": change.as_ref().map(documents::power_change),
-        });
-        out.show(&document, |w| {
+        out.show(&documents::boot(&plan, change.as_ref()), |w| {
             writeln!(w, "next boot: {}, once", plan.next.name())?;
             match &change {
                 Some(change) => writeln!(w, "{}", change_text(change)),

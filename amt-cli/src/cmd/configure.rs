@@ -9,10 +9,10 @@ use amt::{ApplyHost, ApplyJob, Host, apply};
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_fleet::ca::CertificateAuthority;
 use amt_fleet::config::load_authority;
+use amt_fleet::json;
 use amt_provision::apply::{Applied, ApplyRecord, MAX_RECORD};
 use amt_provision::profile::Desired;
 use amt_provision::{CaAnswer, CertificateRequest, Event, Record};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -126,19 +126,7 @@ impl ApplyHost for Keeper<'_> {
 }
 
 fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, Error> {
-    let changes: Vec<_> =
-        applied.changes.iter().map(|c| json!({ "field": c.field, "from": c.from, "to": c.to })).collect();
-    let unsupported: Vec<_> =
-        applied.unsupported.iter().map(|u| json!({ "field": u.field, "reason": u.reason })).collect();
-    let document = json!({
-        "id": applied.id.to_string(),
-        "dry_run": dry_run,
-        "changes": changes,
-        "unsupported": unsupported,
-        "writes": applied.writes,
-        "address": applied.address.map(|address| address.to_string()),
-    });
-    out.show(&document, |w| {
+    out.show(&json::applied(applied, dry_run), |w| {
         if dry_run {
             for change in &applied.changes {
                 writeln!(w, "  {}: {} -> {}", change.field, shown(&change.from), shown(&change.to))?;

@@ -7,8 +7,8 @@ use crate::input;
 use crate::output::{Output, replace};
 use amt::{RotateJob, rotate};
 use amt_core::{ErrorCode, Failure, Secret};
+use amt_fleet::json;
 use amt_provision::Record;
-use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Give the administrator of one machine another password
@@ -39,7 +39,7 @@ impl Rotate {
             Ok(rotate(job, &Notes::on(&mut *out)).await?)
         })?;
         let file = self.new_password_file.display();
-        out.show(&json!({ "id": rotated.id.to_string(), "changed": rotated.changed }), |w| match rotated.changed {
+        out.show(&json::rotated(&rotated), |w| match rotated.changed {
             true => writeln!(w, "{}: the password in {file} is its password now, proven by a login", rotated.id),
             false => writeln!(w, "{}: it had the password in {file} already", rotated.id),
         })?;

@@ -5,8 +5,8 @@ use super::notes::Notes;
 use super::{Error, Verdict, block_on};
 use crate::output::Output;
 use amt::read_facts;
+use amt_fleet::json;
 use amt_provision::MachineFacts;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Say how one machine stands: set up or not, by whom, names, firmware, certificate
@@ -24,7 +24,7 @@ impl Status {
             let target = self.connect.reader().await?;
             Ok(read_facts(target, &Notes::silent()).await?)
         })?;
-        out.show(&document(&facts), |w| {
+        out.show(&json::facts(&facts), |w| {
             writeln!(w, "{}", facts.id)?;
             let version = facts.version.map(|version| format!("AMT {version}"));
             let name = match (&facts.host_name, &facts.domain_name) {
@@ -67,34 +67,4 @@ fn state(facts: &MachineFacts) -> String {
 
 fn fingerprint(facts: &MachineFacts) -> Option<String> {
     facts.certificate.as_ref().map(|der| hex::encode(Sha256::digest(der)))
-}
-
-fn document(facts: &MachineFacts) -> Value {
-    let setups: Vec<Value> = facts
-        .setups
-        .iter()
-        .map(|setup| {
-            json!({
-                "kind": setup.kind,
-                "server": setup.server,
-                "address": setup.address,
-                "root_hash": setup.root_hash.as_ref().map(hex::encode),
-                "time": setup.time,
-            })
-        })
-        .collect();
-    json!({
-        "id": facts.id.to_string(),
-        "provisioning_state": facts.provisioning_state,
-        "control_mode": facts.control_mode.as_ref().map(|mode| mode.as_str()),
-        "version": facts.version.map(|version| version.to_string()),
-        "host_name": facts.host_name,
-        "domain_name": facts.domain_name,
-        "host_os_fqdn": facts.host_os_fqdn,
-        "wired_mac": facts.wired_mac,
-        "wireless_mac": facts.wireless_mac,
-        "realm": facts.realm,
-        "certificate_sha256": fingerprint(facts),
-        "setups": setups,
-    })
 }

@@ -12,7 +12,7 @@ use amt_core::{ErrorCode, Failure};
 use amt_provision::Record;
 use amt_provision::unprovision::{Extent, Proof, Unprovisioned, consequences, remains};
 use clap::ArgGroup;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -107,14 +107,14 @@ impl Unprovision {
                 means.iter().try_for_each(|text| out.line(&format!("  - {text}")))?;
             }
             if afar.dry_run || found.before.is_none() {
-                return tell(out, extent, &found, means, true);
+                return tell(out, extent, &found, true);
             }
             if !afar.yes && !confirmed(out)? {
                 out.line("nothing was changed")?;
                 return Ok(Verdict::Failed);
             }
             let done = unprovision(job(&target, extent, false), &Notes::on(&mut *out)).await?;
-            tell(out, extent, &done, means, false)
+            tell(out, extent, &done, false)
         })
     }
 }
@@ -184,27 +184,10 @@ pub(super) fn confirmed(out: &mut Output) -> Result<bool, Error> {
     Ok(answer.trim() == "yes")
 }
 
-fn tell(
-    out: &mut Output,
-    extent: Extent,
-    found: &Unprovisioned,
-    consequences: Vec<&str>,
-    dry_run: bool,
-) -> Result<Verdict, Error> {
+fn tell(out: &mut Output, extent: Extent, found: &Unprovisioned, dry_run: bool) -> Result<Verdict, Error> {
     let changed = !dry_run && found.before.is_some();
     let remains = if changed { remains(extent, found.version) } else { Vec::new() };
-    let document: Value = json!({
-        "uuid": found.id.to_string(),
-        "version": found.version.map(|version| version.to_string()),
-        "extent": name(extent),
-        "before": found.before.map_or("unprovisioned", |mode| mode.as_str()),
-        "changed": changed,
-        "dry_run": dry_run,
-        "proof": found.proof.map(Proof::as_str),
-        "consequences": if found.before.is_some() { consequences } else { Vec::new() },
-        "remains": remains,
-    });
-    out.show(&document, |w| match (found.proof, changed) {
+    out.show(&amt_fleet::json::unprovisioned(found, extent, dry_run), |w| match (found.proof, changed) {
         (None, _) => writeln!(w, "nothing was changed"),
         (Some(_), false) => writeln!(w, "{}: it was not set up: nothing was changed", found.id),
         (Some(proof), true) => {

@@ -13,8 +13,8 @@ const PASSWORD: &str = "P@ssw0rd-1";
 /// A machine that is set up, and the commands that reach it.
 pub struct Lab {
     runtime: Runtime,
-    simulator: Option<Simulator>,
-    host: String,
+    pub simulator: Option<Simulator>,
+    pub host: String,
 }
 
 impl Lab {

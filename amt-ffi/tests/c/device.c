@@ -2,37 +2,12 @@
 #define _DEFAULT_SOURCE
 #include "machine.h"
 #include "provisioned.h"
+#include "reply.h"
 
 #include <pthread.h>
 
 static const char PASSWORD[] = "Administrator.1";
 static const char GENERAL[] = "AMT_GeneralSettings";
-
-static amt_device *device_at(const char *address, uint16_t port, const char *password)
-{
-    amt_error *err = NULL;
-    amt_device *device = NULL;
-    OK(amt_device_new(address, strlen(address), port, "admin", 5, password, strlen(password), &device, &err));
-    return device;
-}
-
-/* The reply to a call as text of the caller's, after `call` put the document into `reply`. */
-#define REPLY(call) (OK(call), reply_text(&reply))
-
-static const char *reply_text(amt_document **reply)
-{
-    static char text[1 << 20];
-    amt_error *err = NULL;
-    const char *data;
-    size_t len;
-    OK(amt_document_json(*reply, &data, &len, &err));
-    CHECK(len < sizeof text);
-    memcpy(text, data, len);
-    text[len] = '\0';
-    CHECK(amt_document_free(*reply) == AMT_OK);
-    *reply = NULL;
-    return text;
-}
 
 static void whom_to_trust_has_to_be_said(const struct machine *machine)
 {

@@ -4,7 +4,8 @@ use super::time;
 use amt::certificate::{Authority, TrustBundle};
 use amt::discover::{Discovered, PORTS, SeenCertificate};
 use amt::operate::{
-    AuditLog, BootState, EventLog, Inventory, MachineTrust, PowerChange, PowerStatus, Sessions, TrustChange,
+    AuditLog, BootPlan, BootState, EventLog, Inventory, MachineTrust, NextBoot, PowerChange, PowerStatus, Sessions,
+    TrustChange,
 };
 use amt_core::audit_log::{AuditRecord, Initiator};
 use amt_core::event_log::EventRecord;
@@ -31,6 +32,15 @@ pub fn power_change(change: &PowerChange) -> Value {
         "before": change.before.name(),
         "answer": if change.seen_only { "lost" } else { "accepted" },
     })
+}
+
+/// What was set to be booted next: `next`, `url`, `sol`, and `power`, what became of that; null where nothing was to.
+pub fn boot(plan: &BootPlan, change: Option<&PowerChange>) -> Value {
+    let url = match &plan.next {
+        NextBoot::Https(url) => Some(url),
+        _ => None,
+    };
+    json!({"next": plan.next.name(), "url": url, "sol": plan.sol, "power": change.map(power_change)})
 }
 
 /// `armed`, `options`, `options_cleared`, `possible`.

@@ -49,6 +49,7 @@ pub use release::ReleaseOrder;
 pub(crate) use renew::DateCertificates;
 pub use renew::RENEW;
 pub use select::Listed;
+pub(crate) use unprovision::extent_name;
 pub use vault::{
     ImportedPairs, MAX_COMMENT, MAX_MEBX_PASSWORD, MAX_PAIRS, MachinePair, PairScope, PairState, SecretPair, VaultPair,
 };

@@ -24,6 +24,11 @@ impl Syntax {
     pub fn of(path: &Path) -> Self {
         if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) { Self::Json } else { Self::Toml }
     }
+
+    /// By the document itself: JSON if it begins with a brace, which no TOML does.
+    pub fn guess(document: &str) -> Self {
+        if document.trim_start().starts_with('{') { Self::Json } else { Self::Toml }
+    }
 }
 
 impl Profile {

@@ -49,6 +49,15 @@ impl Session {
         waiting.run(device.call(request))
     }
 
+    /// Does something of several calls, such as one of [`operate`](crate::operate).
+    ///
+    /// # Errors
+    /// What it ends with; `CANCELLED` from the time on that the canceller was used.
+    pub fn operate<T>(&mut self, operation: impl AsyncFnOnce(&mut Device) -> Result<T, Failure>) -> Result<T, Failure> {
+        let Self { device, waiting } = self;
+        waiting.run(operation(device))
+    }
+
     /// What ends this from another thread, also while a call is waiting.
     pub fn canceller(&self) -> Canceller {
         self.waiting.canceller.clone()

@@ -11,11 +11,12 @@ namespace Amt
     /// <remarks>A reply is a JSON object with <c>kind</c>, <c>class</c>, <c>method</c>, <c>return_value</c> and <c>items</c>: a list of objects
     /// with <c>class</c> and <c>properties</c>. All values are text; repeated properties are arrays. Selectors and arguments are JSON objects
     /// of names and values.</remarks>
-    public sealed class Device : IDisposable
+    public sealed partial class Device : IDisposable
     {
         private delegate uint Call(out DocumentHandle reply, out IntPtr err);
 
         private readonly DeviceHandle handle;
+        private readonly IPAddress address;
 
         /// <summary>A device for the machine at this address. Nothing is sent before the first call.</summary>
         /// <param name="address">Where it is.</param>
@@ -31,6 +32,7 @@ namespace Amt
             DeviceHandle device = null;
             Writing.Secret(password, delegate(byte[] secret) { device = New(address, user, secret, port); });
             handle = device;
+            this.address = address;
         }
 
         /// <summary>The same with a password that is no secret.</summary>
@@ -43,6 +45,7 @@ namespace Amt
             DeviceHandle device = null;
             Writing.Secret(password, delegate(byte[] secret) { device = New(address, user, secret, port); });
             handle = device;
+            this.address = address;
         }
 
         /// <summary>Accepts certificates of these authorities (PEM, one or several) that carry the machine's host name.</summary>
@@ -186,6 +189,12 @@ namespace Amt
         {
             IntPtr err;
             Failure.Check(Native.amt_device_cancel(handle, out err), err);
+        }
+
+        /// <summary>Where the machine is.</summary>
+        public override string ToString()
+        {
+            return "the machine at " + address;
         }
 
         /// <summary>Ends the connection and frees the device, once no call is inside any more.</summary>

@@ -200,6 +200,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_firmware(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_event_result(EventHandle handle, out IntPtr data, out UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_event_free(IntPtr handle);
 
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
@@ -290,9 +292,55 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_connection(DeviceHandle device, out DocumentHandle document, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_power(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_power_action(
+            DeviceHandle device, uint action, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_boot(
+            DeviceHandle device, uint source, byte[] url, UIntPtr urlLen, uint sol, uint then, out DocumentHandle reply,
+            out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_boot_state(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_clear_boot(DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_event_log(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_clear_event_log(DeviceHandle device, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_freeze_event_log(DeviceHandle device, uint frozen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_audit_log(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_inventory(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_status(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_configure(
+            DeviceHandle device, byte[] document, UIntPtr documentLen, byte[] folder, UIntPtr folderLen, byte[] record,
+            UIntPtr recordLen, uint options, out ProvisionHandle attempt, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_rotate(
+            DeviceHandle device, byte[] password, UIntPtr passwordLen, byte[] record, UIntPtr recordLen,
+            out ProvisionHandle attempt, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_renew(
+            DeviceHandle device, uint atPercent, byte[] certificate, UIntPtr certificateLen, byte[] key, UIntPtr keyLen, byte[] record,
+            UIntPtr recordLen, out ProvisionHandle attempt, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_unprovision(
+            DeviceHandle device, uint extent, byte[] record, UIntPtr recordLen, uint options, out ProvisionHandle attempt,
+            out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_cancel(DeviceHandle device, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_free(IntPtr device);
+
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_profile_check(
+            byte[] document, UIntPtr documentLen, byte[] firmware, UIntPtr firmwareLen, out FindingsHandle findings,
+            out IntPtr err);
 
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_listener_new(byte[] addresses, UIntPtr addressesLen, out ListenerHandle listener, out IntPtr err);

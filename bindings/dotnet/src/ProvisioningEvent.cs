@@ -94,7 +94,8 @@ namespace Amt
         {
             return new Outcome(
                 handle.Text(Native.amt_event_control_mode), handle.Text(Native.amt_event_tls_version),
-                handle.Text(Native.amt_event_tls_suite), handle.Text(Native.amt_event_firmware));
+                handle.Text(Native.amt_event_tls_suite), handle.Text(Native.amt_event_firmware),
+                handle.Text(Native.amt_event_result));
         }
 
         /// <summary>Kind and text.</summary>
@@ -205,18 +206,20 @@ namespace Amt
         }
     }
 
-    /// <summary>How a machine was provisioned.</summary>
+    /// <summary>How an attempt on a machine ended.</summary>
     public sealed class Outcome
     {
-        internal Outcome(string controlMode, string tlsVersion, string tlsSuite, string firmware)
+        internal Outcome(string controlMode, string tlsVersion, string tlsSuite, string firmware, string result)
         {
             ControlMode = controlMode;
             TlsVersion = tlsVersion;
             TlsSuite = tlsSuite;
             Firmware = firmware;
+            Result = result;
         }
 
-        /// <summary><c>admin</c> or <c>client</c>: how the machine says it is controlled.</summary>
+        /// <summary><c>admin</c>, <c>client</c> or, after its setup was taken back, <c>none</c>: how the machine says it is controlled;
+        /// empty where that was not asked.</summary>
         public string ControlMode { get; private set; }
 
         /// <summary>TLS version of the connection on which it took its new password.</summary>
@@ -227,5 +230,9 @@ namespace Amt
 
         /// <summary>Its firmware version; empty if it did not tell.</summary>
         public string Firmware { get; private set; }
+
+        /// <summary>Of <see cref="Device.Configure"/>, <see cref="Device.Rotate"/> and <see cref="Device.Unprovision"/>: the document of the
+        /// command line's <c>--json</c>; else empty.</summary>
+        public string Result { get; private set; }
     }
 }

@@ -174,6 +174,14 @@ namespace AmtTests
             SameAs("AMT_MODE_", typeof(ControlMode));
             SameAs("AMT_LOG_", typeof(LogLevel));
             SameAs("AMT_UNPROVISION_", typeof(UnprovisionExtent));
+            SameAs("AMT_POWER_", typeof(PowerAction));
+            SameAs("AMT_BOOT_", typeof(BootSource));
+            foreach (BootThen then in Enum.GetValues(typeof(BootThen)))
+            {
+                string prefix = then == BootThen.Start || then == BootThen.Nothing ? "AMT_THEN_" : "AMT_POWER_";
+                Check.Equal(Defined(prefix + then.ToString().ToUpperInvariant()), (uint)then, "BootThen." + then);
+            }
+            Same(typeof(Device), "AMT_UPKEEP_", "DryRun");
             Same(typeof(LocalMachine), "AMT_ACTIVATE_", "Enable", "Secure");
             Same(typeof(Certificate), "AMT_PREFLIGHT_", "NoSuffix", "Wireless");
         }

@@ -29,6 +29,10 @@ namespace AmtTests
                     Program.Test("device: methods and lists", delegate { Methods(machine, roots); });
                     Program.Test("device: a wrong password is told as one, and is not repeated", delegate { WrongPassword(machine, roots); });
                     Program.Test("device: calls in a task", delegate { InTask(machine, roots); });
+                    Program.Test("device: the next boot is set, seen and taken back", delegate { Booted(machine, roots); });
+                    Program.Test("device: logs, inventory and how it stands", delegate { Told(machine, roots); });
+                    Program.Test("device: power is read and changed", delegate { Powered(machine, roots); });
+                    UpkeepTests.All(machine, roots, folder);
                 }
                 Program.Test("device: an old one needs consent", delegate { Old(folder); });
                 Program.Test("device: a silent one is busy, and cancelled by a token", Silent);
@@ -40,7 +44,7 @@ namespace AmtTests
             }
         }
 
-        private static Device Trusting(VirtualMachine machine, byte[] roots)
+        internal static Device Trusting(VirtualMachine machine, byte[] roots)
         {
             var device = new Device(machine.Address, "admin", Secrets.From(Password));
             device.TrustRoots(roots, "pc1.example.com");
@@ -130,6 +134,58 @@ namespace AmtTests
                         delegate { device.RunAsync(d => d.Get(General), cancelled.Token).GetAwaiter().GetResult(); });
                 }
                 Check.Fails(AmtCode.Cancelled, delegate { device.Get(General); });
+            }
+        }
+
+        private static void Booted(VirtualMachine machine, byte[] roots)
+        {
+            const string url = "https://boot.example.com/i.efi";
+            using (Device device = Trusting(machine, roots))
+            {
+                Check.True(device.Boot(BootSource.Pxe, BootThen.Nothing).Contains("\"power\":null"), "nothing is started");
+                Check.True(device.GetBoot().Contains("\"armed\":true"), device.GetBoot());
+                device.ClearBoot();
+                Check.True(device.GetBoot().Contains("\"armed\":false"), device.GetBoot());
+                Check.True(device.Boot(BootSource.Https, BootThen.Nothing, url, true).Contains(url), "over HTTPS");
+                device.ClearBoot();
+                Check.Fails(AmtCode.InvalidArgument, delegate { device.Boot(BootSource.Https); });
+                Check.Fails(AmtCode.InvalidArgument, delegate { device.Boot(BootSource.Cd, BootThen.Start, url); });
+                Check.Fails(AmtCode.InvalidArgument, delegate { device.Boot((BootSource)9); });
+            }
+        }
+
+        private static void Told(VirtualMachine machine, byte[] roots)
+        {
+            using (Device device = Trusting(machine, roots))
+            {
+                Check.True(device.GetEventLog().Contains("\"severity\":\""), device.GetEventLog());
+                device.FreezeEventLog();
+                AmtException error = Check.Fails(AmtCode.ReturnValue, delegate { device.ClearEventLog(); });
+                Check.Equal(2059u, error.DeviceStatus.Value, "what the firmware says");
+                device.FreezeEventLog(false);
+                device.ClearEventLog();
+                Check.True(device.GetEventLog().Contains("\"records\":[]"), "all events are gone");
+                Check.True(device.GetAuditLog().Contains("\"initiator\":\""), device.GetAuditLog());
+                Check.True(device.GetInventory().Contains(machine.Uuid.ToString()), device.GetInventory());
+                Check.True(device.GetStatus().Contains("\"control_mode\":\"admin\""), device.GetStatus());
+            }
+            using (var other = new Device(machine.Address, "operator", Password))
+            {
+                other.TrustAny();
+                Check.Fails(AmtCode.InvalidArgument, delegate { other.GetStatus(); });
+            }
+        }
+
+        private static void Powered(VirtualMachine machine, byte[] roots)
+        {
+            using (Device device = Trusting(machine, roots))
+            {
+                Check.True(device.GetPower().Contains("\"state\":\"on\""), device.GetPower());
+                Check.Fails(AmtCode.WrongState, delegate { device.Power(PowerAction.On); });
+                Check.True(device.Power(PowerAction.Off).Contains("\"answer\":\"accepted\""), "it is taken");
+                Check.True(machine.Says("\"power\":\"off\""), "it is off");
+                Check.True(device.Boot(BootSource.Bios).Contains("\"action\":\"on\""), "it is switched on for the boot");
+                Check.Fails(AmtCode.InvalidArgument, delegate { device.Power((PowerAction)3); });
             }
         }
 

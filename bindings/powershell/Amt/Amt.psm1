@@ -1,7 +1,9 @@
 # Intel AMT machines from PowerShell 5.1 and 7. What is done is done by Amt.dll; here it gets parameters, pipeline and objects.
 Set-StrictMode -Version 2.0
 
+. (Join-Path $PSScriptRoot 'Operation.ps1')
 . (Join-Path $PSScriptRoot 'SetupFile.ps1')
+. (Join-Path $PSScriptRoot 'Upkeep.ps1')
 . (Join-Path $PSScriptRoot 'Wsman.ps1')
 
 # An error of the library as PowerShell shows errors: its code as identifier, its hint as recommended action.
@@ -461,4 +463,4 @@ function Receive-AmtHello {
     }
 }
 
-Export-ModuleMember -Function Connect-AmtMachine, ConvertFrom-AmtHello, ConvertFrom-AmtRecord, Get-AmtCapability, Get-AmtInstance, Get-AmtLibrary, Import-AmtCertificate, Initialize-AmtMachine, Invoke-AmtMethod, New-AmtPsk, New-AmtSetupFile, Receive-AmtHello, Set-AmtInstance, Test-AmtCertificate, Test-AmtSetupFile
+Export-ModuleMember -Function Clear-AmtBoot, Clear-AmtEventLog, Compare-AmtConfiguration, Connect-AmtMachine, ConvertFrom-AmtHello, ConvertFrom-AmtRecord, Get-AmtAuditLog, Get-AmtBoot, Get-AmtCapability, Get-AmtEventLog, Get-AmtInstance, Get-AmtInventory, Get-AmtLibrary, Get-AmtPower, Get-AmtStatus, Import-AmtCertificate, Initialize-AmtMachine, Invoke-AmtMethod, Invoke-AmtPowerAction, New-AmtPsk, New-AmtSetupFile, Receive-AmtHello, Reset-AmtPassword, Reset-AmtSetup, Set-AmtBoot, Set-AmtConfiguration, Set-AmtInstance, Test-AmtCertificate, Test-AmtProfile, Test-AmtSetupFile, Update-AmtCertificate

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 MODULE = Path(__file__).parents[1] / "Amt"
 
 # Approved verbs (Get-Verb) that fit what this module does.
-VERBS = {"Add", "Clear", "Connect", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import", "Initialize", "Invoke",
+VERBS = {"Add", "Clear", "Compare", "Connect", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import", "Initialize", "Invoke",
          "New", "Read", "Receive", "Remove", "Reset", "Resolve", "Set", "Start", "Stop", "Test", "Unregister", "Update", "Wait", "Write"}
 # These change a machine, or make something.
 CHANGING = {"Initialize", "Invoke", "New", "Reset", "Set", "Update", "Remove", "Clear"}
@@ -123,7 +123,7 @@ def problems(manifest, module, members):
     for name, member in re.findall(r"\[(Amt\.\w+)\]::(\w+)", module):
         known = any(re.match(rf"[MPF]:{re.escape(name)}\.{member}(\(|$)", entry) for entry in members)
         need("assembly", known, f"{name} has no {member}")
-    for variable, member in re.findall(r"\$(hello|job|attempt|next|outcome|record|inner|Certificate)\.(\w+)", module):
+    for variable, member in re.findall(r"\$(hello|job|[Aa]ttempt|next|outcome|record|inner|Certificate|Device)\.(\w+)", module):
         of_dotnet = {"InnerException", "Message"}
         need("assembly", member in leaves | of_dotnet, f"${variable}.{member} is nothing that Amt.dll has")
 
@@ -157,7 +157,7 @@ CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "asse
 # Each of these changes must be noticed, by the check named: else the check is none.
 MISTAKES = (
     ("exports", "manifest", "'Get-AmtLibrary'", "'Get-AmtLibary'"),
-    ("exports", "module", "Export-ModuleMember -Function Connect-AmtMachine, ", "Export-ModuleMember -Function "),
+    ("exports", "module", "Export-ModuleMember -Function Clear-AmtBoot, ", "Export-ModuleMember -Function "),
     ("manifest", "manifest", "'5.1'", "'7.0'"),
     ("verbs", "module", "Initialize-AmtMachine", "Provision-AmtMachine"),
     ("help", "module", "    .PARAMETER Suffix\n", "    .PARAMETER Sufix\n"),

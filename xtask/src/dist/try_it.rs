@@ -3,7 +3,7 @@
 use super::silent::Watch;
 use super::{fresh, split};
 use crate::dotnet;
-use crate::examples::{Programs, TASKS, five};
+use crate::examples::{Programs, TASKS, every};
 use crate::interop::sources_in;
 use crate::process::{need, program, read, root, run, target, watch};
 use crate::python;
@@ -43,7 +43,7 @@ pub(super) fn linux(package: &Path) -> Result<Count> {
         address: "127.71.1.1",
         ready: &c,
     };
-    let mut count = five(&amt, programs)?;
+    let mut count = every(&amt, programs)?;
     let (work, certificates) = (target("examples/package-c"), root().join("testdata/provisioning"));
     for task in TASKS {
         let silent = watch.verdict(task, &[&lib, &work, &certificates]);
@@ -69,7 +69,7 @@ pub(super) fn linux(package: &Path) -> Result<Count> {
     run(program("cmake", &["--build"]).arg(built.join("cpp")).args(["-j", "2"]).stdout(std::process::Stdio::null()))?;
     let cpp = |task: &str| Ok(finds(&built.join("cpp").join(task), &lib));
     let sources = sources_in(&examples.join("cpp"), "cpp")?;
-    count.add(five(&amt, Programs { name: "package-cpp", sources, address: "127.71.1.2", ready: &cpp })?);
+    count.add(every(&amt, Programs { name: "package-cpp", sources, address: "127.71.1.2", ready: &cpp })?);
     Ok(count)
 }
 
@@ -107,7 +107,7 @@ pub(super) fn windows(package: &Path, amt: &Path) -> Result<Count> {
     let examples = prefix.join("doc/examples/c");
     let ready = |task: &str| compiled(&examples.join(task).with_extension("c"));
     let sources = sources_in(&examples, "c")?;
-    count.add(five(amt, Programs { name: "dll", sources, address: "127.71.1.3", ready: &ready })?);
+    count.add(every(amt, Programs { name: "dll", sources, address: "127.71.1.3", ready: &ready })?);
     Ok(count)
 }
 
