@@ -179,7 +179,9 @@ class Machine(_Machine):
 
     async def status(self) -> dict[str, Any]:
         """Whether and by whom the machine was set up, its names, firmware and certificate. For ``admin``, over TLS."""
-        return await self._session.status().next_async()  # type: ignore[no-any-return]
+        # Kept until the end: without it the work is given up.
+        attempt = self._session.status()
+        return await attempt.next_async()  # type: ignore[no-any-return]
 
     async def configure(
         self, profile: Profile, *, store: AsyncStore, record: bytes | None = None, dry_run: bool = False
