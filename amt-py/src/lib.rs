@@ -21,6 +21,7 @@ mod resolver;
 mod server;
 mod setupbin;
 mod sim;
+mod upkeep;
 mod wait;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -55,4 +56,6 @@ mod _amt {
     use crate::setupbin::SetupBin;
     #[pymodule_export]
     use crate::sim::{VirtualMachine, VirtualMachines};
+    #[pymodule_export]
+    use crate::upkeep::{Attempt, check_profile, record_passwords};
 }

@@ -6,9 +6,10 @@ use crate::convert::{seconds, to_python, wrong};
 use crate::exception::raise;
 use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instance};
 use crate::operate::Operation;
+use crate::upkeep::{Attempt, Given, Upkeep};
 use crate::wait::wait;
 use amt::certificate::authorities;
-use amt::{Device, Transport};
+use amt::{Administrator, Device, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome, parse_sha256};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::client::Credentials;
@@ -16,6 +17,8 @@ use amt_wsman::op::{Reply, Request};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -189,6 +192,46 @@ impl Session {
         })
     }
 
+    /// How the machine stands: an attempt that stores nothing.
+    fn status(&self) -> PyResult<Attempt> {
+        self.begin(Upkeep::Status)
+    }
+
+    /// Makes the machine what a profile says, in turns.
+    #[pyo3(signature = (file, document, record, dry_run))]
+    fn configure(
+        &self,
+        file: Option<PathBuf>,
+        document: Option<String>,
+        record: Option<Vec<u8>>,
+        dry_run: bool,
+    ) -> PyResult<Attempt> {
+        self.begin(Upkeep::configure(Given::read(file, document)?, record, dry_run)?)
+    }
+
+    /// Gives the administrator another password, in turns.
+    #[pyo3(signature = (record, password))]
+    fn rotate(&self, record: Option<Vec<u8>>, password: Option<String>) -> PyResult<Attempt> {
+        self.begin(Upkeep::rotate(record, password)?)
+    }
+
+    /// Gives the machine another certificate, in turns.
+    #[pyo3(signature = (record, at_percent, authority))]
+    fn renew(
+        &self,
+        record: Option<Vec<u8>>,
+        at_percent: Option<u8>,
+        authority: (PathBuf, PathBuf),
+    ) -> PyResult<Attempt> {
+        self.begin(Upkeep::renew(record, at_percent, authority)?)
+    }
+
+    /// Takes the setup of the machine back, in turns.
+    #[pyo3(signature = (extent, record, dry_run))]
+    fn unprovision(&self, extent: &str, record: Option<Vec<u8>>, dry_run: bool) -> PyResult<Attempt> {
+        self.begin(Upkeep::unprovision(record, extent, dry_run)?)
+    }
+
     /// Disconnects and lets no further call through.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, Arc::clone(&self.0).close())
@@ -216,6 +259,14 @@ impl Session {
     #[getter]
     fn place(&self) -> (&str, u16) {
         (&self.0.host, self.0.port)
+    }
+}
+
+impl Session {
+    /// On connections of its own.
+    fn begin(&self, upkeep: Upkeep) -> PyResult<Attempt> {
+        let line = Arc::clone(&self.0);
+        Attempt::begin(upkeep, async move { line.administrator().await })
     }
 }
 
@@ -249,9 +300,7 @@ impl Line {
 
     async fn attempt(&self, work: &Work) -> Result<Done, Failure> {
         let mut place = self.device.lock().await;
-        if self.state().closed {
-            return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "the machine was closed"));
-        }
+        self.open()?;
         let mut device = match place.take() {
             Some(device) => device,
             None => self.device().await?,
@@ -269,12 +318,29 @@ impl Line {
         done
     }
 
+    fn open(&self) -> Result<(), Failure> {
+        match self.state().closed {
+            true => Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "the machine was closed")),
+            false => Ok(()),
+        }
+    }
+
+    async fn administrator(&self) -> Result<Administrator, Failure> {
+        self.open()?;
+        let address = self.address().await?;
+        Administrator::new(address, self.transport.clone(), self.credentials.clone(), self.consent)
+    }
+
     async fn device(&self) -> Result<Device, Failure> {
+        let address = self.address().await?;
+        Ok(Device::new(address, self.transport.clone(), self.credentials.clone())?.legacy_tls(self.consent))
+    }
+
+    async fn address(&self) -> Result<SocketAddr, Failure> {
         let unknown = |why: String| Failure::new(ErrorCode::DNS, "connect", format!("{}: {why}", self.host));
         let mut found =
             lookup_host((self.host.as_str(), self.port)).await.map_err(|error| unknown(error.to_string()))?;
-        let address = found.next().ok_or_else(|| unknown("no address".to_owned()))?;
-        Ok(Device::new(address, self.transport.clone(), self.credentials.clone())?.legacy_tls(self.consent))
+        found.next().ok_or_else(|| unknown("no address".to_owned()))
     }
 
     async fn close(self: Arc<Self>) -> Result<(), Failure> {

@@ -278,7 +278,7 @@ impl Host for Keeper<'_> {
 /// The authority's files are made by the first of several attempts that begin at once.
 static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-async fn open_authority(files: LocalCaFiles) -> Result<LocalCa, Failure> {
+pub(crate) async fn open_authority(files: LocalCaFiles) -> Result<LocalCa, Failure> {
     let _only = MAKING.lock().await;
     let opened = tokio::task::spawn_blocking(move || LocalCa::open(&files)).await;
     opened.map_err(|error| broken(&error.to_string()))?

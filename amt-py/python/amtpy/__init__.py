@@ -30,6 +30,7 @@ from amtpy._amt import (
     enroll,
     preflight,
     provision,
+    record_passwords,
 )
 from amtpy._exceptions import (
     AmtError,
@@ -45,6 +46,7 @@ from amtpy._exceptions import (
 from amtpy._local import LocalMachine
 from amtpy._machine import Machine, Tls
 from amtpy._types import Answer
+from amtpy._upkeep import check_profile
 
 __all__ = [
     "AmtError",
@@ -77,9 +79,11 @@ __all__ = [
     "Token",
     "WsmanFault",
     "capabilities",
+    "check_profile",
     "decode",
     "discover",
     "enroll",
     "preflight",
     "provision",
+    "record_passwords",
 ]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from amtpy._amt import Session
+from amtpy._upkeep import Profile, Store, _Path, _done_with, _finish, _given, _stored
 
 #: Properties of an instance by name: text, lists of what repeats, dicts of structures and references.
 Properties = dict[str, Any]
@@ -181,6 +182,59 @@ class Machine(_Machine):
     def sessions(self) -> dict[str, Any]:
         """Who has serial line, drives and screen: what ``amt sessions --json`` shows. Asking holds nothing."""
         return self._session.operate("sessions")  # type: ignore[no-any-return]
+
+    def status(self) -> dict[str, Any]:
+        """Whether and by whom the machine was set up, its names, firmware and certificate. For ``admin``, over TLS."""
+        return self._session.status().next()  # type: ignore[no-any-return]
+
+    def configure(
+        self, profile: Profile, *, store: Store, record: bytes | None = None, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Makes the machine what a profile says: reads, compares, writes only what differs, and reads it back.
+
+        ``profile`` is a file (TOML, or JSON if its name ends in ``.json``), or the document as a dict; files that it names are looked for in its folder.
+        ``store`` gets the record before anything is written: a file, or a function that has stored the bytes when it returns. It holds keyed
+        digests of the secrets that were written last, so that they are not written again and again; a function also gives it back, as
+        ``record``. ``dry_run`` writes nothing. Returns ``changes``, ``unsupported``, and ``writes``, the number of requests that wrote something.
+        """
+        keep, known = _stored(store, record)
+        return _finish(self._session.configure(*_given(profile), known, dry_run), keep)  # type: ignore[no-any-return]
+
+    def rotate(self, *, store: Store, record: bytes | None = None, password: str | None = None) -> dict[str, Any]:
+        """Gives ``admin`` another password, a strong one that is made up unless it is given. Returns whether it ``changed``.
+
+        ``store`` gets the machine's record, with the new password and the old one, before the new one is sent, and with the new one alone after
+        a login has proven it. It is a file, readable by its owner only, or a function that has stored the bytes when it returns:
+        they hold passwords in clear. What broke off is gone on with: from the file, or from ``record``. This object keeps its old password;
+        :func:`amtpy.record_passwords` reads the new one.
+        """
+        keep, known = _stored(store, record)
+        return _finish(self._session.rotate(known, password), keep)  # type: ignore[no-any-return]
+
+    def renew(
+        self, *, authority: tuple[_Path, _Path], store: Store, record: bytes | None = None, at_percent: int | None = None
+    ) -> dict[str, Any]:
+        """Gives the machine another certificate with a new key pair; the old one goes after a login under the new.
+
+        ``authority`` is as for :func:`amtpy.provision`. ``at_percent`` renews only what has so much of its life behind it. ``store`` and ``record`` are
+        as for :meth:`rotate`, with a record of its own, of no more use after the end: the file is removed then. Returns ``changed``,
+        ``certificate_sha256``, which is the new ``pin``, and ``not_after``.
+        """
+        keep, known = _stored(store, record)
+        done = _finish(self._session.renew(known, at_percent, authority), keep)
+        _done_with(keep)
+        return done  # type: ignore[no-any-return]
+
+    def unprovision(
+        self, extent: Literal["full", "partial"], *, store: Store, record: bytes | None = None, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Takes the setup of the machine back, over the network. ``dry_run`` says what it would mean (``consequences``) and changes nothing.
+
+        ``store`` and ``record`` are as for :meth:`rotate`; keep the record, since firmware differs in which passwords it forgets. The request is
+        sent once: if its answer is lost, ``proof`` tells what showed that the setup is gone. Returns ``before``, ``changed``, ``proof``, ``remains``.
+        """
+        keep, known = _stored(store, record)
+        return _finish(self._session.unprovision(extent, known, dry_run), keep)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Disconnects. Further calls raise :class:`ArgumentError`."""

@@ -30,6 +30,7 @@ from typing import Any, Literal, Self
 
 from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
 from amtpy._machine import Properties, _dict, _Machine
+from amtpy._upkeep import AsyncStore, Profile, _done_with, _finish_async, _given, _stored
 
 __all__ = ["HelloEvent", "HelloListener", "Machine", "provision"]
 
@@ -179,6 +180,42 @@ class Machine(_Machine):
     async def sessions(self) -> dict[str, Any]:
         """Who has serial line, drives and screen: what ``amt sessions --json`` shows. Asking holds nothing."""
         return await self._session.operate_async("sessions")  # type: ignore[no-any-return]
+
+    async def status(self) -> dict[str, Any]:
+        """Whether and by whom the machine was set up, its names, firmware and certificate. For ``admin``, over TLS."""
+        # Kept until the end: without it the work is given up.
+        attempt = self._session.status()
+        return await attempt.next_async()  # type: ignore[no-any-return]
+
+    async def configure(
+        self, profile: Profile, *, store: AsyncStore, record: bytes | None = None, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Makes the machine what a profile says, as :meth:`amtpy.Machine.configure`. A function that stores may be awaited too."""
+        keep, known = _stored(store, record)
+        return await _finish_async(self._session.configure(*_given(profile), known, dry_run), keep)  # type: ignore[no-any-return]
+
+    async def rotate(
+        self, *, store: AsyncStore, record: bytes | None = None, password: str | None = None
+    ) -> dict[str, Any]:
+        """Gives ``admin`` another password, as :meth:`amtpy.Machine.rotate`. A function that stores may be awaited too."""
+        keep, known = _stored(store, record)
+        return await _finish_async(self._session.rotate(known, password), keep)  # type: ignore[no-any-return]
+
+    async def renew(
+        self, *, authority: tuple[_Path, _Path], store: AsyncStore, record: bytes | None = None, at_percent: int | None = None
+    ) -> dict[str, Any]:
+        """Gives the machine another certificate, as :meth:`amtpy.Machine.renew`. A function that stores may be awaited too."""
+        keep, known = _stored(store, record)
+        done = await _finish_async(self._session.renew(known, at_percent, authority), keep)
+        _done_with(keep)
+        return done  # type: ignore[no-any-return]
+
+    async def unprovision(
+        self, extent: Literal["full", "partial"], *, store: AsyncStore, record: bytes | None = None, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Takes the setup of the machine back, as :meth:`amtpy.Machine.unprovision`. A function that stores may be awaited too."""
+        keep, known = _stored(store, record)
+        return await _finish_async(self._session.unprovision(extent, known, dry_run), keep)  # type: ignore[no-any-return]
 
     async def close(self) -> None:
         """Disconnects. Further calls raise :class:`amtpy.ArgumentError`."""
