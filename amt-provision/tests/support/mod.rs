@@ -423,7 +423,8 @@ impl World {
         let password = access.admin_passwords[0].clone();
         client.set_credentials(Some(Credentials { user: "admin".to_owned(), password }));
         client.start(self.now, request).unwrap();
-        let plan = TlsPlan::new(access.identity);
+        let mut plan = TlsPlan::new(access.identity);
+        plan.rung = access.rung.unwrap_or(plan.rung);
         let mut inputs = VecDeque::new();
         for _ in 0..100 {
             while let Some(output) = client.poll() {
