@@ -1,11 +1,11 @@
 //! `check-abi`: what C programs were promised (`docs/abi.md`) against what the sources say now.
 
 use crate::errors_page::{Code, registry};
-use crate::process::{bless_or_compare, build_library, cargo, need, program, read, root, run, target};
+use crate::process::{bless_or_compare, build_library, need, program, read, root, target};
 use crate::stages::Count;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const REMEDY: &str = "cargo xtask check-abi --bless";
 
