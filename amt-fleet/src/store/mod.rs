@@ -475,6 +475,7 @@ fn migrator() -> Migrator {
         migration(4, "profile", include_str!("../../migrations/0004_profile.sql")),
         migration(5, "unprovision", include_str!("../../migrations/0005_unprovision.sql")),
         migration(6, "renewal", include_str!("../../migrations/0006_renewal.sql")),
+        migration(7, "client", include_str!("../../migrations/0007_client.sql")),
     ])
 }
 

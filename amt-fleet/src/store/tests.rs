@@ -372,3 +372,9 @@ async fn versions_in_an_older_database_can_be_compared() {
     assert_eq!(found("version < 16").await, [id(2)]);
     assert_eq!(found("not has version").await, [id(3)]);
 }
+
+#[test]
+fn every_migration_is_made() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+    assert_eq!(super::migrator().iter().count(), files);
+}
