@@ -175,7 +175,7 @@ impl Host for Asking {
 
 impl ApplyHost for Asking {
     async fn persist_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
-        self.store(Secret::new(record.encode())).await
+        self.store(record.encode()).await
     }
 }
 

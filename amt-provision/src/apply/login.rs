@@ -122,7 +122,7 @@ impl Login<'_> {
             let Certificates { client, root } = &self.certificates;
             for (name, handle) in CERTIFICATES.iter().zip([client, root]) {
                 if let Some(handle) = handle.as_deref().filter(|_| !is_new) {
-                    instance.set(name, &reference(handle));
+                    instance.set(name, reference(handle));
                 }
             }
         }
