@@ -4,6 +4,7 @@ mod support;
 
 use amt_sim::Persona;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 use support::{Answer, Client, Line, Memory, TRANSFER, uri, with};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
@@ -29,6 +30,13 @@ fn put<L: Line>(client: &mut Client<L>, port: &str, properties: &[(&str, &str)])
     client.put(PORT, Some(("InstanceID", port)), &all)
 }
 
+/// An address that changed restarts the network: the connection is gone.
+fn come_back(client: &mut Client<Memory>) {
+    assert!(client.line.listens == (false, false), "the ports are closed meanwhile");
+    client.line.wait(Duration::from_secs(60));
+    client.line.reconnect();
+}
+
 #[test]
 fn the_wired_port_has_three_modes_and_nothing_between() {
     let mut client = client("");
@@ -46,7 +54,9 @@ fn the_wired_port_has_three_modes_and_nothing_between() {
         (mode("true", "true", "false"), mode("false", "false", "false"), mode("false", "true", "true"));
     let names = [("DefaultGateway", "192.0.2.1"), ("PrimaryDNS", "192.0.2.2")];
     assert_eq!(put(&mut client, WIRED, &[own.as_slice(), &address, &names].concat()).text("IPAddress"), "192.0.2.7");
+    come_back(&mut client);
     assert_eq!(put(&mut client, WIRED, &host).text("SharedStaticIp"), "true");
+    come_back(&mut client);
     assert_eq!(put(&mut client, WIRED, &dhcp).text("DHCPEnabled"), "true");
     for wrong in [
         [dhcp.as_slice(), &address].concat(),
