@@ -3054,7 +3054,8 @@ amt_status amt_profile_check(const char *document,
  *
  * Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before anything is written: its record, of this machine alone, is `record` at the next
  * time (empty: none yet), whatever the profile. It holds keyed digests of the secrets written last, so that they are not written again and
- * again. `amt_event_result` of `AMT_EVENT_DONE` tells the differences and what the machine cannot do.
+ * again, and the key that was made for a machine that makes none itself. `AMT_EVENT_CERTIFY` comes where the profile logs in to the network with
+ * a certificate (`tls`, `fast-tls`) and the machine has none that is good. `amt_event_result` of `AMT_EVENT_DONE` tells the differences and what the machine cannot do.
  *
  * # Safety
  * `device` is null or a handle; `document`, `folder` and `record` are null or readable for their lengths; `out` is null or writable; `err` is

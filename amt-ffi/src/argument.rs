@@ -6,6 +6,11 @@ use std::ffi::c_char;
 use std::net::IpAddr;
 use std::slice;
 
+/// An argument that cannot be used, and why.
+pub(crate) fn invalid(text: impl Into<String>) -> Failure {
+    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text.into())
+}
+
 /// Bytes of the caller. Null is an empty slice if the length is 0.
 ///
 /// # Safety
@@ -14,9 +19,7 @@ pub(crate) unsafe fn bytes<'a>(name: &'static str, data: *const u8, len: usize) 
     match (data.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(null(name)),
-        (false, _) if isize::try_from(len).is_err() => {
-            Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: the length {len} is impossible")))
-        }
+        (false, _) if isize::try_from(len).is_err() => Err(invalid(format!("{name}: the length {len} is impossible"))),
         // SAFETY: not null, a possible length, and readable as the caller promised.
         (false, _) => Ok(unsafe { slice::from_raw_parts(data, len) }),
     }
@@ -76,9 +79,7 @@ pub(crate) unsafe fn uuid(data: *const c_char, len: usize) -> Result<SystemId, F
 pub(crate) unsafe fn sha256(data: *const u8, len: usize) -> Result<[u8; 32], Failure> {
     // SAFETY: as promised by the caller.
     let bytes = unsafe { bytes("sha256", data, len) }?;
-    bytes.try_into().map_err(|_| {
-        Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("sha256: {len} bytes, there must be 32"))
-    })
+    bytes.try_into().map_err(|_| invalid(format!("sha256: {len} bytes, there must be 32")))
 }
 
 /// 0 or 1.
@@ -86,7 +87,7 @@ pub(crate) fn truth(name: &'static str, value: u32) -> Result<bool, Failure> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: {other} is neither 0 nor 1"))),
+        other => Err(invalid(format!("{name}: {other} is neither 0 nor 1"))),
     }
 }
 
@@ -167,7 +168,7 @@ pub(crate) fn element<'a, T>(name: &'static str, list: &'a [T], index: usize) ->
 
 /// There is no element at `index`.
 pub(crate) fn no_element(name: &'static str, index: usize, count: usize) -> Failure {
-    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: index {index}, but there are {count}"))
+    invalid(format!("{name}: index {index}, but there are {count}"))
 }
 
 fn null(name: &'static str) -> Failure {

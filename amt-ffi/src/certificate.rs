@@ -141,7 +141,7 @@ impl amt_certificate {
 }
 
 fn suffix_input(suffix: Option<&str>, flags: u32) -> Result<SuffixInput<'_>, Failure> {
-    let wrong = |message: &str| Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message));
+    let wrong = |message: &str| Err(argument::invalid(message));
     if flags & !(AMT_PREFLIGHT_NO_SUFFIX | AMT_PREFLIGHT_WIRELESS) != 0 {
         return wrong("flags: a bit that this library does not know");
     }

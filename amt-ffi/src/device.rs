@@ -12,7 +12,7 @@ use amt::blocking::{self, Canceller, Session};
 use amt::certificate::authorities;
 use amt::device::{Device, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome};
-use amt_core::{ErrorCode, Failure, Secret};
+use amt_core::{Failure, Secret};
 use amt_wsman::client::Credentials;
 use amt_wsman::compose;
 use amt_wsman::decode::Description;
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn amt_device_trust_roots(
             let roots = authorities(argument::bytes("roots", roots, roots_len)?)?;
             let name = argument::text("name", name, name_len)?.to_owned();
             if name.is_empty() {
-                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "name is empty"));
+                return Err(argument::invalid("name is empty"));
             }
             Ok(Transport::Tls(PeerIdentity::Verified { roots, name }))
         })
@@ -423,8 +423,7 @@ impl Contact {
     fn way(&self) -> Result<(SocketAddr, Transport, Credentials), Failure> {
         let Some(transport) = self.transport.clone() else {
             let text = "nothing says whom to take the machine for";
-            return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
-                .hint("call amt_device_trust_roots, _pin, _any or _plain before"));
+            return Err(argument::invalid(text).hint("call amt_device_trust_roots, _pin, _any or _plain before"));
         };
         let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
         let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });

@@ -8,7 +8,7 @@ use crate::provision::End;
 use crate::status::amt_status;
 use crate::text;
 use amt::blocking::Turn;
-use amt_core::{ErrorCode, Failure, Secret};
+use amt_core::{Failure, Secret};
 use amt_provision::machine::SignRequest;
 use amt_provision::{CertificateRequest, Event, Record};
 use std::ffi::c_char;
@@ -397,6 +397,5 @@ fn done(end: End) -> (u32, String, Detail) {
 }
 
 fn not_this_kind(what: &str) -> Failure {
-    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("this kind of event has no {what}"))
-        .hint("ask amt_event_kind first")
+    argument::invalid(format!("this kind of event has no {what}")).hint("ask amt_event_kind first")
 }

@@ -106,7 +106,7 @@ pub unsafe extern "C" fn amt_fleet_open(
         guard(err, || {
             let out = Out::handle("out", out)?;
             let Some(database) = argument::optional_text("database", database, database_len)? else {
-                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", "database is empty"));
+                return Err(argument::invalid("database is empty"));
             };
             let database = PathBuf::from(database);
             let key = argument::optional_text("key_file", key_file, key_file_len)?

@@ -12,7 +12,7 @@ use amt::local::{NoSigner, RemoteChains};
 use amt::{Job, ProvisioningCertificate};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
-use amt_core::{ErrorCode, Failure, Secret};
+use amt_core::{Failure, Secret};
 use amt_provision::{PasswordPolicy, Plan, Record};
 use std::ffi::c_char;
 use std::path::PathBuf;
@@ -413,7 +413,7 @@ pub unsafe extern "C" fn amt_job_set_record(
             let record = Record::decode(argument::bytes("data", data, len)?)?;
             if record.id != order.job.id {
                 let message = format!("the record belongs to the machine {}", record.id);
-                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", message));
+                return Err(argument::invalid(message));
             }
             order.job.record = Some(record);
             Ok(())
@@ -450,7 +450,7 @@ pub(crate) fn legacy_tls(consent: u32) -> Result<LegacyTls, Failure> {
         AMT_LEGACY_TLS_ALLOW_WEAK => Ok(LegacyTls::AllowWeak),
         other => {
             let text = format!("consent: {other} is none of AMT_LEGACY_TLS_*");
-            Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text))
+            Err(argument::invalid(text))
         }
     }
 }
@@ -461,7 +461,7 @@ fn policy(password: Option<&str>) -> PasswordPolicy {
 
 pub(crate) fn path(name: &str, text: &str) -> Result<PathBuf, Failure> {
     if text.is_empty() {
-        return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", format!("{name}: the path is empty")));
+        return Err(argument::invalid(format!("{name}: the path is empty")));
     }
     Ok(text.into())
 }

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn amt_local_set_route(
                 AMT_ROUTE_AUTO => Route::Auto,
                 AMT_ROUTE_LMS => Route::Lms,
                 AMT_ROUTE_LME => Route::Lme,
-                other => return Err(invalid(format!("route: {other} is none of AMT_ROUTE_*"))),
+                other => return Err(argument::invalid(format!("route: {other} is none of AMT_ROUTE_*"))),
             };
             reach.lms = match lms_len {
                 0 => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -237,18 +237,18 @@ pub unsafe extern "C" fn amt_local_activate(
             let mode = match mode {
                 AMT_MODE_CLIENT => ControlMode::Client,
                 AMT_MODE_ADMIN => ControlMode::Admin,
-                other => return Err(invalid(format!("mode: {other} is none of AMT_MODE_*"))),
+                other => return Err(argument::invalid(format!("mode: {other} is none of AMT_MODE_*"))),
             };
             if options & !(AMT_ACTIVATE_ENABLE | AMT_ACTIVATE_SECURE) != 0 {
-                return Err(invalid(format!("options: {options} is no sum of AMT_ACTIVATE_*")));
+                return Err(argument::invalid(format!("options: {options} is no sum of AMT_ACTIVATE_*")));
             }
             let own = !order.job.certificates.is_empty();
             if mode == ControlMode::Admin && !own && order.chains.is_empty() {
-                return Err(invalid("admin control mode needs a provisioning certificate".to_owned())
+                return Err(argument::invalid("admin control mode needs a provisioning certificate".to_owned())
                     .hint("add one to the job with amt_job_add_certificate or amt_job_add_chain"));
             }
             if own && !order.chains.is_empty() {
-                return Err(invalid("the job has certificates with keys and chains without".to_owned())
+                return Err(argument::invalid("the job has certificates with keys and chains without".to_owned())
                     .hint("use amt_job_add_certificate or amt_job_add_chain, not both"));
             }
             out.give(amt_provision::new(activation(reach, order, mode, options)?));
@@ -377,15 +377,11 @@ pub(crate) fn extent(extent: u32) -> Result<Extent, Failure> {
     match extent {
         AMT_UNPROVISION_FULL => Ok(Extent::Full),
         AMT_UNPROVISION_PARTIAL => Ok(Extent::Partial),
-        other => Err(invalid(format!("extent: {other} is none of AMT_UNPROVISION_*"))),
+        other => Err(argument::invalid(format!("extent: {other} is none of AMT_UNPROVISION_*"))),
     }
 }
 
 /// What an earlier attempt made durable, or a new record.
 fn of_machine(record: Option<Record>, id: SystemId) -> Record {
     record.unwrap_or_else(|| Record::new(id))
-}
-
-fn invalid(text: String) -> Failure {
-    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
 }

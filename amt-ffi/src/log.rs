@@ -1,5 +1,6 @@
 //! `amt_log_set_sink`: where the library's log goes. The one callback of this interface.
 
+use crate::argument;
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::status::amt_status;
@@ -68,7 +69,7 @@ pub unsafe extern "C" fn amt_log_set_sink(
                 None => None,
                 Some(_) if !(AMT_LOG_ERROR..=AMT_LOG_TRACE).contains(&level) => {
                     let text = format!("level: {level} is none of AMT_LOG_*");
-                    return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text));
+                    return Err(argument::invalid(text));
                 }
                 Some(function) => {
                     install()?;

@@ -10,7 +10,7 @@ use crate::status::amt_status;
 use amt::Device;
 use amt::host::NoHost;
 use amt::operate::{self, BootPlan, NextBoot, PowerAction, Then};
-use amt_core::{ErrorCode, Failure};
+use amt_core::Failure;
 use amt_fleet::json;
 use amt_fleet::json::operate as documents;
 use serde_json::Value;
@@ -268,22 +268,18 @@ unsafe fn operate(
 fn next_boot(source: u32, url: Option<&str>) -> Result<NextBoot, Failure> {
     let next = match (source, url) {
         (AMT_BOOT_HTTPS, Some(url)) => return Ok(NextBoot::Https(url.to_owned())),
-        (AMT_BOOT_HTTPS, None) => return Err(invalid("url: what is booted over HTTPS?".to_owned())),
+        (AMT_BOOT_HTTPS, None) => return Err(argument::invalid("url: what is booted over HTTPS?".to_owned())),
         (AMT_BOOT_PXE, _) => NextBoot::Pxe,
         (AMT_BOOT_DISK, _) => NextBoot::Disk,
         (AMT_BOOT_CD, _) => NextBoot::Cd,
         (AMT_BOOT_BIOS, _) => NextBoot::Bios,
         (other, _) => return Err(none_of("source", other, "AMT_BOOT_*")),
     };
-    if url.is_some() { Err(invalid("url: it goes with AMT_BOOT_HTTPS".to_owned())) } else { Ok(next) }
+    if url.is_some() { Err(argument::invalid("url: it goes with AMT_BOOT_HTTPS".to_owned())) } else { Ok(next) }
 }
 
 fn none_of(name: &str, value: u32, all: &str) -> Failure {
-    invalid(format!("{name}: {value} is none of {all}"))
-}
-
-fn invalid(text: String) -> Failure {
-    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
+    argument::invalid(format!("{name}: {value} is none of {all}"))
 }
 
 #[cfg(test)]

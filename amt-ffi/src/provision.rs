@@ -204,7 +204,7 @@ pub unsafe extern "C" fn amt_provision_signed(
             let signature = argument::bytes("data", data, len)?;
             if !(1..=MAX_SIGNATURE).contains(&signature.len()) {
                 let text = format!("data: {len} bytes are no signature");
-                return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text));
+                return Err(argument::invalid(text));
             }
             attempt.provisioning.signed(Ok(signature.to_vec()))
         })

@@ -6,8 +6,8 @@ use crate::guard::guard;
 use crate::handle::{self, Object};
 use crate::status::amt_status;
 use crate::text;
+use amt_core::Secret;
 use amt_core::psk::{Form, Pid, PskPair};
-use amt_core::{ErrorCode, Failure, Secret};
 use std::ffi::c_char;
 
 /// A PID and its PPS. It never changes: its functions may run beside each other. The PPS is zeroed when it is freed.
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn amt_psk_parse(
                 AMT_PSK_TYPED => Form::Typed,
                 other => {
                     let text = format!("form: {other} is none of AMT_PSK_*");
-                    return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text));
+                    return Err(argument::invalid(text));
                 }
             };
             let pps = argument::text("pps", pps, pps_len)?;

@@ -167,7 +167,7 @@ impl Questions {
             return Ok(());
         }
         let text = format!("question: nobody waits for an answer to {number}");
-        Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text))
+        Err(argument::invalid(text))
     }
 
     /// Puts a question; none if the host is not asked.

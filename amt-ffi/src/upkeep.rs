@@ -17,7 +17,7 @@ use ::amt_provision::{Record, RenewRecord};
 use amt::Administrator;
 use amt::blocking::{Provisioning, Relay};
 use amt::profile::{Folder, parse_profile};
-use amt_core::{ErrorCode, Failure, Secret};
+use amt_core::{Failure, Secret};
 use amt_fleet::json;
 use serde_json::Value;
 use std::ffi::c_char;
@@ -62,7 +62,8 @@ pub unsafe extern "C" fn amt_profile_check(
 ///
 /// Go on with `amt_provision_next`. `AMT_EVENT_PERSIST` comes before anything is written: its record, of this machine alone, is `record` at the next
 /// time (empty: none yet), whatever the profile. It holds keyed digests of the secrets written last, so that they are not written again and
-/// again. `amt_event_result` of `AMT_EVENT_DONE` tells the differences and what the machine cannot do.
+/// again, and the key that was made for a machine that makes none itself. `AMT_EVENT_CERTIFY` comes where the profile logs in to the network with
+/// a certificate (`tls`, `fast-tls`) and the machine has none that is good. `amt_event_result` of `AMT_EVENT_DONE` tells the differences and what the machine cannot do.
 ///
 /// # Safety
 /// `device` is null or a handle; `document`, `folder` and `record` are null or readable for their lengths; `out` is null or writable; `err` is
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn amt_device_configure(
             };
             let dry_run = dry_run(options)?;
             attempt(admin, async move |admin, host| {
-                let done = admin.configure(&profile, &folder, record, dry_run, &host).await?;
+                let done = admin.configure(&profile, &folder, record, dry_run, true, &host).await?;
                 let text = match (done.changes.len(), dry_run) {
                     (0, _) => format!("{}: no change", done.id),
                     (n, true) => format!("{}: {n} differences, nothing written", done.id),
@@ -171,7 +172,7 @@ pub unsafe extern "C" fn amt_device_renew(
             let due = match u8::try_from(at_percent) {
                 Ok(0) => Due::Now,
                 Ok(percent @ 1..=100) => Due::Percent(percent),
-                _ => return Err(invalid(format!("at_percent: {at_percent} is not 0 to 100"))),
+                _ => return Err(argument::invalid(format!("at_percent: {at_percent} is not 0 to 100"))),
             };
             let certificate = argument::text("certificate", certificate, certificate_len)?;
             let key = argument::text("key", key, key_len)?;
@@ -283,12 +284,8 @@ fn dry_run(options: u32) -> Result<bool, Failure> {
     match options {
         0 => Ok(false),
         AMT_UPKEEP_DRY_RUN => Ok(true),
-        other => Err(invalid(format!("options: {other} is no sum of AMT_UPKEEP_*"))),
+        other => Err(argument::invalid(format!("options: {other} is no sum of AMT_UPKEEP_*"))),
     }
-}
-
-fn invalid(text: String) -> Failure {
-    Failure::new(ErrorCode::INVALID_ARGUMENT, "call", text)
 }
 
 impl End {

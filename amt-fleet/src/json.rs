@@ -25,6 +25,11 @@ pub fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)).to_string()
 }
 
+/// The same for seconds since 1970; none before that.
+pub(crate) fn moment(seconds: i64) -> Option<String> {
+    u64::try_from(seconds).ok().map(|seconds| time(UNIX_EPOCH + Duration::from_secs(seconds)))
+}
+
 /// `code`, `name`, `stage`, `message`, `hint`, and `device` if the device said anything.
 pub fn failure(failure: &Failure) -> Value {
     let mut object = json!({

@@ -55,11 +55,11 @@ async fn run(cx: Cx<ClockSeen, Infallible>, clock: Clock) -> Result<ClockSeen, F
     let Managed { mut session, state, .. } = Managed::open(&cx, &access).await?;
     need_set_up(state.u32("ProvisioningState"), Step::ReadState, "given the time")?;
     cx.event(Event::Step(Step::SetClock));
-    let seen = Reading::take(&cx, &mut session, wall_clock).await?;
+    let seen = ClockReading::take(&cx, &mut session, wall_clock).await?;
     let due = set && seen.is_off();
     if due {
-        seen.set(&cx, &mut session, wall_clock).await?;
-        let left = Reading::take(&cx, &mut session, wall_clock).await?;
+        seen.set(&mut session, wall(cx.now(), wall_clock)).await?;
+        let left = ClockReading::take(&cx, &mut session, wall_clock).await?;
         if left.is_off() {
             let text = format!("the machine took the time and its clock is {} s off afterwards", left.drift());
             return Err(Failure::new(ErrorCode::PROOF_FAILED, Step::SetClock.name(), text));
@@ -70,13 +70,12 @@ async fn run(cx: Cx<ClockSeen, Infallible>, clock: Clock) -> Result<ClockSeen, F
 }
 
 /// What a machine said of its time, and ours when it came.
-pub(crate) struct Reading {
-    told: Reply,
+pub(crate) struct ClockReading {
     theirs: u32,
     ours: u32,
 }
 
-impl Reading {
+impl ClockReading {
     /// Asks the machine. `wall_clock` is our time at tick 0.
     pub(crate) async fn take<T: Send + 'static, R: Clone + Send + 'static>(
         cx: &Cx<T, R>,
@@ -84,9 +83,13 @@ impl Reading {
         wall_clock: i64,
     ) -> Result<Self, Failure> {
         let told = session.call(Step::SetClock, &TimeSynchronizationService::get_low_accuracy_time_synch()).await?;
-        let ours = wall(cx.now(), wall_clock);
-        let theirs = TimeSynchronizationService::time(&told).map_err(|e| e.failure(Step::SetClock.name()))?;
-        Ok(Self { told, theirs, ours })
+        Self::of(&told, wall(cx.now(), wall_clock))
+    }
+
+    /// The reply to the question for its time, which came when ours was `ours` (UTC, seconds since 1970).
+    pub(crate) fn of(told: &Reply, ours: u32) -> Result<Self, Failure> {
+        let theirs = TimeSynchronizationService::time(told).map_err(|e| e.failure(Step::SetClock.name()))?;
+        Ok(Self { theirs, ours })
     }
 
     /// Seconds by which it is ahead of ours.
@@ -99,39 +102,26 @@ impl Reading {
         self.drift().unsigned_abs() > u64::from(MAX_DRIFT)
     }
 
-    /// Sets it to our time.
+    /// Sets it to `now`, our time.
     pub(crate) async fn set<T: Send + 'static, R: Clone + Send + 'static>(
         &self,
-        cx: &Cx<T, R>,
         session: &mut Session<T, R>,
-        wall_clock: i64,
+        now: u32,
     ) -> Result<(), Failure> {
-        set(session, &self.told, self.ours, wall(cx.now(), wall_clock)).await
+        let request = TimeSynchronizationService::set_high_accuracy_time_synch(self.theirs, self.ours, now);
+        match try_call(session, Step::SetClock, &request).await? {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                let mut failure = Failure::from(refusal);
+                failure.code = ErrorCode::CLOCK_REFUSED;
+                Err(failure.hint(ErrorCode::CLOCK_REFUSED.hint()))
+            }
+        }
     }
 }
 
 /// Our time, UTC, seconds since 1970, where it was `wall_clock` at tick 0.
-fn wall(now: Tick, wall_clock: i64) -> u32 {
+pub(crate) fn wall(now: Tick, wall_clock: i64) -> u32 {
     let since = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
     u32::try_from(wall_clock.saturating_add(since)).unwrap_or(u32::MAX)
-}
-
-/// Sets the clock. `told` is the reply to the question for its time, `received` our time (UTC, seconds since 1970) when it came, `now`
-/// our time now.
-pub(crate) async fn set<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    told: &Reply,
-    received: u32,
-    now: u32,
-) -> Result<(), Failure> {
-    let ta0 = TimeSynchronizationService::time(told).map_err(|e| e.failure(Step::SetClock.name()))?;
-    let request = TimeSynchronizationService::set_high_accuracy_time_synch(ta0, received, now);
-    match try_call(session, Step::SetClock, &request).await? {
-        Ok(_) => Ok(()),
-        Err(refusal) => {
-            let mut failure = Failure::from(refusal);
-            failure.code = ErrorCode::CLOCK_REFUSED;
-            Err(failure.hint(ErrorCode::CLOCK_REFUSED.hint()))
-        }
-    }
 }

@@ -198,15 +198,16 @@ impl Session {
     }
 
     /// Makes the machine what a profile says, in turns.
-    #[pyo3(signature = (file, document, record, dry_run))]
+    #[pyo3(signature = (file, document, record, authority, dry_run))]
     fn configure(
         &self,
         file: Option<PathBuf>,
         document: Option<String>,
         record: Option<Vec<u8>>,
+        authority: Option<(PathBuf, PathBuf)>,
         dry_run: bool,
     ) -> PyResult<Attempt> {
-        self.begin(Upkeep::configure(Given::read(file, document)?, record, dry_run)?)
+        self.begin(Upkeep::configure(Given::read(file, document)?, record, authority, dry_run)?)
     }
 
     /// Gives the administrator another password, in turns.

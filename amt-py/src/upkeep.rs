@@ -32,21 +32,44 @@ const EXTENTS: [(&str, Extent); 2] = [("full", Extent::Full), ("partial", Extent
 /// What is to be done, with what an earlier attempt stored.
 pub(crate) enum Upkeep {
     Status,
-    Configure { profile: Box<Profile>, folder: Folder, record: Option<ApplyRecord>, dry_run: bool },
-    Rotate { record: Option<Record>, password: Option<Secret<String>> },
-    Renew { record: Option<RenewRecord>, due: Due, authority: LocalCaFiles },
-    Unprovision { record: Option<Record>, extent: Extent, dry_run: bool },
+    Configure {
+        profile: Box<Profile>,
+        folder: Folder,
+        record: Option<ApplyRecord>,
+        authority: Option<LocalCaFiles>,
+        dry_run: bool,
+    },
+    Rotate {
+        record: Option<Record>,
+        password: Option<Secret<String>>,
+    },
+    Renew {
+        record: Option<RenewRecord>,
+        due: Due,
+        authority: LocalCaFiles,
+    },
+    Unprovision {
+        record: Option<Record>,
+        extent: Extent,
+        dry_run: bool,
+    },
 }
 
 impl Upkeep {
     /// A profile as a file, or as a document.
-    pub(crate) fn configure(given: Given, record: Option<Vec<u8>>, dry_run: bool) -> PyResult<Self> {
+    pub(crate) fn configure(
+        given: Given,
+        record: Option<Vec<u8>>,
+        authority: Option<(PathBuf, PathBuf)>,
+        dry_run: bool,
+    ) -> PyResult<Self> {
         let (profile, folder) = match given {
             Given::File(file) => (load_profile(&file).map_err(raise)?, Folder::of(&file)),
             Given::Document(text) => (parse_profile(&text).map_err(raise)?, Folder::at(PathBuf::new())),
         };
         let record = record.map(|record| ApplyRecord::decode(&record)).transpose().map_err(raise)?;
-        Ok(Self::Configure { profile: Box::new(profile), folder, record, dry_run })
+        let authority = authority.map(|(certificate, key)| LocalCaFiles::new(certificate, key));
+        Ok(Self::Configure { profile: Box::new(profile), folder, record, authority, dry_run })
     }
 
     pub(crate) fn rotate(record: Option<Vec<u8>>, password: Option<String>) -> PyResult<Self> {
@@ -76,8 +99,12 @@ impl Upkeep {
     async fn run(self, admin: Administrator, mut host: Asking) -> Result<Value, Failure> {
         Ok(match self {
             Self::Status => json::facts(&admin.facts(&host).await?),
-            Self::Configure { profile, folder, record, dry_run } => {
-                json::applied(&admin.configure(&profile, &folder, record, dry_run, &host).await?, dry_run)
+            Self::Configure { profile, folder, record, authority, dry_run } => {
+                if let Some(authority) = authority {
+                    host.authority = Some(open_authority(authority).await?);
+                }
+                let certifies = host.authority.is_some();
+                json::applied(&admin.configure(&profile, &folder, record, dry_run, certifies, &host).await?, dry_run)
             }
             Self::Rotate { record, password } => json::rotated(&admin.rotate(record, password, &host).await?),
             Self::Renew { record, due, authority } => {

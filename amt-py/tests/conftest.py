@@ -13,9 +13,15 @@ from typing import Any
 
 import pytest
 
+import amtpy
+from amtpy.sim import VirtualMachines
+
 TESTDATA = Path(__file__).resolve().parents[2] / "testdata" / "provisioning"
 SUFFIX = "example.com"
 PASSWORD = "Provision.1"
+
+#: Of `admin` on the machines of the fixture `machines`.
+ADMIN_PASSWORD = "P@ssw0rd-1"
 
 #: The program whose virtual machines are provisioned.
 AMT = os.environ.get("AMT_BIN", str(Path(__file__).resolve().parents[2] / "target" / "debug" / "amt"))
@@ -71,3 +77,15 @@ def machine() -> Iterator[Machine]:
     """A machine that nobody hears of."""
     with simulate() as machine:
         yield machine
+
+
+@pytest.fixture
+def machines() -> Iterator[VirtualMachines]:
+    """Machines that are set up already, in this process."""
+    with VirtualMachines(time_scale=50.0, set_up="admin", admin_password=ADMIN_PASSWORD) as machines:
+        yield machines
+
+
+def administrator(machines: VirtualMachines, password: str = ADMIN_PASSWORD) -> amtpy.Machine:
+    """The first of the machines, opened as `admin`."""
+    return amtpy.Machine(machines[0].address, password=password, insecure_any=True)

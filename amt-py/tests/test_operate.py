@@ -2,29 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 
 import amtpy
 from amtpy import aio
 from amtpy.sim import VirtualMachines
-
-PASSWORD = "P@ssw0rd-1"
-
-
-@pytest.fixture
-def machines() -> Iterator[VirtualMachines]:
-    with VirtualMachines(time_scale=50.0, set_up="admin", admin_password=PASSWORD) as machines:
-        yield machines
-
-
-def machine(machines: VirtualMachines, password: str = PASSWORD) -> amtpy.Machine:
-    return amtpy.Machine(machines[0].address, password=password, insecure_any=True)
+from conftest import ADMIN_PASSWORD, administrator
 
 
 def test_power_is_read_and_changed(machines: VirtualMachines) -> None:
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         state = pc.power_state()
         assert state["state"] == "on" and "reset" in state["available"]
         assert pc.power("off") == {"action": "off", "before": "on", "answer": "accepted"}
@@ -37,7 +25,7 @@ def test_power_is_read_and_changed(machines: VirtualMachines) -> None:
 
 
 def test_the_next_boot_is_set_seen_and_cleared(machines: VirtualMachines) -> None:
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         assert pc.boot("pxe", then="none") is None
         assert pc.boot_state()["armed"] is True
         pc.clear_boot()
@@ -57,16 +45,16 @@ def test_the_next_boot_is_set_seen_and_cleared(machines: VirtualMachines) -> Non
 
 
 def test_a_machine_in_client_control_mode_wants_consent() -> None:
-    with VirtualMachines(set_up="client", admin_password=PASSWORD) as machines, machine(machines) as pc:
+    with VirtualMachines(set_up="client", admin_password=ADMIN_PASSWORD) as machines, administrator(machines) as pc:
         with pytest.raises(amtpy.WsmanFault) as refused:
             pc.boot("pxe")
         assert "consent" in refused.value.hint
 
 
 def test_logs_are_read_frozen_and_cleared(machines: VirtualMachines) -> None:
-    with machine(machines, "Wr0ng-Pass!") as stranger, pytest.raises(amtpy.AmtError):
+    with administrator(machines, "Wr0ng-Pass!") as stranger, pytest.raises(amtpy.AmtError):
         stranger.power_state()
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         [event] = pc.event_log()["records"]
         assert (event["sensor_number"], event["text"], event["severity"]) == (6, "1 failed login", "warning")
         pc.freeze_event_log()
@@ -86,14 +74,14 @@ def test_logs_are_read_frozen_and_cleared(machines: VirtualMachines) -> None:
 
 
 def test_the_inventory_is_one_document(machines: VirtualMachines) -> None:
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         found = pc.inventory()
     assert (found["uuid"], found["chassis"]["model"]) == (machines[0].uuid, "amt-sim")
     assert found["memory_bytes"] == 16 << 30 and found["missing_classes"] == []
 
 
 def test_sessions_are_one_document(machines: VirtualMachines) -> None:
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         found = pc.sessions()
     assert (found["listener"], found["sessions"]["serial"]) == (False, {"state": "off", "why": None})
     assert found["consent"]["state"] == "idle"
@@ -101,7 +89,7 @@ def test_sessions_are_one_document(machines: VirtualMachines) -> None:
 
 def test_the_same_can_be_awaited(machines: VirtualMachines) -> None:
     async def story() -> list[object]:
-        async with aio.Machine(machines[0].address, password=PASSWORD, insecure_any=True) as pc:
+        async with aio.Machine(machines[0].address, password=ADMIN_PASSWORD, insecure_any=True) as pc:
             await pc.freeze_event_log()
             await pc.freeze_event_log(False)
             await pc.clear_event_log()
@@ -138,4 +126,4 @@ def test_machines_that_are_set_up_have_a_password() -> None:
     with pytest.raises(amtpy.ArgumentError):
         VirtualMachines(set_up="admin")
     with pytest.raises(amtpy.ArgumentError):
-        VirtualMachines(set_up="half", admin_password=PASSWORD)
+        VirtualMachines(set_up="half", admin_password=ADMIN_PASSWORD)

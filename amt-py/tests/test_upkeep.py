@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,27 +9,17 @@ import pytest
 import amtpy
 from amtpy import aio
 from amtpy.sim import VirtualMachines
+from conftest import ADMIN_PASSWORD, administrator
 
-PASSWORD = "P@ssw0rd-1"
 PROFILE = {"format": 1, "name": "desk", "general": {"ping": False}}
 
 
-@pytest.fixture
-def machines() -> Iterator[VirtualMachines]:
-    with VirtualMachines(time_scale=50.0, set_up="admin", admin_password=PASSWORD) as machines:
-        yield machines
-
-
-def machine(machines: VirtualMachines, password: str = PASSWORD) -> amtpy.Machine:
-    return amtpy.Machine(machines[0].address, password=password, insecure_any=True)
-
-
 def test_how_a_machine_stands(machines: VirtualMachines) -> None:
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         status = pc.status()
     assert (status["id"], status["control_mode"], status["provisioning_state"]) == (machines[0].uuid, "admin", 2)
     with (
-        amtpy.Machine(machines[0].address, user="operator", password=PASSWORD, insecure_any=True) as other,
+        amtpy.Machine(machines[0].address, user="operator", password=ADMIN_PASSWORD, insecure_any=True) as other,
         pytest.raises(amtpy.ArgumentError, match="administrator"),
     ):
         other.status()
@@ -49,7 +38,7 @@ def test_everything_that_is_wrong_with_a_profile_is_told(tmp_path: Path) -> None
 
 def test_a_profile_is_compared_and_applied(machines: VirtualMachines, tmp_path: Path) -> None:
     store = tmp_path / "pc.record"
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         would = pc.configure(PROFILE, store=store, dry_run=True)
         assert [change["field"] for change in would["changes"]] == ["general.ping"]
         assert would["writes"] == 0 and not store.exists()
@@ -71,7 +60,7 @@ def test_what_cannot_be_stored_is_not_written(machines: VirtualMachines, tmp_pat
     def full(record: bytes) -> None:
         raise OSError(28, "disk full")
 
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         with pytest.raises(OSError, match="disk full"):
             pc.configure(PROFILE, store=full)
         with pytest.raises(OSError, match="disk full"):
@@ -94,16 +83,16 @@ def test_a_new_password_is_stored_before_it_is_sent(machines: VirtualMachines, t
         raise BrokenOff
 
     store = tmp_path / "pc.record"
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         with pytest.raises(BrokenOff):
             pc.rotate(store=first)
         fresh, old = amtpy.record_passwords(records[0])
-        assert old == PASSWORD and machines[0].truth()["writes"] == 0
+        assert old == ADMIN_PASSWORD and machines[0].truth()["writes"] == 0
         # Gone on with, it is the same new password.
         assert pc.rotate(store=records.append, record=records[0])["changed"] is True
         assert amtpy.record_passwords(records[-1]) == [fresh]
         assert len(amtpy.record_passwords(records[1])) == 2
-    with machine(machines, fresh) as pc:
+    with administrator(machines, fresh) as pc:
         assert pc.rotate(store=store, password="P@ssw0rd-2")["changed"] is True
         assert amtpy.record_passwords(store.read_bytes()) == ["P@ssw0rd-2"]
         # From the file: this object's own password is out of date.
@@ -111,7 +100,7 @@ def test_a_new_password_is_stored_before_it_is_sent(machines: VirtualMachines, t
         with pytest.raises(amtpy.AmtError) as weak:
             pc.rotate(store=store, password="short")
         assert weak.value.name == "PLAN_INVALID"
-    with machine(machines, "P@ssw0rd-3") as pc:
+    with administrator(machines, "P@ssw0rd-3") as pc:
         assert pc.power_state()["state"] == "on"
     with pytest.raises(amtpy.AmtError):
         amtpy.record_passwords(b"{}")
@@ -120,20 +109,20 @@ def test_a_new_password_is_stored_before_it_is_sent(machines: VirtualMachines, t
 def test_the_certificate_is_renewed(machines: VirtualMachines, tmp_path: Path) -> None:
     store, authority = tmp_path / "pc.renewal", (tmp_path / "ca.pem", tmp_path / "ca.key")
     before = machines[0].truth()["certificate_sha256"]
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         with pytest.raises(amtpy.ArgumentError, match="at_percent"):
             pc.renew(authority=authority, store=store, at_percent=0)
         assert pc.renew(authority=authority, store=store, at_percent=100)["changed"] is False
         done = pc.renew(authority=authority, store=store)
     assert done["changed"] is True and done["certificate_sha256"] != before and not store.exists()
     assert machines[0].truth()["certificate_sha256"] == done["certificate_sha256"]
-    with amtpy.Machine(machines[0].address, password=PASSWORD, pin=done["certificate_sha256"]) as pc:
+    with amtpy.Machine(machines[0].address, password=ADMIN_PASSWORD, pin=done["certificate_sha256"]) as pc:
         assert pc.power_state()["state"] == "on"
 
 
 def test_the_setup_is_taken_back(machines: VirtualMachines, tmp_path: Path) -> None:
     store = tmp_path / "pc.record"
-    with machine(machines) as pc:
+    with administrator(machines) as pc:
         would = pc.unprovision("full", store=store, dry_run=True)
         assert (would["before"], would["changed"]) == ("admin", False) and would["consequences"]
         assert not store.exists()
@@ -153,7 +142,7 @@ def test_the_same_can_be_awaited(machines: VirtualMachines, tmp_path: Path) -> N
         records.append(record)
 
     async def story() -> list[object]:
-        async with aio.Machine(machines[0].address, password=PASSWORD, insecure_any=True) as pc:
+        async with aio.Machine(machines[0].address, password=ADMIN_PASSWORD, insecure_any=True) as pc:
             applied = await pc.configure(PROFILE, store=keep)
             stored = len(records)
             rotated = await pc.rotate(store=keep)
@@ -169,3 +158,16 @@ def test_the_same_can_be_awaited(machines: VirtualMachines, tmp_path: Path) -> N
             return [status["control_mode"], done["changed"], done["extent"]]
 
     assert asyncio.run(rest()) == ["admin", True, "partial"]
+
+
+def test_a_certificate_for_the_network_needs_an_authority(machines: VirtualMachines, tmp_path: Path) -> None:
+    profile = {"format": 1, "name": "lan", "wired": {"ieee8021x": {"protocol": "tls"}}}
+    authority = (tmp_path / "ca.pem", tmp_path / "ca.key")
+    with administrator(machines) as pc:
+        with pytest.raises(amtpy.AmtError, match="no certificate authority") as refused:
+            pc.configure(profile, store=tmp_path / "record")
+        assert refused.value.name == "CA_UNAVAILABLE" and "authority" in refused.value.hint
+        assert not machines[0].truth()["keys"][1:], "nothing was made for a certificate that nobody signs"
+        done = pc.configure(profile, store=tmp_path / "record", authority=authority)
+        assert [change["field"] for change in done["changes"]][:1] == ["wired.ieee8021x"]
+        assert pc.configure(profile, store=tmp_path / "record", authority=authority)["writes"] == 0

@@ -67,7 +67,7 @@ impl Administrator {
     }
 
     /// Makes the machine what `profile` says, as [`apply`]; with `dry_run` reads and compares only. Files that the profile names are looked
-    /// for in `folder`.
+    /// for in `folder`. `has_authority`: whether `host` certifies, for 802.1X with a certificate.
     ///
     /// # Errors
     /// `PLAN_INVALID` for a profile that this machine cannot be given, else as [`apply`].
@@ -77,6 +77,7 @@ impl Administrator {
         folder: &Folder,
         record: Option<ApplyRecord>,
         dry_run: bool,
+        has_authority: bool,
         host: &H,
     ) -> Result<Applied, Failure> {
         let target = self.ask().await?;
@@ -88,7 +89,7 @@ impl Administrator {
             Some(record) => ApplyJob::new(target, desired, record),
             None => ApplyJob::first(target, desired)?,
         };
-        job.dry_run = dry_run;
+        (job.dry_run, job.has_authority) = (dry_run, has_authority);
         apply(job, host).await
     }
 

@@ -4,7 +4,7 @@ use crate::kerberos::{self, Tickets};
 use crate::tls::{self, ClientChain, Endpoint, TlsStream, io_failure};
 use amt_core::redirection;
 use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
-use amt_core::{ErrorCode, Failure, FirmwareVersion, Tick};
+use amt_core::{DeviceStatus, ErrorCode, Failure, FirmwareVersion, Tick};
 use amt_wsman::client::{Client, ClientConfig, Credentials, Input, Output};
 use amt_wsman::op::{Reply, Request};
 use std::net::SocketAddr;
@@ -204,6 +204,11 @@ impl Device {
         };
         (self.now(), input)
     }
+}
+
+/// Whether the firmware said that it has no such class, or nothing of it.
+pub(crate) fn is_absent(failure: &Failure) -> bool {
+    matches!(&failure.device, Some(DeviceStatus::Fault { subcode, .. }) if subcode.as_deref() == Some("DestinationUnreachable"))
 }
 
 /// Connects on the rung where `ladder` stands, and steps down for the reasons that it accepts, as far as consent goes.

@@ -84,7 +84,7 @@ fn export(out: &mut Output, found: &MachineTrust, leaf: bool, output: &std::path
     if all.is_empty() {
         let text = "the machine trusts no authority, and holds none above its own certificate";
         let hint = "with --leaf its own certificate is written, as it may be pinned";
-        return Err(Failure::new(ErrorCode::CERTIFICATE_PARSE, "trust", text).hint(hint).into());
+        return Err(Failure::new(ErrorCode::WRONG_STATE, "trust", text).hint(hint).into());
     }
     let bundle = write_bundle(&all);
     if output == std::path::Path::new("-") && !out.is_json() {

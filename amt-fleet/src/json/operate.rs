@@ -1,6 +1,6 @@
 //! A machine in operation, as JSON documents.
 
-use super::time;
+use super::{moment, time};
 use amt::certificate::{Authority, TrustBundle};
 use amt::discover::{Discovered, PORTS, SeenCertificate};
 use amt::operate::{
@@ -99,10 +99,6 @@ fn authority(authority: &Authority) -> Value {
         "not_before": moment(authority.validity.0),
         "not_after": moment(authority.validity.1),
     })
-}
-
-fn moment(seconds: i64) -> Option<String> {
-    u64::try_from(seconds).ok().map(|seconds| time(UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 /// `frozen`, `capacity`, `unreadable`, `records`.

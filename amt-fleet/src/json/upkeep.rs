@@ -1,6 +1,6 @@
 //! What one machine says of itself, and what was done about it, as JSON documents.
 
-use super::time;
+use super::moment;
 use crate::store::extent_name;
 use amt_provision::apply::Applied;
 use amt_provision::rotate::Rotated;
@@ -8,7 +8,6 @@ use amt_provision::unprovision::{Extent, Proof, Unprovisioned, consequences, rem
 use amt_provision::{MachineFacts, Renewed};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// What `amt status --json` shows.
 pub fn facts(facts: &MachineFacts) -> Value {
@@ -41,7 +40,8 @@ pub fn facts(facts: &MachineFacts) -> Value {
     })
 }
 
-/// `id`, `dry_run`, `changes` (`field`, `from`, `to`), `unsupported` (`field`, `reason`), `writes`.
+/// `id`, `dry_run`, `changes` (`field`, `from`, `to`), `unsupported` (`field`, `reason`), `writes`, `address` (where it was found, if that
+/// is not where it was looked for).
 pub fn applied(applied: &Applied, dry_run: bool) -> Value {
     let changes: Vec<_> =
         applied.changes.iter().map(|c| json!({ "field": c.field, "from": c.from, "to": c.to })).collect();
@@ -64,12 +64,11 @@ pub fn rotated(rotated: &Rotated) -> Value {
 
 /// `id`, `changed`, and of the certificate that the machine serves now `certificate_sha256` and `not_after`.
 pub fn renewed(renewed: &Renewed) -> Value {
-    let not_after = Duration::from_secs(u64::try_from(renewed.validity.not_after).unwrap_or_default());
     json!({
         "id": renewed.id.to_string(),
         "changed": renewed.changed,
         "certificate_sha256": hex::encode(Sha256::digest(&renewed.certificate)),
-        "not_after": time(UNIX_EPOCH + not_after),
+        "not_after": moment(renewed.validity.not_after),
     })
 }
 

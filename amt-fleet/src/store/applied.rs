@@ -29,6 +29,8 @@ struct KeepApplied {
     revision: Option<String>,
     /// Of the certificate for 802.1X.
     client: Option<Validity>,
+    /// Where the machine is now: its profile gave it another address.
+    found_at: Option<IpAddr>,
     sealed: Vec<u8>,
 }
 
@@ -51,25 +53,11 @@ impl Change for KeepApplied {
         .bind(self.client.map(|validity| validity.not_after.saturating_mul(1000)))
         .execute(&mut *tx.connection)
         .await
-        .map(drop)
-        .map_err(failed("write applied profile"))
-    }
-}
-
-/// Where a machine is now: its profile gave it another address.
-struct FoundAt {
-    id: SystemId,
-    address: IpAddr,
-}
-
-impl Change for FoundAt {
-    type Reply = ();
-
-    async fn apply(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        let row = tx.existing_row(self.id).await?;
+        .map_err(failed("write applied profile"))?;
+        let Some(address) = self.found_at else { return Ok(()) };
         sqlx::query("UPDATE machines SET address = ?2, changed_at = ?3 WHERE id = ?1")
             .bind(row)
-            .bind(self.address.to_string())
+            .bind(address.to_string())
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await
@@ -106,16 +94,12 @@ impl Fleet {
         ApplyRecord::decode(clear.expose()).map(Some)
     }
 
-    /// The machine was found at `address`, and is looked for there from now on.
-    pub(crate) async fn found_at(&self, id: SystemId, address: IpAddr) -> Result<(), Failure> {
-        self.write(FoundAt { id, address }).await
-    }
-
-    /// Makes it durable.
+    /// Makes it durable, and where the machine was found: it is looked for there from now on.
     pub(crate) async fn keep_apply(&self, record: &ApplyRecord) -> Result<(), Failure> {
         let sealed = self.seal().seal(place(&record.id.to_string()), record.encode().expose())?;
         let (profile, revision) = (record.profile.clone(), record.revision.clone());
         let client = record.client_certificate().and_then(Validity::of);
-        self.write(KeepApplied { id: record.id, profile, revision, client, sealed }).await
+        let found_at = record.found_at;
+        self.write(KeepApplied { id: record.id, profile, revision, client, found_at, sealed }).await
     }
 }

@@ -1,7 +1,7 @@
 //! `time`: `AMT_TimeSynchronizationService` (`spec/wsman.md` §3.4).
 
 use super::{Pass, Run, refused};
-use crate::clock::Reading;
+use crate::clock::{ClockReading, wall};
 use amt_core::Failure;
 use amt_wsman::class::Class;
 use amt_wsman::class::amt::TimeSynchronizationService;
@@ -34,11 +34,12 @@ impl Run {
         if time.set == Some(false) || self.mode == Pass::Verify {
             return Ok(());
         }
-        let seen = Reading::take(&self.cx, &mut self.session, self.wall_clock).await?;
+        let seen = ClockReading::take(&self.cx, &mut self.session, self.wall_clock).await?;
         let off = seen.drift().unsigned_abs();
         if seen.is_off() && self.change("time.set", format!("{off} s off"), "right") {
             self.begin_write().await?;
-            seen.set(&self.cx, &mut self.session, self.wall_clock).await?;
+            let now = wall(self.cx.now(), self.wall_clock);
+            seen.set(&mut self.session, now).await?;
         }
         Ok(())
     }

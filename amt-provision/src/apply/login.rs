@@ -125,8 +125,7 @@ impl Login<'_> {
                     instance.set(name, reference(handle));
                 }
             }
-        }
-        if !self.is_on() {
+        } else {
             instance.remove("ServerCertificateName");
             instance.remove("ServerCertificateNameComparison");
         }

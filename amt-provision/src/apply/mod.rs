@@ -203,6 +203,7 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
 
 impl Run {
     async fn run(mut self) -> Result<Applied, Failure> {
+        self.note_place().await?;
         self.cx.event(Event::Step(Step::Configure));
         self.tls_is_possible().await?;
         self.settings().await?;

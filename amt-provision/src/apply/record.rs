@@ -44,7 +44,10 @@ pub struct ApplyRecord {
     /// Its revision.
     pub revision: Option<String>,
     /// The fixed address that the machine was given last, or is just being given.
-    pub moved_to: Option<IpAddr>,
+    pub(super) moved_to: Option<IpAddr>,
+    /// Where this attempt found the machine, if that is not where it was to be looked for. For whoever keeps the record; not part of what
+    /// is encoded.
+    pub found_at: Option<IpAddr>,
     /// Whether something was staged on the machine that counts only after a commit.
     pub(super) commit_due: bool,
     /// The machine's certificate for 802.1X.
@@ -83,6 +86,7 @@ impl ApplyRecord {
             profile: None,
             revision: None,
             moved_to: None,
+            found_at: None,
             commit_due: false,
             client: Replacement::new(id),
             client_name: None,
@@ -180,6 +184,7 @@ impl ApplyRecord {
             profile: stored.profile,
             revision: stored.revision,
             moved_to: stored.moved_to,
+            found_at: None,
             commit_due: stored.commit_due,
             client,
             client_name: stored.client_name,

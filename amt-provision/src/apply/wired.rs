@@ -1,7 +1,7 @@
 //! `wired`: `AMT_EthernetPortSettings` of the wired interface (`spec/wsman.md` §3.5).
 
-use super::Run;
 use super::property::{Group, LeadsTo, Property, one};
+use super::{Pass, Run};
 use crate::commit::{Comeback, is_restart};
 use crate::managed::Managed;
 use crate::profile::{IpMode, Profile, Wired};
@@ -53,11 +53,31 @@ impl Run {
         if !self.group(&WIRED).await? {
             return Ok(());
         }
-        let leaves = mode(self.profile()) != Some(IpMode::Static);
-        self.come_back().await.map_err(|failure| match leaves {
-            true => failure.hint("it may have got another address: look for it there (its name in DNS, its DHCP server), and run this again"),
-            false => failure.hint("look whether the address, mask and gateway of the profile fit its network; run this again when it answers"),
-        })
+        if mode(self.profile()) == Some(IpMode::Static) {
+            return self.come_back().await.map_err(|failure| {
+                failure.hint("look whether address, mask and gateway of the profile fit its network; run this again when it answers")
+            });
+        }
+        self.come_back().await.map_err(|failure| {
+            failure.hint(
+                "it may have got another address: look there (its name in DNS, its DHCP server), and run this again",
+            )
+        })?;
+        // The fixed address may be somebody else's from now on.
+        match self.record.moved_to.take() {
+            Some(_) => self.keep().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets whoever keeps the record know where the machine is, if that is not where it was looked for.
+    pub(super) async fn note_place(&mut self) -> Result<(), Failure> {
+        let found = self.places.elsewhere();
+        if self.mode == Pass::Dry || self.record.found_at == found {
+            return Ok(());
+        }
+        self.record.found_at = found;
+        self.keep().await
     }
 
     /// Takes note of the fixed address that the machine is about to get. Tells whether that is news.
@@ -75,7 +95,7 @@ impl Run {
             match self.places.open(&self.cx, &mut self.access, self.record.moved_to).await {
                 Ok(Managed { session, .. }) => {
                     self.session = session;
-                    return Ok(());
+                    return self.note_place().await;
                 }
                 Err(failure) if is_restart(&failure) => comeback.missed(self.cx.now(), failure)?,
                 Err(failure) => return Err(failure.at(Step::Prove.name())),

@@ -6,7 +6,7 @@ use super::ask::{AskError, ask};
 use super::chain;
 use super::link;
 use super::status::{Facts, read_roots};
-use crate::clock;
+use crate::clock::ClockReading;
 use crate::commit;
 use crate::event::Event;
 use crate::managed::log_in;
@@ -119,8 +119,8 @@ impl Run {
         self.step(Step::SetClock);
         let request = TimeSynchronizationService::get_low_accuracy_time_synch();
         let told = session.call(Step::SetClock, &request).await?;
-        let received = self.utc();
-        clock::set(session, &told, received, self.utc()).await
+        let seen = ClockReading::of(&told, self.utc())?;
+        seen.set(session, self.utc()).await
     }
 
     async fn set_names(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {

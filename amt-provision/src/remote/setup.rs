@@ -1,7 +1,7 @@
 //! The setup session, from the first login to the point of commit.
 
 use super::{Outcome, Run, try_call};
-use crate::clock;
+use crate::clock::ClockReading;
 use crate::event::Event;
 use crate::facts::read_more;
 use crate::names;
@@ -173,8 +173,8 @@ impl Run {
         self.step(Step::SetClock);
         let request = TimeSynchronizationService::get_low_accuracy_time_synch();
         let (reply, other) = self.call_again(session, Step::SetClock, &request).await?;
-        let received = self.utc();
-        clock::set(session, &reply, received, self.utc()).await?;
+        let seen = ClockReading::of(&reply, self.utc())?;
+        seen.set(session, self.utc()).await?;
         Ok(other)
     }
 

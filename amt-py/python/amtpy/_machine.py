@@ -188,17 +188,24 @@ class Machine(_Machine):
         return self._session.status().next()  # type: ignore[no-any-return]
 
     def configure(
-        self, profile: Profile, *, store: Store, record: bytes | None = None, dry_run: bool = False
+        self,
+        profile: Profile,
+        *,
+        store: Store,
+        record: bytes | None = None,
+        authority: tuple[_Path, _Path] | None = None,
+        dry_run: bool = False,
     ) -> dict[str, Any]:
         """Makes the machine what a profile says: reads, compares, writes only what differs, and reads it back.
 
         ``profile`` is a file (TOML, or JSON if its name ends in ``.json``), or the document as a dict; files that it names are looked for in its folder.
         ``store`` gets the record before anything is written: a file, or a function that has stored the bytes when it returns. It holds keyed
         digests of the secrets that were written last, so that they are not written again and again; a function also gives it back, as
-        ``record``. ``dry_run`` writes nothing. Returns ``changes``, ``unsupported``, and ``writes``, the number of requests that wrote something.
+        ``record``. ``authority``, as for :func:`amtpy.provision`, signs the certificate by which the machine logs in to its network (802.1X with
+        ``tls`` or ``fast-tls``). ``dry_run`` writes nothing. Returns ``changes``, ``unsupported``, and ``writes``, the number of requests that wrote something.
         """
         keep, known = _stored(store, record)
-        return _finish(self._session.configure(*_given(profile), known, dry_run), keep)  # type: ignore[no-any-return]
+        return _finish(self._session.configure(*_given(profile), known, authority, dry_run), keep)  # type: ignore[no-any-return]
 
     def rotate(self, *, store: Store, record: bytes | None = None, password: str | None = None) -> dict[str, Any]:
         """Gives ``admin`` another password, a strong one that is made up unless it is given. Returns whether it ``changed``.

@@ -188,11 +188,17 @@ class Machine(_Machine):
         return await attempt.next_async()  # type: ignore[no-any-return]
 
     async def configure(
-        self, profile: Profile, *, store: AsyncStore, record: bytes | None = None, dry_run: bool = False
+        self,
+        profile: Profile,
+        *,
+        store: AsyncStore,
+        record: bytes | None = None,
+        authority: tuple[_Path, _Path] | None = None,
+        dry_run: bool = False,
     ) -> dict[str, Any]:
         """Makes the machine what a profile says, as :meth:`amtpy.Machine.configure`. A function that stores may be awaited too."""
         keep, known = _stored(store, record)
-        return await _finish_async(self._session.configure(*_given(profile), known, dry_run), keep)  # type: ignore[no-any-return]
+        return await _finish_async(self._session.configure(*_given(profile), known, authority, dry_run), keep)  # type: ignore[no-any-return]
 
     async def rotate(
         self, *, store: AsyncStore, record: bytes | None = None, password: str | None = None

@@ -97,10 +97,10 @@ impl Firmware {
     pub(super) fn take_session(&mut self, kind: SessionKind, taken: bool) {
         let elsewhere = &mut self.device.sessions.elsewhere;
         if taken {
-            elsewhere.insert(kind)
+            elsewhere.insert(kind);
         } else {
-            elsewhere.remove(&kind)
-        };
+            elsewhere.remove(&kind);
+        }
     }
 
     pub(super) fn accept_console(&mut self, id: ConnectionId) {

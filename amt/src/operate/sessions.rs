@@ -3,7 +3,7 @@
 //! Of serial line and drives only the firmware's answer to a console tells whether somebody has them: each is asked for as a console
 //! does, without a login, and the connection is closed at once. The screen's state and the consent are in their classes.
 
-use crate::device::Device;
+use crate::device::{Device, is_absent};
 use amt_core::codec::{DecodeError, Reader};
 use amt_core::redirection::{SessionAnswer, SessionKind, SessionStatus, StartSession};
 use amt_core::{DeviceStatus, ErrorCode, Failure};
@@ -250,9 +250,7 @@ async fn read<T: Class>(device: &mut Device) -> Result<Result<T, (SessionState, 
         Err(failure) => failure,
     };
     match &failure.device {
-        Some(DeviceStatus::Fault { subcode, .. }) if subcode.as_deref() == Some("DestinationUnreachable") => {
-            Ok(Err((SessionState::Absent, None)))
-        }
+        _ if is_absent(&failure) => Ok(Err((SessionState::Absent, None))),
         Some(fault @ DeviceStatus::Fault { .. }) => {
             Ok(Err((SessionState::Unclear, Some(format!("{}: {fault}", T::NAME)))))
         }

@@ -1,7 +1,7 @@
 //! The authorities that a machine trusts: read, and added to (`spec/wsman.md` §3.8). Nothing is ever removed.
 
 use crate::certificate::{Authority, TrustBundle, root_first};
-use crate::device::Device;
+use crate::device::{Device, is_absent};
 use amt_core::status::PtStatus;
 use amt_core::{DeviceStatus, ErrorCode, Failure};
 use amt_wsman::class::Class;
@@ -128,10 +128,6 @@ async fn served(device: &mut Device, stored: &[PublicKeyCertificate]) -> Result<
     let handle = bound.first().and_then(|context| context.certificate.selector("InstanceID"));
     let certificate = stored.iter().find(|certificate| Some(certificate.instance_id.as_str()) == handle);
     Ok(certificate.and_then(PublicKeyCertificate::der).and_then(|der| Authority::read(&der)))
-}
-
-fn is_absent(failure: &Failure) -> bool {
-    matches!(&failure.device, Some(DeviceStatus::Fault { subcode, .. }) if subcode.as_deref() == Some("DestinationUnreachable"))
 }
 
 fn trusts(stored: &[PublicKeyCertificate], der: &[u8]) -> bool {

@@ -29,6 +29,17 @@ function Complete-AmtAttempt {
     }
 }
 
+# Compares a machine with a profile, and makes it what that says unless $DryRun.
+function Invoke-AmtConfiguration {
+    param([Amt.Device] $Device, [string] $ProfilePath, [string] $RecordPath, [bool] $DryRun)
+
+    $file = Resolve-AmtPath $ProfilePath
+    $folder = [System.IO.Path]::GetDirectoryName($file)
+    $store = Resolve-AmtPath $RecordPath
+    $begun = $Device.Configure([System.IO.File]::ReadAllText($file), $folder, [Amt.RecordFile]::Load($store), $DryRun)
+    Complete-AmtAttempt $begun $store
+}
+
 function Test-AmtProfile {
     <#
     .SYNOPSIS
@@ -101,11 +112,7 @@ function Compare-AmtConfiguration {
 
     process {
         try {
-            $file = Resolve-AmtPath $ProfilePath
-            $folder = [System.IO.Path]::GetDirectoryName($file)
-            $store = Resolve-AmtPath $RecordPath
-            $begun = $Device.Configure([System.IO.File]::ReadAllText($file), $folder, [Amt.RecordFile]::Load($store), $true)
-            Complete-AmtAttempt $begun $store
+            Invoke-AmtConfiguration $Device $ProfilePath $RecordPath $true
         }
         catch {
             $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
@@ -149,11 +156,7 @@ function Set-AmtConfiguration {
     process {
         if (-not $PSCmdlet.ShouldProcess($Device, "Apply $ProfilePath")) { return }
         try {
-            $file = Resolve-AmtPath $ProfilePath
-            $folder = [System.IO.Path]::GetDirectoryName($file)
-            $store = Resolve-AmtPath $RecordPath
-            $begun = $Device.Configure([System.IO.File]::ReadAllText($file), $folder, [Amt.RecordFile]::Load($store), $false)
-            Complete-AmtAttempt $begun $store
+            Invoke-AmtConfiguration $Device $ProfilePath $RecordPath $false
         }
         catch {
             $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))

@@ -16,7 +16,6 @@ use amt_provision::renew::Due;
 use amt_provision::unprovision::{Extent, Proof};
 use amt_provision::{BootRecord, RenameRecord, RenewRecord};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// Does it once. Tells in words what was done.
 pub(super) async fn attempt(shared: &Shared, action: &Action) -> Result<String, Failure> {
@@ -152,9 +151,6 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
     // Where nothing is renewed before its time, it is when its time is over.
     job.due = Due::Percent(shared.renew_at.unwrap_or(100));
     let applied = amt::apply(job, &ActionHost::new(shared, action)).await?;
-    if let Some(address) = applied.address {
-        shared.fleet.found_at(machine.id, address).await?;
-    }
     let mut text = match applied.changes.len() {
         0 => format!("it is as {} says", settings.document.name),
         n => format!("{n} settings changed as {} says", settings.document.name),
@@ -228,8 +224,7 @@ async fn renew(shared: &Shared, action: &Action) -> Result<String, Failure> {
     let mut job = RenewJob::new(target, kept.unwrap_or_else(|| RenewRecord::new(id)));
     (job.due, job.proof_timeout) = (due, shared.plan.proof_timeout);
     let renewed = amt::renew(job, &ActionHost::new(shared, action)).await?;
-    let until = UNIX_EPOCH + Duration::from_secs(u64::try_from(renewed.validity.not_after).unwrap_or_default());
-    let until = json::time(until);
+    let until = json::moment(renewed.validity.not_after).unwrap_or_default();
     Ok(match renewed.changed {
         true => format!("it has another certificate, good until {until}"),
         false => format!("its certificate is good until {until}: not renewed yet"),
