@@ -1,8 +1,6 @@
 """Types of the extension module. Import from :mod:`amtpy` instead."""
 
 import asyncio
-import os
-import uuid as _uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, final
@@ -10,7 +8,7 @@ from typing import Any, Literal, Self, final
 from typing_extensions import Buffer
 
 from amtpy._exceptions import AmtError
-from amtpy._types import Answer
+from amtpy._types import Answer, _Document, _Facts, _Path, _Uuid
 
 __all__ = [
     "Attempt", "Certificate", "Credential", "Events", "Finding", "Fleet", "GeneralSettings", "Hello", "HelloEvent",
@@ -19,10 +17,6 @@ __all__ = [
     "local_unprovision", "preflight", "provision", "provision_async", "record_passwords",
 ]
 
-_Path = str | os.PathLike[str]
-_Uuid = str | _uuid.UUID
-_Document = dict[str, Any]
-_Facts = Mapping[str, str | Sequence[str]]
 _Pair = PskPair | tuple[str, str]
 
 @final

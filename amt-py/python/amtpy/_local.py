@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from amtpy import _amt
 from amtpy._amt import Certificate, Fleet, LocalOutcome
-
-_Path = str | os.PathLike[str]
+from amtpy._types import _Path
 
 
 class LocalMachine:

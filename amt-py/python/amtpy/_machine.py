@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from amtpy._amt import Session
-from amtpy._upkeep import Profile, Store, _Path, _done_with, _finish, _given, _stored
+from amtpy._types import _Path
+from amtpy._upkeep import Profile, Store, _done_with, _finish, _given, _stored
 
 #: Properties of an instance by name: text, lists of what repeats, dicts of structures and references.
 Properties = dict[str, Any]
@@ -37,7 +37,7 @@ class _Machine:
         port: int | None = None,
         certificate: bytes | None = None,
         pin: str | None = None,
-        ca: str | os.PathLike[str] | bytes | None = None,
+        ca: _Path | bytes | None = None,
         name: str | None = None,
         insecure_any: bool = False,
         plain: bool = False,

@@ -1,8 +1,16 @@
-"""Dictionaries whose keys are fixed."""
+"""Types that more than one module names."""
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+_Path = str | os.PathLike[str]
+_Uuid = str | uuid.UUID
+_Document = dict[str, Any]
+_Facts = Mapping[str, str | Sequence[str]]
 
 
 class Answer(TypedDict, total=False):

@@ -11,8 +11,8 @@ from typing import Any
 
 from amtpy._amt import Attempt, Finding
 from amtpy._amt import check_profile as _check
+from amtpy._types import _Path
 
-_Path = str | os.PathLike[str]
 #: Where a record is stored: a file, or what stores it before it returns.
 Store = _Path | Callable[[bytes], object]
 #: The same, where a function may also be awaited.

@@ -22,26 +22,22 @@ The work is done on threads of the package, and no event loop but the caller's r
 
 from __future__ import annotations
 
-import os
-import uuid as _uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
 from amtpy._machine import Properties, _dict, _Machine
+from amtpy._types import _Path, _Uuid
 from amtpy._upkeep import AsyncStore, Profile, _done_with, _finish_async, _given, _stored
 
 __all__ = ["HelloEvent", "HelloListener", "Machine", "provision"]
 
 
-_Path = str | os.PathLike[str]
-
-
 async def provision(
     address: str,
     *,
-    uuid: str | _uuid.UUID,
+    uuid: _Uuid,
     journal: _Path | Fleet,
     authority: tuple[_Path, _Path],
     certificate: Certificate | Iterable[Certificate] | None = None,
