@@ -1,11 +1,9 @@
 //! `amt configure` gives a machine the certificate by which it logs in to its network, over real sockets.
 #![cfg(unix)]
 
-mod lab;
-
+use crate::lab::Lab;
 use amt_sim::Persona;
 use amt_sim::firmware::MachineTruth;
-use lab::Lab;
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,12 +1,10 @@
 //! The commands that operate a machine that is set up, against virtual ones.
 
-mod lab;
-
+use crate::lab::Lab;
 use amt::certificate::write_pem;
 use amt_core::redirection::SessionKind;
 use amt_sim::SetUp;
 use amt_sim::authority::ProvisioningChain;
-use lab::Lab;
 use serde_json::Value;
 use std::process::Command;
 

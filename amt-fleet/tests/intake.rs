@@ -1,8 +1,8 @@
 //! Clients that enrol, over real sockets: who may, what they may, and how their machine fares.
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
-mod support;
-
+use crate::support;
+use crate::support::{Running, enroll_body, exchange, facts_body, id, token_text};
 use amt::ProvisioningCertificate;
 use amt_core::hello::{Hello, HelloKind, Roots};
 use amt_core::{ErrorCode, SystemId};
@@ -18,7 +18,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-use support::{Running, enroll_body, exchange, facts_body, id, token_text};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;

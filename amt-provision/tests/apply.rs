@@ -1,14 +1,12 @@
 //! A profile is applied: what differs is written and nothing else, read back, and left alone the next time, whatever crashed before.
 
-mod support;
-
+use crate::support::profile::{Named, PERSONAS, apply, desired, of_persona, profile, writes};
+use crate::support::{Crash, World};
 use amt_core::ErrorCode;
 use amt_provision::apply::ApplyStage;
 use amt_provision::profile::Desired;
 use std::net::IpAddr;
 use std::time::Duration;
-use support::profile::{Named, PERSONAS, apply, desired, of_persona, profile, writes};
-use support::{Crash, World};
 
 const BASIC: &str = r#"
 format = 1

@@ -1,7 +1,6 @@
 //! A machine boots from the network once: exactly once, whatever is lost on the way.
 
-mod support;
-
+use crate::support::{Crash, World, secret};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, SystemId};
 use amt_provision::boot::{BootRecord, BootSource, BootStage};
@@ -16,7 +15,6 @@ use amt_wsman::class::cim::PowerManagementService;
 use amt_wsman::op::Request;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Crash, World, secret};
 
 const POWER: &str = "CIM_PowerManagementService.RequestPowerStateChange";
 

@@ -1,11 +1,9 @@
 //! A machine's clock is compared with ours, and set where it is off.
 
-mod support;
-
+use crate::support::{Attempt, World};
 use amt_core::ErrorCode;
 use amt_provision::clock::{Clock, ClockSeen};
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
-use support::{Attempt, World};
 
 const SET: &str = "AMT_TimeSynchronizationService.SetHighAccuracyTimeSynch";
 

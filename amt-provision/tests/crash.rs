@@ -1,10 +1,8 @@
 //! The server loses power at every output of the procedure; every time it comes back to a machine that it can open, and
 //! finishes the job.
 
-mod support;
-
+use crate::support::{Crash, World};
 use std::time::Duration;
-use support::{Crash, World};
 
 #[test]
 fn a_crash_at_any_point_loses_no_credential_and_the_next_attempt_finishes() {

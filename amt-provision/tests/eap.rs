@@ -1,8 +1,8 @@
 //! 802.1X with EAP-TLS: the machine is given one certificate of its own to log in with, once, whatever crashes and however long the
 //! authority takes; another one in its time, and the old one is gone then.
 
-mod support;
-
+use crate::support::profile::{PERSONAS, apply, desired, of_persona, writes};
+use crate::support::{Crash, World, at, count, truth};
 use amt_core::{ErrorCode, Failure};
 use amt_provision::apply::{Applied, ApplyStage};
 use amt_provision::profile::Desired;
@@ -14,8 +14,6 @@ use amt_wsman::class::amt::PublicKeyManagementService;
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 use std::time::Duration;
-use support::profile::{PERSONAS, apply, desired, of_persona, writes};
-use support::{Crash, World, at, count, truth};
 
 const DAY: i64 = 24 * 3600;
 

@@ -1,7 +1,6 @@
 //! What a machine says of itself, before and after its setup.
 
-mod support;
-
+use crate::support::{World, secret};
 use amt_core::ErrorCode;
 use amt_provision::remote::{Candidate, ControlMode};
 use amt_provision::{Access, MachineFacts};
@@ -9,7 +8,6 @@ use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::firmware::SetupRecord;
 use amt_sim::persona::SetupLogin;
 use std::sync::Arc;
-use support::{World, secret};
 
 fn in_setup_mode(world: &mut World) -> Access {
     let mut access = world.access();

@@ -1,13 +1,11 @@
 //! A cut, a stall or garbage at every message of the procedure, both ways: each ends in "provisioned" or in the error that
 //! this message and this fault should give, and the next hello finishes the job.
 
-mod support;
-
+use crate::support::World;
 use amt_core::ErrorCode;
 use amt_provision::Step;
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use std::time::Duration;
-use support::World;
 
 /// Requests in the order of the procedure, with the steps that make them.
 fn requests() -> Vec<String> {

@@ -1,7 +1,6 @@
 //! Machines that wait for a pre-shared pair: the whole way, every error by its own name, and power cuts at every output.
 
-mod support;
-
+use crate::support::{Crash, World};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::{LegacyTls, Rung};
 use amt_core::{ErrorCode, FirmwareVersion, Secret};
@@ -10,7 +9,6 @@ use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::persona::Persona;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Crash, World};
 
 fn shared() -> PskPair {
     PskPair::parse("AMT1-SET7", "CAT0-AGDO-YBLF-6HCD-QR61-IQXQ-VORV-W8VD", Form::Typed).unwrap()

@@ -1,7 +1,6 @@
 //! Remote configuration against the virtual firmware, in memory.
 
-mod support;
-
+use crate::support::World;
 use amt_core::{ErrorCode, Secret};
 use amt_provision::remote::ControlMode;
 use amt_provision::{CaAnswer, Event, InUse, PasswordPolicy, Step};
@@ -11,7 +10,6 @@ use amt_sim::firmware::SetupRecord;
 use amt_sim::persona::{CommitReply, SetupLogin};
 use std::sync::Arc;
 use std::time::Duration;
-use support::World;
 
 #[test]
 fn a_factory_fresh_machine_ends_in_proven_admin_control_mode() {

@@ -1,8 +1,7 @@
 //! A machine that is set up gets another name: whatever is lost on the way, it ends with the new names, the new certificate and
 //! nothing of the old ones.
 
-mod support;
-
+use crate::support::{Crash, SUFFIX, World, assert_known, assert_replaced, at, count, issue, secret, served, truth};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, SystemId};
 use amt_provision::remote::Candidate;
@@ -16,7 +15,6 @@ use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::op::Request;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Crash, SUFFIX, World, assert_known, assert_replaced, at, count, issue, secret, served, truth};
 
 const NEW: &str = "desk7.example.com";
 const COMMIT: &str = "AMT_SetupAndConfigurationService.CommitChanges";

@@ -1,8 +1,7 @@
 //! The certificate of a machine that is set up is renewed when a share of its life is over: whatever is lost on the way, it ends with the
 //! new certificate, one key pair, and nothing of the old ones.
 
-mod support;
-
+use crate::support::{Crash, World, assert_known, assert_replaced, at, count, secret, served, truth};
 use amt_core::tls::{LegacyTls, PeerIdentity};
 use amt_core::{ErrorCode, SystemId};
 use amt_provision::csr::Validity;
@@ -12,7 +11,6 @@ use amt_sim::fault::{Direction, FaultKind, FaultPlan};
 use amt_sim::persona::Persona;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Crash, World, assert_known, assert_replaced, at, count, secret, served, truth};
 
 const COMMIT: &str = "AMT_SetupAndConfigurationService.CommitChanges";
 const KEY: &str = "AMT_PublicKeyManagementService.GenerateKeyPair";

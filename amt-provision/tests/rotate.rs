@@ -1,12 +1,10 @@
 //! The administrator gets another password: whatever is lost on the way, a recorded one opens the machine.
 
-mod support;
-
+use crate::support::{Attempt, Crash, World};
 use amt_core::{ErrorCode, Secret};
 use amt_provision::rotate::{Rotate, Rotated};
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use std::time::Duration;
-use support::{Attempt, Crash, World};
 
 const SET: &str = "AMT_AuthorizationService.SetAdminAclEntryEx";
 

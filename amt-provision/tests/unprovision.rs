@@ -1,7 +1,6 @@
 //! A setup is taken back from afar: sent once, proven by what the machine shows, and no password is lost on the way.
 
-mod support;
-
+use crate::support::{Attempt, Crash, World};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Secret};
@@ -13,7 +12,6 @@ use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use amt_sim::firmware::{Phase, SetUp};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Attempt, Crash, World};
 
 const FULL: &str = "AMT_SetupAndConfigurationService.Unprovision";
 const PARTIAL: &str = "AMT_SetupAndConfigurationService.PartialUnprovision";

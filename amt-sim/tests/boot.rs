@@ -1,12 +1,11 @@
 //! What the computer boots from next: for every rule one request that breaks just that rule, and what a boot uses up.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory, reference};
 use amt_sim::firmware::{Input, MachineConfig, Port, SetupRecord};
 use amt_sim::{Firmware, Persona};
 use amt_wsman::xml::Node;
 use std::time::Duration;
-use support::{Client, Memory, reference};
 
 const SETTINGS: &str = "AMT_BootSettingData";
 const CONFIG: &str = "CIM_BootConfigSetting";

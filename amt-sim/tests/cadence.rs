@@ -1,12 +1,10 @@
 //! When machines say hello: the schedules, and what a power cycle does to them.
 
-mod support;
-
+use crate::support::{Memory, SUFFIX, chains};
 use amt_core::psk::{Form, PskPair};
 use amt_sim::firmware::Input;
 use amt_sim::{Persona, RootHash, SimConfig, Simulator};
 use std::time::Duration;
-use support::{Memory, SUFFIX, chains};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,15 +1,14 @@
 //! The firmware refuses provisioning chains: for every rule one client, over real TLS sockets, that breaks just that
 //! rule; and OpenSSL as a client of its own.
 
-mod support;
-
+use crate::support;
+use crate::support::chains::{Chain, Leaf};
+use crate::support::{Client, Network, SUFFIX, chains};
 use amt_sim::firmware::MachineTruth;
 use amt_sim::{ChainFault, MachineInfo, Persona, RootHash, SimConfig, Simulator, chain};
 use rcgen::ExtendedKeyUsagePurpose;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::chains::{Chain, Leaf};
-use support::{Client, Network, SUFFIX, chains};
 
 fn persona(text: &str) -> Persona {
     Persona::parse(&format!("based_on = \"amt-16.0\"\n{text}")).unwrap()

@@ -1,8 +1,7 @@
 //! 802.1X of the wired port, in either class: for every rule one request that breaks just that rule.
 
-mod support;
-
-use support::{Client, Memory, machine, store};
+use crate::support;
+use crate::support::{Client, Memory, machine, store};
 
 const SETTINGS: &str = "IPS_IEEE8021xSettings";
 const CONTEXT: &str = "IPS_8021xCredentialContext";

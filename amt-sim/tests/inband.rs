@@ -1,7 +1,7 @@
 //! The firmware as its own system sees it, message by message and in virtual time.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client as Caller, Line, Memory, chains};
 use amt_core::Tick;
 use amt_heci::amthi::{self, Command, GetCodeVersions, GetControlMode, GetLocalSystemAccount, GetMeSetupAuditRecord};
 use amt_heci::amthi::{GetFeaturesState, GetSecurityParameters, StartConfiguration, StartConfigurationEx, Unprovision};
@@ -13,7 +13,6 @@ use amt_sim::{Persona, RootHash};
 use md5::{Digest, Md5};
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Client as Caller, Line, Memory, chains};
 
 const SERVICE: &str = "IPS_HostBasedSetupService";
 

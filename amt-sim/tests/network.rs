@@ -1,12 +1,10 @@
 //! Many machines in one process, their truth as a file and over the control socket, and faults on the wire.
 
-mod support;
-
+use crate::support::{Client, Network, SUFFIX, chains, ready};
 use amt_sim::{Fault, RootHash, SimConfig, Simulator};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use support::{Client, Network, SUFFIX, chains, ready};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,8 +1,9 @@
 //! Every persona on the network: what it says, serves, makes and refuses, as its time had it.
 #![cfg(feature = "legacy-tls")]
 
-mod support;
-
+use crate::support::chains::{self, Chain};
+use crate::support::old::Old;
+use crate::support::{Client, Line, Network, SUFFIX, digest_password, reference};
 use amt_core::psk::{Form, PskPair};
 use amt_sim::authority::{ProvisioningChain, Strength};
 use amt_sim::{MachineInfo, Persona, SimConfig, Simulator, Variant};
@@ -10,9 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::chains::{self, Chain};
-use support::old::Old;
-use support::{Client, Line, Network, SUFFIX, digest_password, reference};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 

@@ -1,10 +1,9 @@
 //! What a profile sets of redirection, KVM and consent, and what firmware refuses of it.
 
-mod support;
-
+use crate::support;
+use crate::support::{Answer, Client, Memory, uri};
 use amt_sim::Persona;
 use std::time::Duration;
-use support::{Answer, Client, Memory, uri};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 const SAP: &str = "CIM_KVMRedirectionSAP";

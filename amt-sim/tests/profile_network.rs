@@ -1,11 +1,10 @@
 //! What a profile sets of the network ports and of power, and what firmware refuses of it.
 
-mod support;
-
+use crate::support;
+use crate::support::{Answer, Client, Line, Memory, TRANSFER, uri, with};
 use amt_sim::Persona;
 use std::net::Ipv4Addr;
 use std::time::Duration;
-use support::{Answer, Client, Line, Memory, TRANSFER, uri, with};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 const PORT: &str = "AMT_EthernetPortSettings";

@@ -1,11 +1,10 @@
 //! Users of a machine: digest and Kerberos, where from, what for, and what firmware refuses.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
-use support::{Client, Memory};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 const USER: &str = "Us3r-P@ssw0rd";

@@ -1,8 +1,7 @@
 //! Machines that wait for a pre-shared key, with OpenSSL's `s_client` as a client of its own.
 #![cfg(feature = "legacy-tls")]
 
-mod support;
-
+use crate::support;
 use amt_core::psk::{Form, PskPair};
 use amt_sim::{MachineInfo, Persona, SimConfig, Simulator};
 use std::io::Write;

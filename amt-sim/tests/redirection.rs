@@ -1,7 +1,7 @@
 //! The ports of redirection: sessions that are asked for, taken and given back, and the login that firmware wants after that.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory};
 use amt_core::codec::Reader;
 use amt_core::redirection::{
     LOGIN_URI, LoginMessage, LoginMethod, SessionAnswer, SessionKind, SessionStatus, StartSession,
@@ -11,7 +11,6 @@ use amt_sim::digest::{ha1, hex};
 use amt_sim::firmware::{Input, Output, Port};
 use md5::{Digest, Md5};
 use std::time::Duration;
-use support::{Client, Memory};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 

@@ -1,12 +1,10 @@
 //! The firmware refuses requests: for every rule of the WS-Man server one request that breaks just that rule.
 
-mod support;
-
+use crate::support::{Client, Line, Memory, TRANSFER, chains, digest_password, reference, uri};
 use amt_sim::{Fault, MachineConfig, Persona};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
-use support::{Client, Line, Memory, TRANSFER, chains, digest_password, reference, uri};
 
 const SETUP: &str = "AMT_SetupAndConfigurationService";
 const KEYS: &str = "AMT_PublicKeyManagementService";

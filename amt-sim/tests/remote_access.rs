@@ -1,10 +1,9 @@
 //! Remote access: for every rule one request that breaks just that rule, and what a machine outside does.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory, SUFFIX, TRANSFER, machine, reference, store, uri};
 use amt_sim::firmware::Port;
 use std::time::Duration;
-use support::{Client, Memory, SUFFIX, TRANSFER, machine, reference, store, uri};
 
 const SERVICE: &str = "AMT_RemoteAccessService";
 const SAP: &str = "AMT_ManagementPresenceRemoteSAP";

@@ -1,10 +1,9 @@
 //! Kerberos, the host's clock and the web pages: for every rule one request that breaks just that rule.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory, machine};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use support::{Client, Memory, machine};
 
 const KERBEROS: &str = "AMT_KerberosSettingData";
 const TIME: &str = "AMT_TimeSynchronizationService";

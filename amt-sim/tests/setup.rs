@@ -1,13 +1,11 @@
 //! A machine goes from hello to admin control mode, in memory and over real sockets.
 
-mod support;
-
+use crate::support::{Answer, Client, Line, Memory, Network, SUFFIX, chains, digest_password, reference};
 use amt_core::psk::{Form, PskPair};
 use amt_sim::{RootHash, SimConfig, Simulator};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
-use support::{Answer, Client, Line, Memory, Network, SUFFIX, chains, digest_password, reference};
 
 const ADMIN: &str = "N3w-Adm!n-Pass";
 const MEBX: &str = "N3w-MEBx!";

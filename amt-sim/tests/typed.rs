@@ -1,7 +1,7 @@
 //! The requests of the class catalogue, as its users send them: the firmware takes every one.
 
-mod support;
-
+use crate::support;
+use crate::support::{Answer, Client, Memory, sha256, store};
 use amt_wsman::class::amt::{
     EnvironmentDetectionSettingData, KerberosKey, KerberosSettingData, ManagementPresenceRemoteSap, MpServer,
     MpsUsernamePassword, RemoteAccessPolicyAppliesToMps, RemoteAccessPolicyRule, RemoteAccessService, Trigger,
@@ -14,7 +14,6 @@ use amt_wsman::decode::describe;
 use amt_wsman::instance::{Instance, Value};
 use amt_wsman::op::Request;
 use amt_wsman::soap::Reference;
-use support::{Answer, Client, Memory, sha256, store};
 
 fn client() -> Client<Memory> {
     support::machine("amt-16.0", |config| config.host_wifi = vec!["cafe".to_owned()])

@@ -1,11 +1,9 @@
 //! What taking a setup back over WS-Man erases, what it keeps, and when the firmware refuses it.
 
-mod support;
-
+use crate::support::{Client, Memory};
 use amt_sim::firmware::{Phase, Port, SetUp};
 use amt_sim::{MachineConfig, Persona, RootHash};
 use std::time::Duration;
-use support::{Client, Memory};
 
 const SETUP: &str = "AMT_SetupAndConfigurationService";
 const PASSWORD: &str = "P@ssw0rd";

@@ -1,7 +1,5 @@
 //! A USB stick with setup.bin goes from machine to machine.
 
-mod support;
-
 use amt_core::Secret;
 use amt_core::psk::Pid;
 use amt_core::setupbin::{Draft, RawEntry, SetupBin, Value, Variable, Version};

@@ -1,9 +1,8 @@
 //! Wireless settings: for every rule one request that breaks just that rule, and what is told afterwards.
 
-mod support;
-
+use crate::support;
+use crate::support::{Client, Memory, machine, reference, sha256, store, uri};
 use amt_sim::Persona;
-use support::{Client, Memory, machine, reference, sha256, store, uri};
 
 const SERVICE: &str = "AMT_WiFiPortConfigurationService";
 const PORT: &str = "CIM_WiFiPort";

@@ -1,13 +1,12 @@
 //! Provisioning certificates out of files of every kind, and what is said of files that are none.
 
-mod chains;
-
+use crate::chains;
+use crate::chains::*;
 use amt::ProvisioningCertificate;
 use amt::certificate::{Bundle, MAX_BUNDLE};
 use amt_core::hello::{HashAlgorithm, Hello, HelloKind, RootHash};
 use amt_core::pki::{ChooseInput, MAX_CERTIFICATES, choose};
 use amt_core::{ErrorCode, Secret, SystemId};
-use chains::*;
 use p12_keystore::EncryptionAlgorithm;
 use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;

@@ -1,7 +1,6 @@
 //! Machines that are set up, over real sockets and TLS: their facts, and one boot from the network.
 
-mod support;
-
+use crate::support;
 use amt::{BootHost, BootJob, Host, Job, ProvisioningCertificate, Target};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};

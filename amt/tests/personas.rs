@@ -1,7 +1,6 @@
 //! Every firmware family from AMT 2.6 to 22 over real sockets and TLS, with a certificate and with a pre-shared pair.
 
-mod support;
-
+use crate::support::Memory;
 use amt::{Device, Job, ProvisioningCertificate, Transport};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::{LegacyTls, PeerIdentity};
@@ -16,7 +15,6 @@ use amt_wsman::op::Request;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::Memory;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 

@@ -1,14 +1,12 @@
 //! The diagnosis over real certificates: every code of `spec/hello-tls.md` §4 is given exactly where it belongs.
 
-mod chains;
-
+use crate::chains::*;
 use amt::certificate::{Bundle, peer_facts};
 use amt_core::hello::{HashAlgorithm, Hello, HelloKind, Pid, RootHash, Roots};
 use amt_core::pki::preflight::CODES;
 use amt_core::pki::{CertFacts, PeerFacts, PreflightInput, SuffixInput, preflight};
 use amt_core::{Finding, FirmwareVersion, Secret, Severity, SystemId};
 use amt_sim::chain::{ChainRules, judge};
-use chains::*;
 use p12_keystore::EncryptionAlgorithm;
 use ring::digest;
 use std::sync::Arc;

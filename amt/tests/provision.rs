@@ -1,7 +1,6 @@
 //! The driver over real sockets and TLS, against virtual machines.
 
-mod support;
-
+use crate::support::Memory;
 use amt::{Device, Job, ProvisioningCertificate, Transport};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Secret, SystemId};
@@ -11,7 +10,6 @@ use amt_sim::{RootHash, SimConfig, Simulator};
 use amt_wsman::client::Credentials;
 use amt_wsman::op::Request;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use support::Memory;
 
 async fn machine(base: Ipv4Addr, chain: &ProvisioningChain) -> (Simulator, SystemId, IpAddr) {
     let mut config = SimConfig::new(1);

@@ -1,7 +1,6 @@
 //! A machine that is set up gets another name, over real sockets and TLS.
 
-mod support;
-
+use crate::support;
 use amt::{Host, Job, ProvisioningCertificate, RenameHost, RenameJob, Target};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};

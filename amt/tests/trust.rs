@@ -1,7 +1,7 @@
 //! Trust bundles: checked before anything is sent, written and read back over real sockets, refused with the firmware's reason.
 
-mod chains;
-
+use crate::chains;
+use crate::chains::{NOW, Spec, block, ec_key, issuer, key, leaf, root};
 use amt::certificate::{MAX_AUTHORITIES, TrustBundle, root_first, write_bundle};
 use amt::operate::{add_trust, trust};
 use amt::{Device, Transport};
@@ -10,7 +10,6 @@ use amt_core::{ErrorCode, Severity};
 use amt_sim::firmware::MachineTruth;
 use amt_sim::{Persona, SetUp, SimConfig, Simulator};
 use amt_wsman::client::Credentials;
-use chains::{NOW, Spec, block, ec_key, issuer, key, leaf, root};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
 

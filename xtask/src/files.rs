@@ -17,6 +17,25 @@ const UNSAFE: &[&str] = &[
 
 const SOURCES: &[&str] = &["*.rs", "*.py", "*.pyi", "*.c", "*.cpp", "*.hpp", "*.go", "*.cs", "*.ps1", "*.psm1", "*.sh"];
 
+/// Files of tests that no program holds: crates with many have one program, `tests/all.rs`, and list them there.
+fn forgotten_tests() -> Result<Vec<String>> {
+    let list =
+        read(&mut program("git", &["ls-files", "--cached", "--others", "--exclude-standard", "--", "*/tests/*.rs"]))?;
+    let mut forgotten = Vec::new();
+    for file in list.lines() {
+        let Some((krate, name)) = file.split_once("/tests/") else { continue };
+        let Ok(all) = std::fs::read_to_string(root().join(krate).join("tests/all.rs")) else { continue };
+        let manifest = std::fs::read_to_string(root().join(krate).join("Cargo.toml"))?;
+        let name = name.trim_end_matches(".rs");
+        let is_listed = all.lines().any(|line| line == format!("mod {name};"));
+        let is_program = manifest.contains(&format!("[[test]]\nname = \"{name}\"\n"));
+        if !name.contains('/') && !is_listed && !is_program && root().join(file).exists() {
+            forgotten.push(format!("{file}: neither a module of tests/all.rs nor a [[test]] of {krate}/Cargo.toml"));
+        }
+    }
+    Ok(forgotten)
+}
+
 /// Fails with every source file that is too long, or allows itself what only a few may.
 pub(crate) fn check() -> Result<()> {
     let mut list = program("git", &["ls-files", "--cached", "--others", "--exclude-standard", "--"]);
@@ -37,6 +56,7 @@ pub(crate) fn check() -> Result<()> {
             wrong.push(format!("{file}: allows unsafe code and is not listed"));
         }
     }
+    wrong.extend(forgotten_tests()?);
     if !wrong.is_empty() {
         bail!("not as they should be:\n  {}", wrong.join("\n  "));
     }

@@ -1,8 +1,9 @@
 //! `fuzz`: libFuzzer over the targets of `fuzz/`, on the stable toolchain.
 //!
-//! The code under test has no `unsafe`, so coverage feedback is all that is needed and no sanitizer is built in.
+//! The code under test has no `unsafe`, so coverage feedback is all that is needed and no sanitizer is built in. Crates of others have no
+//! counters: what they do with an input shows in what ours do next.
 
-use crate::process::{cargo, need, program, read, root, run as run_program, target};
+use crate::process::{build_beside_tests, need, root, run as run_program, target};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,7 +30,7 @@ pub(crate) fn run(seconds: u64, targets: &[String]) -> Result<()> {
     if let Some(unknown) = chosen.iter().find(|name| !all.contains(name)) {
         bail!("{unknown}: no such target; there are {}", all.join(", "));
     }
-    let binaries = build()?;
+    let binaries = build(&chosen)?;
     let queue = Mutex::new(chosen.into_iter());
     let reports = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -82,20 +83,13 @@ fn all_targets() -> Result<Vec<String>> {
 }
 
 /// Builds all targets with coverage counters and returns the folder of the programs.
-fn build() -> Result<std::path::PathBuf> {
+fn build(targets: &[String]) -> Result<std::path::PathBuf> {
     need("c++", "g++")?;
-    let version = read(&mut program("rustc", &["-vV"]))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    // The counters that libFuzzer reads; `--target` keeps them out of build scripts and procedural macros.
-    let flags = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-                 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-                 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions \
-                 -Coverflow-checks --cfg fuzzing";
-    let folder = target("fuzz");
-    let mut command = cargo(&["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml", "--bins"]);
-    command.args(["--target", host]).arg("--target-dir").arg(&folder).env("RUSTFLAGS", flags);
-    run_program(&mut command)?;
-    Ok(folder.join(host).join("release"))
+    let programs: Vec<&str> = targets.iter().flat_map(|name| ["--bin", name]).collect();
+    // Only our own crates count: those of others are the ones that the tests were built with.
+    let mut command = build_beside_tests(&programs);
+    run_program(command.env("RUSTC_WORKSPACE_WRAPPER", root().join("fuzz/rustc.sh")))?;
+    Ok(target("debug"))
 }
 
 fn run_one(binary: &Path, name: &str, seconds: u64) -> Result<Report> {

@@ -30,7 +30,7 @@ pub(crate) fn check() -> Result<Count> {
     // Makes the binding to GSS-API.
     need_until("libclang", "libclang-dev", has_libclang)?;
     let mut count = Count::default();
-    let mut tests = cargo(&["test", "--package", "amt-cli", "--features", "kerberos"]);
+    let mut tests = cargo(&["test", "--workspace", "--features", "amt-cli/kerberos"]);
     tests.args(["--test", "kerberos", "--test", "directory"]);
     let good = watch(&mut tests, |line| count.add(test_result(line)))?;
     if count == Count::default() || !good && count.failed == 0 {

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("amt-ffi", &["amt-core", "amt-wsman", "amt-heci", "amt-provision", "amt", "amt-fleet"]),
     ("amt-py", &["amt-core", "amt-wsman", "amt-heci", "amt-provision", "amt", "amt-fleet", "amt-sim"]),
     ("amt-benches", &["amt-core", "amt-wsman", "amt-heci", "amt-provision", "amt", "amt-fleet", "amt-sim"]),
+    ("amt-fuzz", &["amt-core", "amt-wsman", "amt-heci", "amt-provision", "amt", "amt-fleet"]),
     ("xtask", &[]),
 ];
 

@@ -15,11 +15,24 @@ pub(crate) fn target(path: &str) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join(path)
 }
 
+/// Settings of cargo for what is built for another system and need not be fast.
+pub(crate) const UNOPTIMISED: &[&str] =
+    &["profile.dev.package.\"*\".opt-level=0", "profile.dev.opt-level=0", "profile.dev.debug=false"];
+
 /// `cargo` with these arguments, at the top of the workspace, with the toolchain that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    if in_ci() {
+        // What is built once gains nothing from being prepared for the next time.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
+}
+
+/// Whether this is the project's CI, where nothing may be skipped.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// Another program with these arguments, at the top of the workspace.
@@ -161,13 +174,14 @@ pub(crate) fn need_rustup(kind: &str, name: &str, present: bool) -> Result<()> {
 
 /// Builds the command line in the development profile, with these features beside its own, and returns its path.
 pub(crate) fn build_amt(features: &[&str]) -> Result<PathBuf> {
-    build(&["--bin", "amt", "--features", &features.join(",")])?;
+    run(&mut build_beside_tests(&["--bin", "amt", "--features", &features.join(",")]))?;
     Ok(target("debug/amt"))
 }
 
 /// Builds the C library in the development profile; returns a folder with it, and with the names that linkers and programs look for.
 pub(crate) fn build_library() -> Result<PathBuf> {
-    build(&["--test", LIBRARY_TEST])?;
+    // A test that links it.
+    run(&mut build_beside_tests(&["--test", "header"]))?;
     let folder = target("library");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -182,13 +196,12 @@ pub(crate) fn build_library() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A small test that links the C library.
-const LIBRARY_TEST: &str = "header";
-
 /// All of the workspace and a test among it: so the crates have the features that the tests of all have, and what was built for those is not
-/// built again.
-fn build(what: &[&str]) -> Result<()> {
-    run(cargo(&["build", "--quiet", "--workspace", "--test", LIBRARY_TEST]).args(what))
+/// built again. This test links none of our crates.
+pub(crate) fn build_beside_tests(what: &[&str]) -> Command {
+    let mut command = cargo(&["build", "--quiet", "--workspace", "--test", "declared"]);
+    command.args(what);
+    command
 }
 
 /// Compares `text` with the committed file at `path` of `tree`, or writes it. `remedy` is the command that writes it.

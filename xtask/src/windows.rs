@@ -1,6 +1,6 @@
 //! The library and the command line for Windows, from here: a build by MinGW, and what Wine can tell of it.
 
-use crate::process::{cargo, need, need_rustup, program, read, root, run, show, target};
+use crate::process::{UNOPTIMISED, cargo, need, need_rustup, program, read, root, run, show, target};
 use crate::stages::{Count, test_result};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
-/// Nothing here has to be fast, and all of it is built beside the same for this system.
-const QUICK: &[&str] = &["profile.dev.package.\"*\".opt-level=0", "profile.dev.opt-level=0", "profile.dev.debug=false"];
 pub(crate) const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// What `amt info` says where there is no management engine interface, as under Wine.
 const ABSENT: u64 = 3001;
@@ -51,8 +49,8 @@ pub(crate) fn cross(task: &str, quick: bool) -> Result<Command> {
     need(COMPILER, "gcc-mingw-w64-x86-64")?;
     let mut command = cargo(&[task, "--quiet", "--target", TARGET, "--target-dir"]);
     command.arg(folder());
-    for setting in QUICK.iter().filter(|_| quick) {
-        command.args(["--config", setting]);
+    if quick {
+        command.args(UNOPTIMISED.iter().flat_map(|setting| ["--config", setting]));
     }
     command.args(["--config", &format!("target.{TARGET}.rustflags=[\"-Dwarnings\"]")]);
     Ok(command)

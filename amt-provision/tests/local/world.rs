@@ -320,7 +320,7 @@ impl World {
 
     /// Nothing is under way: lets time pass up to the next deadline of either side.
     pub(crate) fn advance(&mut self, deadline: Option<Tick>, inputs: &mut VecDeque<Input>) -> Option<Input> {
-        crate::clock::pass(&mut self.now, &mut self.firmware, deadline);
+        crate::support::clock::pass(&mut self.now, &mut self.firmware, deadline);
         self.drain(inputs);
         if let Some(input) = inputs.pop_front() {
             return Some(input);

@@ -1,7 +1,7 @@
 //! A procedure and a virtual machine joined in memory, with virtual time: thousands of runs in seconds.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
-mod clock;
+pub(crate) mod clock;
 pub mod profile;
 
 use amt_core::psk::PskPair;

@@ -1,7 +1,5 @@
 //! Procedures of the machine's own system, against virtual firmware of many generations, with faults and crashes at every point.
 
-#[path = "../support/clock.rs"]
-mod clock;
 mod world;
 
 use amt_core::hello::{Hello, HelloKind};

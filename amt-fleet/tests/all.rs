@@ -1,0 +1,15 @@
+//! All tests of the crate in one program: linking takes longer than running most of them.
+
+mod authorities;
+mod documents;
+mod embedding;
+mod enrolment;
+mod guard;
+mod intake;
+mod observing;
+#[cfg(feature = "legacy-tls")]
+mod psk;
+mod renewal;
+mod simulated;
+mod support;
+mod unprovision;
