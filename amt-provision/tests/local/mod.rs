@@ -2,6 +2,7 @@
 
 mod world;
 
+use crate::support::SUFFIX;
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Secret, Severity};
@@ -15,7 +16,7 @@ use amt_provision::remote::ControlMode;
 use amt_provision::{Plan, Record};
 use amt_sim::fault::{Direction, Fault, FaultKind, Place};
 use std::time::Duration;
-use world::{Attempt, Crash, PERSONAS, SUFFIX, World, id};
+use world::{Attempt, Crash, PERSONAS, World, id};
 
 fn keep(record: &Record) -> Vec<u8> {
     record.encode().expose().clone()

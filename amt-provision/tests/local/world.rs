@@ -1,5 +1,6 @@
 //! A procedure of a machine's own system and its firmware, joined in memory with virtual time.
 
+use crate::support::{self, SUFFIX};
 use amt_core::tls::TlsOutcome;
 use amt_core::version::TlsVersion;
 use amt_core::{DeviceStatus, ErrorCode, Failure, SystemId, Tick};
@@ -14,7 +15,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) const SUFFIX: &str = "example.com";
 pub(crate) const PERSONAS: [&str; 8] = ["7.1", "9.5", "11.8", "14.0", "16.0", "18.0", "19.0", "21.0"];
 /// What a driver does: how long it waits for an answer, and how often it tries to connect.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -58,7 +58,7 @@ enum Exchange {
 pub(crate) struct World {
     pub(crate) now: Tick,
     pub(crate) firmware: Firmware,
-    pub(crate) chain: ProvisioningChain,
+    pub(crate) chain: &'static ProvisioningChain,
     /// Records by the disk of the machine.
     pub(crate) disk: Option<Vec<u8>>,
     pub(crate) hellos: Vec<Vec<u8>>,
@@ -80,7 +80,7 @@ impl World {
     }
 
     pub(crate) fn with(persona: &str, change: impl FnOnce(&mut MachineConfig)) -> Self {
-        let chain = ProvisioningChain::new(SUFFIX);
+        let chain = support::chain();
         let mut config = MachineConfig::new(id());
         config.persona = Arc::new(Persona::built_in(persona).expect(persona));
         config.roots = vec![RootHash::of(config.persona.chain.root_hash, chain.root())];
@@ -320,7 +320,7 @@ impl World {
 
     /// Nothing is under way: lets time pass up to the next deadline of either side.
     pub(crate) fn advance(&mut self, deadline: Option<Tick>, inputs: &mut VecDeque<Input>) -> Option<Input> {
-        crate::support::clock::pass(&mut self.now, &mut self.firmware, deadline);
+        support::clock::pass(&mut self.now, &mut self.firmware, deadline);
         self.drain(inputs);
         if let Some(input) = inputs.pop_front() {
             return Some(input);

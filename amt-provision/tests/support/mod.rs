@@ -32,10 +32,17 @@ use sha2::Digest as _;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub const SUFFIX: &str = "example.com";
+
+/// The provisioning certificate of every world: made once, signing takes long.
+pub fn chain() -> &'static ProvisioningChain {
+    static CHAIN: LazyLock<ProvisioningChain> = LazyLock::new(|| ProvisioningChain::new(SUFFIX));
+    &CHAIN
+}
+
 /// Where the machine is in the beginning.
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -148,7 +155,7 @@ impl World {
 
     /// The same, with changes to the machine.
     pub fn with(change: impl FnOnce(&mut MachineConfig)) -> Self {
-        let chain = ProvisioningChain::new(SUFFIX);
+        let chain = chain();
         let id: SystemId = "7f8e9dac-1b2c-4d3e-8f50-617283940a5b".parse().unwrap();
         let mut config = MachineConfig::new(id);
         config.roots = vec![RootHash::sha256(chain.root())];
@@ -162,7 +169,7 @@ impl World {
             plan
         };
         let server = Server {
-            chains: vec![chain.chain],
+            chains: vec![chain.chain.clone()],
             disk: None,
             boot_disk: None,
             rename_disk: None,
@@ -696,12 +703,14 @@ fn issue_within(request: &CertificateRequest, days: Option<(u32, u32)>) -> CaAns
     use rcgen::{
         BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256,
     };
-    let pair =
-        || KeyPair::from_pkcs8_der_and_sign_algo(&amt_sim::keys::key(12).pkcs8().into(), &PKCS_RSA_SHA256).unwrap();
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root = params.self_signed(&pair()).unwrap();
-    let issuer = Issuer::new(params, pair());
+    static AUTHORITY: LazyLock<(Vec<u8>, Issuer<'static, KeyPair>)> = LazyLock::new(|| {
+        let key = amt_sim::keys::key(12).pkcs8().into();
+        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_RSA_SHA256).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.self_signed(&pair).unwrap().der().to_vec(), Issuer::new(params, pair))
+    });
+    let (root, issuer) = &*AUTHORITY;
     let mut csr = CertificateSigningRequestParams::from_der(&request.csr.clone().into())
         .expect("the request's signature is good");
     if let Some((before, after)) = days {
@@ -709,8 +718,8 @@ fn issue_within(request: &CertificateRequest, days: Option<(u32, u32)>) -> CaAns
         let day = Duration::from_secs(24 * 3600);
         (csr.params.not_before, csr.params.not_after) = (new_year - day * before, new_year + day * after);
     }
-    let certificate = csr.signed_by(&issuer).unwrap();
-    CaAnswer::Issued { certificate: certificate.der().to_vec(), chain: vec![root.der().to_vec()] }
+    let certificate = csr.signed_by(issuer).unwrap();
+    CaAnswer::Issued { certificate: certificate.der().to_vec(), chain: vec![root.clone()] }
 }
 
 /// What the machine is.
