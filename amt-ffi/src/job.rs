@@ -132,8 +132,9 @@ pub unsafe extern "C" fn amt_job_add_certificate(
     }
 }
 
-/// Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`: for `amt_local_activate` alone, and not together with
-/// `amt_job_add_certificate`. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
+/// Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`. Over the network it is for machines from AMT 14 on, and
+/// may stand beside certificates of `amt_job_add_certificate`; the signature belongs to a handshake: the machine hangs up when it waits for
+/// long, and after 30 seconds the attempt fails. `amt_local_activate` takes the one kind or the other. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
 /// `AMT_E_CERTIFICATE_PARSE` if it holds no chain.
 ///
 /// # Safety

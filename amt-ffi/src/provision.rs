@@ -12,12 +12,14 @@ use ::amt_provision::local::{Activated, Standing, Unprovisioned};
 use ::amt_provision::remote::Outcome;
 use amt::blocking::{Canceller, Provisioning, Turn};
 use amt::certificate::Bundle;
+use amt::local::RemoteChains;
 use amt_core::tls::TlsOutcome;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use amt_fleet::Fleet;
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
 use std::ffi::c_char;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An attempt. One call at a time, except `amt_provision_cancel`, which any thread may call at any time.
@@ -323,16 +325,12 @@ impl Attempt {
     /// Over the network.
     fn remote(order: Order) -> Result<Self, Failure> {
         let Order { mut job, chains, journal, authority } = order;
-        if !chains.is_empty() {
-            let text =
-                "over the network the key of a provisioning certificate has to be here: it signs inside the handshake";
-            return Err(Failure::new(ErrorCode::UNSUPPORTED, "call", text).hint(
-                "amt_job_add_certificate takes a certificate with its key; amt_job_add_chain is for amt_local_activate",
-            ));
-        }
         let id = job.id;
         let provisioning = Provisioning::of(job.record.take(), move |record, host| async move {
             job.record = record;
+            if !chains.is_empty() {
+                job.remote = Some(RemoteChains::new(&chains, Arc::new(host.clone()))?);
+            }
             amt::provision(job, &host).await.map(End::from)
         })?;
         Self::over(provisioning, id, journal, authority)

@@ -128,9 +128,7 @@ impl ProvisioningCertificate {
     /// The chain to present, DER, leaf first and root last. With cross-signed alternatives it is the one whose root the hello lists;
     /// where the bundle is incomplete it ends early.
     pub fn chain(&self, hello: Option<&Hello>) -> Vec<Vec<u8>> {
-        let path = self.facts.path(hello.map(Hello::roots));
-        let chain = path.iter().flat_map(|path| self.facts.along(path));
-        chain.map(|certificate| certificate.der.clone()).collect()
+        chain(&self.facts, hello)
     }
 
     /// SHA-256 of the leaf, lower-case hex: the name under which it is remembered.
@@ -162,6 +160,13 @@ impl TryFrom<Bundle> for ProvisioningCertificate {
                 .hint("export certificate and private key together")),
         }
     }
+}
+
+/// The chain to present, as [`ProvisioningCertificate::chain`] says.
+pub(crate) fn chain(facts: &ChainFacts, hello: Option<&Hello>) -> Vec<Vec<u8>> {
+    let path = facts.path(hello.map(Hello::roots));
+    let chain = path.iter().flat_map(|path| facts.along(path));
+    chain.map(|certificate| certificate.der.clone()).collect()
 }
 
 /// All certificates of a file, PEM or one in DER, as DER: authorities to be trusted.

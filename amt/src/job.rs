@@ -1,6 +1,7 @@
 //! One machine to be provisioned.
 
 use crate::certificate::ProvisioningCertificate;
+use crate::local::RemoteChains;
 use amt_core::SystemId;
 use amt_core::hello::Hello;
 use amt_core::psk::PskPair;
@@ -22,6 +23,9 @@ pub struct Job {
     pub hello: Option<Hello>,
     /// Provisioning certificates that may be presented; the best for this machine is tried first.
     pub certificates: Arc<[ProvisioningCertificate]>,
+    /// Provisioning certificates whose keys are elsewhere, on a server or in a module: whoever has them signs within the handshake. For
+    /// machines from AMT 14 on; TLS before 1.2 is signed with a key that is here.
+    pub remote: Option<RemoteChains>,
     /// Pre-shared pairs that the machine may hold, likeliest first: for firmware that waits for one (hello type 2).
     pub psk: Vec<PskPair>,
     /// The desired state.
@@ -36,6 +40,17 @@ impl Job {
     /// A first attempt.
     pub fn new(id: SystemId, address: IpAddr, plan: Plan) -> Self {
         let certificates = Arc::new([]);
-        Self { id, address, port: 16993, hello: None, certificates, psk: Vec::new(), plan, suffix: None, record: None }
+        Self {
+            id,
+            address,
+            port: 16993,
+            hello: None,
+            certificates,
+            remote: None,
+            psk: Vec::new(),
+            plan,
+            suffix: None,
+            record: None,
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Target {
     pub(crate) fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
         let (hello, suffix) = (self.hello.as_ref(), self.suffix.as_deref());
         let input = ChooseInput { hello, suffix, firmware: self.version, remembered: None };
-        let (chains, candidates) = chains(&self.certificates, &input)?;
+        let (chains, candidates) = chains(&self.certificates, None, &input)?;
         let authority = SocketAddr::new(self.address, self.port).to_string();
         let mut access =
             Access::new(self.id, authority, self.port, self.identity.clone(), self.admin_passwords.clone());

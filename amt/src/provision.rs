@@ -1,18 +1,21 @@
 //! Remote configuration of one machine over the network.
 
-use crate::certificate::ProvisioningCertificate;
+use crate::certificate::{self, ProvisioningCertificate};
 use crate::driver::{Keep, drive};
 use crate::host::Host;
 use crate::job::Job;
+use crate::local::RemoteChains;
 use crate::random_seed;
 use crate::tls::ClientChain;
 use amt_core::hello::{Hello, HelloKind};
+use amt_core::pki::CertFacts;
 use amt_core::pki::choose::{ChooseInput, choose};
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure};
 use amt_provision::Record;
 use amt_provision::remote::{Candidate, Outcome, Remote};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Takes the machine of `job` from setup mode to proven admin control mode, with the steps of
@@ -28,6 +31,7 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
     let hello = job.hello.as_ref();
     let (chains, candidates) = chains(
         &job.certificates,
+        job.remote.as_ref(),
         &ChooseInput {
             hello,
             suffix: job.suffix.as_deref(),
@@ -85,19 +89,32 @@ impl<H: Host> Keep<Record> for Records<'_, H> {
     }
 }
 
-/// The chains to present, best first, and how the procedure names them.
+/// The chains to present, best first, and how the procedure names them: of certificates with their keys, and of those whose keys are
+/// elsewhere.
 pub(crate) fn chains(
     certificates: &[ProvisioningCertificate],
+    remote: Option<&RemoteChains>,
     input: &ChooseInput<'_>,
 ) -> Result<(Vec<ClientChain>, Vec<Candidate>), Failure> {
-    let facts: Vec<_> = certificates.iter().map(|c| c.facts()).collect();
+    let elsewhere = remote.map(RemoteChains::facts).unwrap_or_default();
+    let facts: Vec<_> = certificates.iter().map(|c| c.facts()).chain(elsewhere).collect();
     let order = choose(&facts, input);
     let mut chains: Vec<ClientChain> = Vec::with_capacity(order.len());
     let mut candidates = Vec::with_capacity(order.len());
     for choice in &order {
-        let Some(certificate) = certificates.get(choice.index) else { continue };
-        let chain = ClientChain::new(&certificate.chain(input.hello), certificate.key())?;
-        candidates.push(Candidate { index: chains.len(), leaf_sha256: certificate.leaf_sha256_hex() });
+        let Some(known) = facts.get(choice.index) else { continue };
+        let chain = certificate::chain(known, input.hello);
+        let chain = match (certificates.get(choice.index), remote) {
+            (Some(certificate), _) => ClientChain::new(&chain, certificate.key())?,
+            (None, Some(remote)) => {
+                let index = choice.index.saturating_sub(certificates.len());
+                ClientChain::remote(&chain, Arc::clone(&remote.signer), index)
+            }
+            (None, None) => continue,
+        };
+        let leaf = known.leaf().and_then(|leaf| known.certificates.get(leaf));
+        let leaf_sha256 = leaf.map(CertFacts::sha256_hex).unwrap_or_default();
+        candidates.push(Candidate { index: chains.len(), leaf_sha256 });
         chains.push(chain);
     }
     Ok((chains, candidates))

@@ -3,6 +3,7 @@
 mod certificate;
 mod chains;
 mod discover;
+mod elsewhere;
 #[cfg(feature = "legacy-tls")]
 mod legacy_tls;
 mod listener;

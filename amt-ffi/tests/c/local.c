@@ -4,6 +4,7 @@
  */
 #define _DEFAULT_SOURCE
 #include "machine.h"
+#include "signer.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -226,30 +227,11 @@ static amt_certificate *keyless(void)
     return certificate;
 }
 
-/* `openssl dgst -sign`, whose process alone has the key. */
 static void sign_outside(amt_provision *attempt, const amt_event *event)
 {
-    amt_error *err = NULL;
-    char command[512], path[128];
-    const uint8_t *data;
-    uint8_t *signature;
-    size_t certificate, len;
-    FILE *file;
-
-    OK(amt_event_sign_data(event, &certificate, &data, &len, &err));
-    CHECK(certificate == 0 && len >= 40);
-    snprintf(path, sizeof path, "%s/nonce", folder);
-    file = fopen(path, "wb");
-    CHECK(file != NULL && fwrite(data, 1, len, file) == len && fclose(file) == 0);
-    snprintf(command, sizeof command, "openssl dgst -sha256 -sign %s/provisioning.pem -out %s/signature %s/nonce", certificates, folder, folder);
-    CHECK(system(command) == 0);
-    snprintf(path, sizeof path, "%s/signature", folder);
-    signature = check_read(path, &len);
-    FAILS(amt_provision_signed(attempt, signature, 0, &err), AMT_E_INVALID_ARGUMENT);
-    FAILS(amt_provision_signed(attempt, signature, 2049, &err), AMT_E_INVALID_ARGUMENT);
-    OK(amt_provision_signed(attempt, signature, len, &err));
-    FAILS(amt_provision_signed(attempt, signature, len, &err), AMT_E_INVALID_ARGUMENT);
-    free(signature);
+    char key[128];
+    snprintf(key, sizeof key, "%s/provisioning.pem", certificates);
+    signer_sign(attempt, event, key, folder);
 }
 
 /* Takes turns until something is to be signed, keeping records; the caller frees the event. */
@@ -290,7 +272,6 @@ static void admin_control_mode_by_a_key_elsewhere(amt_local *local, uint32_t opt
     FAILS(amt_job_add_certificate(job, chain, &err), AMT_E_PFX_OPEN);
     OK(amt_job_add_chain(job, chain, &err));
     CHECK(amt_certificate_free(chain) == AMT_OK);
-    FAILS(amt_provision_new(job, &attempt, &err), AMT_E_UNSUPPORTED); /* over the network the key has to be here */
 
     /* Freed while a signature is waited for, and refused one: nothing is changed. */
     OK(amt_local_activate(local, job, AMT_MODE_ADMIN, options, &attempt, &err));

@@ -121,10 +121,10 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
     let id = job.record.id;
     let mut activate = Activate::new(job.record, job.plan, job.mode);
     let mut chains = Vec::new();
-    if let Some(RemoteChains { chains: remote, signer }) = &job.remote {
-        for (index, chain) in remote.iter().enumerate() {
-            chains.push(ClientChain::remote(chain, Arc::clone(signer), index));
-            activate.chains.push(SigningChain(chain.clone()));
+    if let Some(remote) = &job.remote {
+        for (index, chain) in remote.chains().enumerate() {
+            chains.push(ClientChain::remote(&chain, Arc::clone(&remote.signer), index));
+            activate.chains.push(SigningChain(chain));
         }
     } else {
         for certificate in &*job.certificates {

@@ -1,12 +1,14 @@
 //! Who signs for a provisioning certificate: its key here, or a caller's own, which may be on a server or in a module.
 
 use super::STAGE;
-use crate::certificate::{Bundle, ProvisioningCertificate};
+use crate::certificate::{Bundle, ProvisioningCertificate, chain};
 use crate::mei::MeiFuture;
+use amt_core::pki::ChainFacts;
 use amt_core::{ErrorCode, Failure};
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
 use ring::signature::RSA_PKCS1_SHA256;
+use std::fmt;
 use std::sync::Arc;
 
 /// Signs what the firmware wants signed.
@@ -19,10 +21,16 @@ pub trait Signer: Send + Sync {
 /// has a key.
 #[derive(Clone)]
 pub struct RemoteChains {
-    /// Chains, DER, leaf first.
-    pub(super) chains: Vec<Vec<Vec<u8>>>,
+    /// What is known of each; there is a chain in it.
+    facts: Vec<ChainFacts>,
     /// Who signs for them.
-    pub(super) signer: Arc<dyn Signer>,
+    pub(crate) signer: Arc<dyn Signer>,
+}
+
+impl fmt::Debug for RemoteChains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteChains({})", self.facts.len())
+    }
 }
 
 impl RemoteChains {
@@ -31,14 +39,21 @@ impl RemoteChains {
     /// # Errors
     /// `CERTIFICATE_PARSE` if one holds no certificate.
     pub fn new(bundles: &[Bundle], signer: Arc<dyn Signer>) -> Result<Self, Failure> {
-        let chain = |bundle: &Bundle| {
-            let facts = bundle.facts();
-            let path = facts.path(None);
-            let none = || Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, "there is no certificate in the chain");
-            let path = path.ok_or_else(none)?;
-            Ok(facts.along(&path).map(|certificate| certificate.der.clone()).collect())
-        };
-        Ok(Self { chains: bundles.iter().map(chain).collect::<Result<_, Failure>>()?, signer })
+        let facts: Vec<ChainFacts> = bundles.iter().map(|bundle| bundle.facts().clone()).collect();
+        if facts.iter().any(|facts| facts.path(None).is_none()) {
+            return Err(Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, "there is no certificate in the chain"));
+        }
+        Ok(Self { facts, signer })
+    }
+
+    /// What is known of each.
+    pub(crate) fn facts(&self) -> &[ChainFacts] {
+        &self.facts
+    }
+
+    /// Each as it is presented, DER, leaf first, whatever the firmware trusts.
+    pub(super) fn chains(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
+        self.facts.iter().map(|facts| chain(facts, None))
     }
 }
 

@@ -56,7 +56,7 @@ async fn handshake_seen(
     chain: Option<&ClientChain>,
     seen: &Seen,
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
-    let config = config(endpoint.plan, chain.map(|chain| Arc::clone(&chain.0.modern)), seen)?;
+    let config = config(endpoint.plan, chain, seen)?;
     let name = ServerName::IpAddress(endpoint.address.ip().into());
     let failed = |error: io::Error| handshake_failure(&error, seen, chain.is_some());
     let stream = TlsConnector::from(config).connect(name, wire).await.map_err(failed)?;
@@ -77,11 +77,14 @@ async fn handshake_seen(
     Ok((TlsStream(Engine::Rustls(Box::new(stream))), outcome))
 }
 
-fn config(plan: &TlsPlan, chain: Option<Arc<CertifiedKey>>, seen: &Seen) -> Result<Arc<ClientConfig>, Failure> {
+fn config(plan: &TlsPlan, chain: Option<&ClientChain>, seen: &Seen) -> Result<Arc<ClientConfig>, Failure> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     let provider = PROVIDER.get_or_init(|| Arc::new(ring::default_provider()));
     let versions: &[_] = match plan.max {
-        TlsVersion::V1_3 => &[&rustls::version::TLS12, &rustls::version::TLS13],
+        // What signs elsewhere makes signatures that 1.3 does not know.
+        TlsVersion::V1_3 if !chain.is_some_and(|chain| chain.0.is_remote) => {
+            &[&rustls::version::TLS12, &rustls::version::TLS13]
+        }
         // Older versions are another rung of the ladder.
         _ => &[&rustls::version::TLS12],
     };
@@ -91,7 +94,10 @@ fn config(plan: &TlsPlan, chain: Option<Arc<CertifiedKey>>, seen: &Seen) -> Resu
         .map_err(|e| unusable(e.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(Presenter { chain, seen: seen.clone() }));
+        .with_client_cert_resolver(Arc::new(Presenter {
+            chain: chain.map(|chain| Arc::clone(&chain.0.modern)),
+            seen: seen.clone(),
+        }));
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }

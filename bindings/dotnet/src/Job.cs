@@ -86,9 +86,9 @@ namespace Amt
             Failure.Check(Native.amt_job_add_certificate(handle, certificate.Handle, out err), err);
         }
 
-        /// <summary>Adds a provisioning certificate for whose key the host signs, <see cref="ProvisioningHost.Sign"/>: for
-        /// <see cref="LocalMachine.Activate"/> alone, and not together with <see cref="AddCertificate"/>. A key that it may have is not
-        /// used.</summary>
+        /// <summary>Adds a provisioning certificate for whose key the host signs, <see cref="ProvisioningHost.Sign"/>. A key that it may have
+        /// is not used. Over the network it is for machines from AMT 14 on, and may stand beside those of
+        /// <see cref="AddCertificate"/>; <see cref="LocalMachine.Activate"/> takes the one kind or the other.</summary>
         public void AddChain(Certificate certificate)
         {
             if (certificate == null)

@@ -30,6 +30,10 @@ namespace AmtTests
                     Program.Test("provision: a task, the journal in a file", delegate { JournalFile(machine, folder); });
                     Program.Test("provision: the log tells what happens, and no password", delegate { Logged(folder); });
                 }
+                using (var machine = new VirtualMachine("127.73.0.61"))
+                {
+                    Program.Test("provision: a key elsewhere signs the handshakes", delegate { Elsewhere(machine, folder); });
+                }
             }
             finally
             {
@@ -128,6 +132,42 @@ namespace AmtTests
                 }
                 Check.True(kinds.Contains(ProvisioningEventKind.Step) && kinds.Contains(ProvisioningEventKind.Connected), "progress is told");
             }
+            Proven(machine, stored);
+        }
+
+        // The key is in another process alone, that of OpenSSL's program.
+        private static void Elsewhere(VirtualMachine machine, string folder)
+        {
+            int signed = 0;
+            byte[] stored = null;
+            string key = Path.Combine(folder, "elsewhere.pem");
+            File.WriteAllBytes(key, Check.TestFile("key.pem"));
+            var host = new ProvisioningHost { Store = record => stored = (byte[])record.Clone() };
+            using (var job = new Job(machine.Uuid, machine.Address))
+            using (Certificate keyless = Certificate.FromPem(Check.TestFile("chain.pem")))
+            {
+                job.AddChain(keyless);
+                job.SetSuffix("example.com");
+                job.SetHostName("pc1");
+                job.SetDomainName("example.com");
+                job.SetAuthorityFiles(Path.Combine(folder, "ca.pem"), Path.Combine(folder, "ca.key"));
+                host.Sign = delegate { throw new IOException("the module is locked"); };
+                using (Provisioning attempt = job.Start())
+                {
+                    Check.Throws<IOException>(delegate { attempt.Run(host); });
+                }
+                host.Sign = delegate(SigningRequest request)
+                {
+                    signed++;
+                    Check.Equal(0, request.Certificate, "which certificate");
+                    return LocalTests.Signature(folder, key, request.Data);
+                };
+                using (Provisioning attempt = job.Start())
+                {
+                    Check.Equal("admin", attempt.Run(host).ControlMode, "the mode");
+                }
+            }
+            Check.True(signed > 0, "something was signed");
             Proven(machine, stored);
         }
 

@@ -80,8 +80,11 @@ pub(super) async fn handshake<'a>(
     prepare();
     let plan = endpoint.plan;
     let here = |chain: &'a ClientChain| {
-        let elsewhere =
-            || unusable("the certificate's key is elsewhere, and TLS this old is signed here only".to_owned());
+        let elsewhere = || {
+            let text = "the machine speaks only TLS before 1.2, which is signed with a key that is here, and the certificate's key is elsewhere";
+            Failure::new(ErrorCode::UNSUPPORTED, super::STAGE, text)
+                .hint("for machines before AMT 14 give the provisioning certificate together with its key")
+        };
         chain.0.legacy.as_ref().ok_or_else(elsewhere)
     };
     let chain = chain.map(here).transpose()?;

@@ -1,0 +1,33 @@
+/* Who has the key of a provisioning certificate: the process of OpenSSL's program, for one signature at a time. */
+#ifndef SIGNER_H
+#define SIGNER_H
+
+#include "check.h"
+
+/* Answers AMT_EVENT_SIGN for certificate 0 by `openssl dgst -sign` with the key in the file `key`; what goes to and fro is in `folder`. */
+static inline void signer_sign(amt_provision *attempt, const amt_event *event, const char *key, const char *folder)
+{
+    amt_error *err = NULL;
+    char command[2048], path[128];
+    const uint8_t *data;
+    uint8_t *signature;
+    size_t certificate, len;
+    FILE *file;
+
+    OK(amt_event_sign_data(event, &certificate, &data, &len, &err));
+    CHECK(certificate == 0 && len >= 40);
+    snprintf(path, sizeof path, "%s/signed", folder);
+    file = fopen(path, "wb");
+    CHECK(file != NULL && fwrite(data, 1, len, file) == len && fclose(file) == 0);
+    snprintf(command, sizeof command, "openssl dgst -sha256 -sign %s -out %s/signature %s/signed", key, folder, folder);
+    CHECK(system(command) == 0);
+    snprintf(path, sizeof path, "%s/signature", folder);
+    signature = check_read(path, &len);
+    FAILS(amt_provision_signed(attempt, signature, 0, &err), AMT_E_INVALID_ARGUMENT);
+    FAILS(amt_provision_signed(attempt, signature, 2049, &err), AMT_E_INVALID_ARGUMENT);
+    OK(amt_provision_signed(attempt, signature, len, &err));
+    FAILS(amt_provision_signed(attempt, signature, len, &err), AMT_E_INVALID_ARGUMENT);
+    free(signature);
+}
+
+#endif
