@@ -239,3 +239,30 @@ fn trust_goes_from_machine_to_machine_as_a_checked_bundle() {
     let other = Lab::new(10, |_| {});
     assert!(other.text(&["trust", "import", &path("out.pem")]).ends_with("\n2 added\n"));
 }
+
+#[test]
+fn a_password_that_cannot_be_the_new_one_is_never_tried_as_a_login() {
+    let lab = Lab::new(15, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.txt");
+    for (content, name) in [("", "CONFIG"), ("short", "PLAN_INVALID"), ("P,ssw0rd:1\n", "PLAN_INVALID")] {
+        std::fs::write(&file, content).unwrap();
+        let error = lab.error(&["rotate", "--new-password-file", file.to_str().unwrap()]);
+        assert_eq!((&error["name"], lab.truth().tcp_connections), (&name.into(), 0), "{error}");
+        assert!(!error.to_string().contains("P,ssw0rd"), "{error}");
+    }
+}
+
+#[test]
+fn a_machine_is_named_without_its_port() {
+    for host in ["127.67.16.1:16993", "https://127.67.16.1/"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_amt"))
+            .args(["status", "--host", host, "--insecure-any", "--json"])
+            .env("AMT_PASSWORD", "P@ssw0rd")
+            .output()
+            .unwrap();
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &error["error"]["name"]), (Some(2), &"INVALID_ARGUMENT".into()), "{error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("--port"), "{error}");
+    }
+}

@@ -73,6 +73,20 @@ fn beside(profile: &Path, id: SystemId) -> PathBuf {
     profile.with_added_extension("records").join(format!("{id}.json"))
 }
 
+/// Makes the folder of a record, and makes sure that it is still there after a power cut.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    if let Some(parent) = folder.parent() {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        std::fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
 fn read_record(path: &Path, id: SystemId) -> Result<Option<ApplyRecord>, Failure> {
     if !path.exists() {
         return Ok(None);
@@ -119,7 +133,7 @@ impl ApplyHost for Keeper<'_> {
             Failure::new(ErrorCode::JOURNAL, "journal", text).hint("give --record FILE in a folder that can be written")
         };
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            make_folder(folder).map_err(failed)?;
         }
         replace(&self.path, record.encode().expose(), true).map_err(failed)
     }
