@@ -135,6 +135,22 @@ fn broken() -> Vec<(&'static str, &'static str, String)> {
             server("{ when = \"user\" }", "{ when = \"user\" }, { when = \"user\" }"),
         ),
         (
+            "CIRA-TRIGGER",
+            "remote_access.server.triggers[0]",
+            server("when = \"user\"", "when = \"periodic\", every_seconds = 0"),
+        ),
+        ("CIRA-ADDRESS", "remote_access.server.address", server("gw.example.com", "https://gw.example.com")),
+        (
+            "PROXY-ADDRESS",
+            "remote_access.proxies[0].address",
+            of("[[remote_access.proxies]]\naddress = \"p:8080\"\nport = 8080\nnetwork_suffix = \"e\"\n"),
+        ),
+        (
+            "USER-SID",
+            "access.users[0].sid",
+            of("[[access.users]]\nsid = \"S-1-5-32-544\"\nfrom = \"any\"\nrealms = [\"eit\"]\n"),
+        ),
+        (
             "PROXY-PORT",
             "remote_access.proxies[0].port",
             of("[[remote_access.proxies]]\naddress = \"p\"\nport = 0\nnetwork_suffix = \"e\"\n"),
@@ -169,6 +185,10 @@ fn documents_that_break_none_have_no_findings() {
     assert_eq!((warned[0].code, warned[0].severity), ("TLS-CIRA", Severity::Warning));
     let warned = check("[general]\nhost_name = \"pc1\"\n", None);
     assert_eq!((warned[0].code, warned[0].severity), ("HOST-NAME-SHARED", Severity::Warning));
+    let warned = check("[kerberos]\nrealm = \"example.com\"\n", None);
+    assert_eq!((warned[0].code, warned[0].severity), ("KERBEROS-REALM", Severity::Warning));
+    let warned = check(&SERVER.replace("{ when = \"user\" }", ""), None);
+    assert_eq!((warned[0].code, warned[0].severity), ("CIRA-TRIGGER", Severity::Warning));
 }
 
 #[test]

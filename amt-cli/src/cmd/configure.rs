@@ -146,13 +146,13 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
                 writeln!(w, "  {}: {} -> {}", change.field, shown(&change.from), shown(&change.to))?;
             }
         }
-        for one in &applied.unsupported {
-            writeln!(w, "  {}: not on this machine: {}", one.field, one.reason)?;
-        }
+        // What the machine can't have was told when it was found.
         match (applied.changes.len(), dry_run) {
             (0, _) => writeln!(w, "{}: no change", applied.id),
-            (n, true) => writeln!(w, "{}: {n} differences, nothing written", applied.id),
-            (n, false) => writeln!(w, "{}: {n} changes, {} writes, read back", applied.id, applied.writes),
+            (n, true) => writeln!(w, "{}: {}, nothing written", applied.id, count(n, "difference")),
+            (n, false) => {
+                writeln!(w, "{}: {}, {}, read back", applied.id, count(n, "change"), count(applied.writes, "write"))
+            }
         }?;
         match applied.address {
             Some(address) => writeln!(w, "  it is at {address} now"),
@@ -160,6 +160,12 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
         }
     })?;
     Ok(if applied.unsupported.is_empty() { Verdict::Done } else { Verdict::Failed })
+}
+
+fn count(n: impl std::fmt::Display, what: &str) -> String {
+    let n = n.to_string();
+    let end = if n == "1" { "" } else { "s" };
+    format!("{n} {what}{end}")
 }
 
 fn shown(value: &str) -> &str {

@@ -79,7 +79,10 @@ impl Profile {
                         return Ok((Some(profile), findings));
                     }
                     // What could be read is judged all the same: one run tells everything.
-                    findings.extend(profile.check(None));
+                    for mut finding in profile.check(None) {
+                        finding.field = removed.before(&finding.field);
+                        findings.push(finding);
+                    }
                     return Ok((None, findings));
                 }
                 Err(error) => {
@@ -262,6 +265,10 @@ mod tests {
                 "KVM-SESSION kvm.session_minutes",
             ]
         );
+        let text = "format = 1\nname = \"x\"\n[[access.users]]\nname = \"first\"\n[[access.users]]\nname = \"$$x\"\n\
+                    password = { env = \"P\" }\nfrom = \"any\"\nrealms = [\"eit\"]\n";
+        let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
+        assert_eq!(all, ["PROFILE-VALUE access.users[0]", "USER-NAME access.users[1].name"]);
     }
 
     #[test]
@@ -277,7 +284,7 @@ mod tests {
             "[[access.users]]\nname = \"a\"\npassword = \"S3cretLiteral\"\nfrom = \"any\"\nrealms = []",
         ] {
             let (profile, findings) = Profile::read(&format!("{toml}{section}"), Syntax::Toml).unwrap();
-            let text = format!("{findings:?}");
+            let text: String = findings.into_iter().map(|finding| finding.message + "\n").collect();
             assert!(profile.is_none() && text.contains(NOT_HERE), "{section}: {text}");
             assert!(!text.contains("S3cret") && !text.contains("53127731"), "{section}: {text}");
         }
