@@ -26,8 +26,22 @@ fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// The password from `file` (its first line), or from the environment variable `variable`.
+/// The password from `file` (its first line), or from the environment variable `variable`. An empty one is refused.
 pub(crate) fn password(file: Option<&PathBuf>, variable: &str) -> Result<Secret<String>, Error> {
+    let password = passphrase(file, variable)?;
+    if password.expose().is_empty() {
+        // Sent all the same it would count as a wrong password, and the firmware locks whoever gives several.
+        let name = file.map(|file| file.display().to_string()).unwrap_or_default();
+        let text = format!("{name}: its first line, which is the password, is empty");
+        return Err(Failure::new(ErrorCode::CONFIG, "read", text)
+            .hint("write the password into the first line")
+            .into());
+    }
+    Ok(password)
+}
+
+/// The same for what may be empty: the password of a file with a certificate.
+pub(crate) fn passphrase(file: Option<&PathBuf>, variable: &str) -> Result<Secret<String>, Error> {
     let Some(file) = file else {
         return match std::env::var(variable) {
             Ok(password) if !password.is_empty() => Ok(Secret::new(password)),
@@ -43,6 +57,8 @@ pub(crate) fn password(file: Option<&PathBuf>, variable: &str) -> Result<Secret<
     let bytes = read(file, MAX_PASSWORD_FILE)?;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Shells and editors of Windows put it before what they save; no password begins with it.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let not_utf8 = |_| Failure::new(ErrorCode::NOT_UTF8, "read", format!("{}: not UTF-8", file.display()));
     Ok(Secret::new(std::str::from_utf8(line).map_err(not_utf8)?.to_owned()))
 }
@@ -65,9 +81,17 @@ mod tests {
     fn a_password_is_the_first_line_without_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p");
-        for (content, password_in_it) in [("P@ss w0rd\r\nnext", "P@ss w0rd"), ("x", "x"), ("", "")] {
+        for (content, password_in_it) in
+            [("P@ss w0rd\r\nnext", "P@ss w0rd"), ("x", "x"), ("\u{feff}P@ssw0rd\r\n", "P@ssw0rd")]
+        {
             std::fs::write(&file, content).unwrap();
             assert_eq!(password(Some(&file), "UNSET_VARIABLE").unwrap().expose(), password_in_it);
+        }
+        for empty in ["", "\n", "\r\nP@ssw0rd", "\u{feff}"] {
+            std::fs::write(&file, empty).unwrap();
+            let error = password(Some(&file), "UNSET_VARIABLE").unwrap_err();
+            assert_eq!((error.failure().code, error.exit_status()), (ErrorCode::CONFIG, 1), "{empty:?}");
+            assert!(passphrase(Some(&file), "UNSET_VARIABLE").unwrap().expose().is_empty(), "{empty:?}");
         }
         assert_eq!(password(None, "UNSET_VARIABLE").unwrap_err().exit_status(), 2);
     }

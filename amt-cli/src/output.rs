@@ -205,6 +205,9 @@ pub(crate) fn replace(target: &Path, content: &[u8], private: bool) -> io::Resul
     }
     file.as_file().sync_all()?;
     file.persist(&target)?;
+    // The name too: a file without one is lost with the power, and what it holds may be on its way to a machine already.
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
 

@@ -57,6 +57,19 @@ fn a_machine_in_client_control_mode_is_not_diverted() {
 }
 
 #[test]
+fn what_a_machine_cannot_have_is_told_once() {
+    let lab = Lab::new(18, |config| config.set_up = Some(SetUp::Client));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    std::fs::write(&file, "format = 1\nname = \"c\"\n[consent]\nrequired = \"none\"\n[general]\nping = false\n")
+        .unwrap();
+    let output = lab.amt(&["configure", file.to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), text.matches("not on this machine").count()), (Some(1), 1), "{text}");
+    assert!(text.contains(": 1 change, 1 write, read back\n"), "{text}");
+}
+
+#[test]
 fn events_are_listed_frozen_and_cleared() {
     let lab = Lab::new(4, |_| {});
     let stranger = Command::new(env!("CARGO_BIN_EXE_amt"))
@@ -238,4 +251,49 @@ fn trust_goes_from_machine_to_machine_as_a_checked_bundle() {
     assert_eq!(document["certificates"][2]["sha256"], lab.truth().certificate_sha256);
     let other = Lab::new(10, |_| {});
     assert!(other.text(&["trust", "import", &path("out.pem")]).ends_with("\n2 added\n"));
+}
+
+#[test]
+fn a_password_that_cannot_be_the_new_one_is_never_tried_as_a_login() {
+    let lab = Lab::new(15, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.txt");
+    for (content, name) in [("", "CONFIG"), ("short", "PLAN_INVALID"), ("P,ssw0rd:1\n", "PLAN_INVALID")] {
+        std::fs::write(&file, content).unwrap();
+        let error = lab.error(&["rotate", "--new-password-file", file.to_str().unwrap()]);
+        assert_eq!((&error["name"], lab.truth().tcp_connections), (&name.into(), 0), "{error}");
+        assert!(!error.to_string().contains("P,ssw0rd"), "{error}");
+    }
+}
+
+#[test]
+fn a_machine_is_named_without_its_port() {
+    for host in ["127.67.16.1:16993", "https://127.67.16.1/"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_amt"))
+            .args(["status", "--host", host, "--insecure-any", "--json"])
+            .env("AMT_PASSWORD", "P@ssw0rd")
+            .output()
+            .unwrap();
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &error["error"]["name"]), (Some(2), &"INVALID_ARGUMENT".into()), "{error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("--port"), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_not_taken_for_old_firmware() {
+    let lab = Lab::new(17, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.pem");
+    let root = ProvisioningChain::new("example.com").chain.pop().unwrap();
+    std::fs::write(&file, write_pem("CERTIFICATE", &root)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_amt"))
+        .args(["status", "--host", &lab.host, "--ca", file.to_str().unwrap(), "--json"])
+        .env("AMT_PASSWORD", "P@ssw0rd")
+        .output()
+        .unwrap();
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let (message, hint) = (error["error"]["message"].as_str().unwrap(), error["error"]["hint"].as_str().unwrap());
+    assert!(message.contains("not from an authority that is trusted here"), "{error}");
+    assert!(hint.contains("authority that issued it") && !hint.contains("engine"), "{error}");
 }

@@ -123,7 +123,8 @@ fn check(access: &Access, record: &Record, password: Option<&Secret<String>>) ->
     }
     if let Some(Err(why)) = password.map(|password| password::check(password.expose())) {
         let text = format!("the firmware would refuse the new password: {why}");
-        return Err(Failure::new(ErrorCode::PLAN_INVALID, Step::Start.name(), text));
+        let hint = "nothing was sent; give another, or none: then a strong one is generated";
+        return Err(Failure::new(ErrorCode::PLAN_INVALID, Step::Start.name(), text).hint(hint));
     }
     Ok(())
 }

@@ -66,12 +66,25 @@ fn broken() -> Vec<(&'static str, &'static str, String)> {
         ("STATIC-ADDRESS", "wired.gateway", format!("[wired]\n{}", STATIC.replace("gateway = \"192.0.2.1\"\n", ""))),
         ("STATIC-ADDRESS", "wired.address", of("[wired]\nmode = \"host\"\naddress = \"192.0.2.9\"\n")),
         ("IP-ADDRESS", "wired.mask", format!("[wired]\n{}", STATIC.replace("255.255.255.0", "255.255.255.256"))),
+        ("IP-MASK", "wired.mask", format!("[wired]\n{}", STATIC.replace("255.255.255.0", "255.0.255.0"))),
+        ("IP-MASK", "wired.mask", format!("[wired]\n{}", STATIC.replace("255.255.255.0", "0.0.0.0"))),
+        ("IP-ADDRESS", "wired.address", format!("[wired]\n{}", STATIC.replace("192.0.2.9", "192.0.2.255"))),
+        ("IP-ADDRESS", "wired.address", format!("[wired]\n{}", STATIC.replace("192.0.2.9", "0.0.0.0"))),
+        ("IP-ADDRESS", "wired.gateway", format!("[wired]\n{}", STATIC.replace("192.0.2.1\"", "192.0.2.0\""))),
+        ("IP-GATEWAY", "wired.gateway", format!("[wired]\n{}", STATIC.replace("192.0.2.1\"", "192.0.3.1\""))),
         ("DNS-SERVERS", "wired.dns", format!("[wired]\n{STATIC}dns = [\"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\"]\n")),
         ("DNS-INTERVAL", "general.dns_update_minutes", of("[general]\ndns_update_minutes = 19\n")),
         (
             "HOST-NAME",
             "machines.4c4c4544-0051-3510-8052-b4c04f4a3132.host_name",
             of("[machines.4c4c4544-0051-3510-8052-b4c04f4a3132]\nhost_name = \"a.b\"\n"),
+        ),
+        (
+            "MACHINE-ID",
+            "machines.4c4c4544-0051-3510-8052-b4c04f4a3132",
+            of(
+                "[machines.4c4c4544-0051-3510-8052-b4c04f4a3132]\nhost_name = \"a\"\n[machines.4C4C4544-0051-3510-8052-B4C04F4A3132]\nhost_name = \"b\"\n",
+            ),
         ),
         ("MACHINE-ID", "machines.lobby", of("[machines.lobby]\nhost_name = \"lobby\"\n")),
         ("8021X-PROTOCOL", "wired.ieee8021x.protocol", of("[wired.ieee8021x]\nuser = \"u\"\n")),
@@ -122,6 +135,22 @@ fn broken() -> Vec<(&'static str, &'static str, String)> {
             server("{ when = \"user\" }", "{ when = \"user\" }, { when = \"user\" }"),
         ),
         (
+            "CIRA-TRIGGER",
+            "remote_access.server.triggers[0]",
+            server("when = \"user\"", "when = \"periodic\", every_seconds = 0"),
+        ),
+        ("CIRA-ADDRESS", "remote_access.server.address", server("gw.example.com", "https://gw.example.com")),
+        (
+            "PROXY-ADDRESS",
+            "remote_access.proxies[0].address",
+            of("[[remote_access.proxies]]\naddress = \"p:8080\"\nport = 8080\nnetwork_suffix = \"e\"\n"),
+        ),
+        (
+            "USER-SID",
+            "access.users[0].sid",
+            of("[[access.users]]\nsid = \"S-1-5-32-544\"\nfrom = \"any\"\nrealms = [\"eit\"]\n"),
+        ),
+        (
             "PROXY-PORT",
             "remote_access.proxies[0].port",
             of("[[remote_access.proxies]]\naddress = \"p\"\nport = 0\nnetwork_suffix = \"e\"\n"),
@@ -156,6 +185,10 @@ fn documents_that_break_none_have_no_findings() {
     assert_eq!((warned[0].code, warned[0].severity), ("TLS-CIRA", Severity::Warning));
     let warned = check("[general]\nhost_name = \"pc1\"\n", None);
     assert_eq!((warned[0].code, warned[0].severity), ("HOST-NAME-SHARED", Severity::Warning));
+    let warned = check("[kerberos]\nrealm = \"example.com\"\n", None);
+    assert_eq!((warned[0].code, warned[0].severity), ("KERBEROS-REALM", Severity::Warning));
+    let warned = check(&SERVER.replace("{ when = \"user\" }", ""), None);
+    assert_eq!((warned[0].code, warned[0].severity), ("CIRA-TRIGGER", Severity::Warning));
 }
 
 #[test]

@@ -151,6 +151,7 @@ fn put_takes_whole_objects_only() {
         (format!("{ping}{wsman}<h:HostName>two words</h:HostName>"), invalid),
         (format!("{ping}{wsman}<h:DomainName>{}</h:DomainName>", "x".repeat(192)), invalid),
         (format!("{ping}{wsman}<h:IdleWakeTimeout>0</h:IdleWakeTimeout>"), invalid),
+        (format!("{ping}{wsman}<h:DDNSPeriodicUpdateInterval>19</h:DDNSPeriodicUpdateInterval>"), invalid),
         (format!("{ping}{wsman}<h:PrivacyLevel>3</h:PrivacyLevel>"), invalid),
     ] {
         assert_eq!(client.put(GENERAL, None, &properties).fault(), fault, "{properties}");

@@ -107,6 +107,8 @@ fn first_line(file: &Path) -> Result<Secret<String>, Failure> {
     let bytes = zeroize::Zeroizing::new(read(file, MAX_MATERIAL)?);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Shells and editors of Windows put it before what they save; no secret of a machine's begins with it.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let text = std::str::from_utf8(line)
         .map_err(|_| Failure::new(ErrorCode::NOT_UTF8, "profile", format!("{}: not UTF-8", file.display())))?;
     Ok(Secret::from(text))
@@ -132,6 +134,14 @@ fn in_file(file: &Path, mut failure: Failure) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_the_first_line_without_what_windows_puts_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("s"), "\u{feff}P@ssw0rd\r\nnext").unwrap();
+        let mut source = Folder::at(folder.path().to_owned());
+        assert_eq!(source.secret(&SecretSource::file("s")).unwrap().expose(), "P@ssw0rd");
+    }
 
     #[test]
     fn a_document_is_toml_or_json_and_the_first_error_stands_for_all() {

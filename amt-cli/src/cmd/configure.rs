@@ -73,6 +73,20 @@ fn beside(profile: &Path, id: SystemId) -> PathBuf {
     profile.with_added_extension("records").join(format!("{id}.json"))
 }
 
+/// Makes the folder of a record, and makes sure that it is still there after a power cut.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    if let Some(parent) = folder.parent() {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        std::fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
 fn read_record(path: &Path, id: SystemId) -> Result<Option<ApplyRecord>, Failure> {
     if !path.exists() {
         return Ok(None);
@@ -119,7 +133,7 @@ impl ApplyHost for Keeper<'_> {
             Failure::new(ErrorCode::JOURNAL, "journal", text).hint("give --record FILE in a folder that can be written")
         };
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            make_folder(folder).map_err(failed)?;
         }
         replace(&self.path, record.encode().expose(), true).map_err(failed)
     }
@@ -132,13 +146,13 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
                 writeln!(w, "  {}: {} -> {}", change.field, shown(&change.from), shown(&change.to))?;
             }
         }
-        for one in &applied.unsupported {
-            writeln!(w, "  {}: not on this machine: {}", one.field, one.reason)?;
-        }
+        // What the machine can't have was told when it was found.
         match (applied.changes.len(), dry_run) {
             (0, _) => writeln!(w, "{}: no change", applied.id),
-            (n, true) => writeln!(w, "{}: {n} differences, nothing written", applied.id),
-            (n, false) => writeln!(w, "{}: {n} changes, {} writes, read back", applied.id, applied.writes),
+            (n, true) => writeln!(w, "{}: {}, nothing written", applied.id, count(n, "difference")),
+            (n, false) => {
+                writeln!(w, "{}: {}, {}, read back", applied.id, count(n, "change"), count(applied.writes, "write"))
+            }
         }?;
         match applied.address {
             Some(address) => writeln!(w, "  it is at {address} now"),
@@ -146,6 +160,12 @@ fn show(out: &mut Output, applied: &Applied, dry_run: bool) -> Result<Verdict, E
         }
     })?;
     Ok(if applied.unsupported.is_empty() { Verdict::Done } else { Verdict::Failed })
+}
+
+fn count(n: impl std::fmt::Display, what: &str) -> String {
+    let n = n.to_string();
+    let end = if n == "1" { "" } else { "s" };
+    format!("{n} {what}{end}")
 }
 
 fn shown(value: &str) -> &str {

@@ -24,7 +24,7 @@ const MAX_CERTIFICATES: usize = 1024 * 1024;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
     /// Name or address of the machine
-    #[arg(long)]
+    #[arg(long, value_parser = host)]
     host: String,
     /// Port [default: 16993, with --plain 16992]
     #[arg(long)]
@@ -217,6 +217,12 @@ impl Connect {
                     attempt += 1;
                     tokio::time::sleep(GUESS_SPACING).await;
                 }
+                Err(mut failure) if failure.code == ErrorCode::WRONG_OR_LOCKED && attempt > 0 => {
+                    failure.message = format!("none of {} passwords opens it, or the account is locked", attempt + 1);
+                    let hint =
+                        "the firmware counts wrong ones: check the passwords, and wait 20 seconds before you try again";
+                    return Err(failure.hint(hint).into());
+                }
                 Err(failure) => return Err(failure.into()),
             }
         };
@@ -245,7 +251,28 @@ pub(crate) struct Way {
     pub(crate) legacy_tls: LegacyTls,
 }
 
+/// A name or an address: without port, brackets or anything else of a URL.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    // An address of IPv6 may name its interface: fe80::1%eth0.
+    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
+        return Ok(bare.to_owned());
+    }
+    if bare.contains(':') || bare.contains('/') {
+        return Err("write the name or the address alone; a port goes into --port".to_owned());
+    }
+    if bare.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@')) {
+        return Err("this is no name and no address".to_owned());
+    }
+    Ok(bare.to_owned())
+}
+
 async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
+    if host.is_empty() {
+        let text = "the name of the machine is empty";
+        return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "connect", text).hint("give a name or an address"));
+    }
     let unknown = |why: String| Failure::new(ErrorCode::DNS, "connect", format!("{host}: {why}"));
     let mut found = tokio::net::lookup_host((host, port)).await.map_err(|error| unknown(error.to_string()))?;
     found.next().ok_or_else(|| unknown("no address".to_owned()))
@@ -263,4 +290,28 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Failure> {
 /// 64 hexadecimal digits, with or without colons.
 pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], String> {
     parse_sha256(text).ok_or_else(|| "write the 64 hexadecimal digits of a SHA-256".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_named_without_port_and_url() {
+        for (text, taken) in [
+            ("pc1.example.com", "pc1.example.com"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("::1", "::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("", ""), // where it may be left out, it is this
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(taken));
+        }
+        for text in
+            ["10.0.0.5:16993", "pc1:16993", "https://pc1/", "[::1]:16993", "pc1/24", "pc 1", "admin@pc1", "[pc1"]
+        {
+            assert!(host(text).is_err(), "{text}");
+        }
+    }
 }

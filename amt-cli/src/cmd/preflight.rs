@@ -111,7 +111,7 @@ impl Preflight {
 
     fn password(&self) -> Result<Option<Secret<String>>, Error> {
         let given = self.password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some_and(|v| !v.is_empty());
-        given.then(|| input::password(self.password_file.as_ref(), PASSWORD_VARIABLE)).transpose()
+        given.then(|| input::passphrase(self.password_file.as_ref(), PASSWORD_VARIABLE)).transpose()
     }
 
     /// The failure with the file it is about, and with the way to give a password if there was none.

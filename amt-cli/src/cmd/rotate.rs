@@ -28,6 +28,13 @@ pub(crate) struct Rotate {
 impl Rotate {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let new = new_password(&self.new_password_file)?;
+        // Before anything is sent: it is also tried as a login, and the firmware counts what is wrong.
+        if let Err(why) = amt_provision::password::check(new.expose()) {
+            let text = format!("{}: the firmware would refuse this password: {why}", self.new_password_file.display());
+            let hint =
+                "nothing was sent; write another into the file, or name a file that is not there yet, to have one made";
+            return Err(Failure::new(ErrorCode::PLAN_INVALID, "start", text).hint(hint).into());
+        }
         let rotated = block_on(async {
             let target = self.connect.any_of(std::slice::from_ref(&new)).await?;
             let mut record = Record::new(target.id);

@@ -348,6 +348,8 @@ impl Reading<'_> {
         let settings = file.profile.settings.take().and_then(|path| self.settings("profile.settings", &path));
         let plan = self.plan("profile", file.profile, settings.as_ref());
         profiles.set_default_settings(settings);
+        let rules = self.rules(file.rule);
+        self.profiles_of_rules(&rules, &profiles);
         let database = self.path(&file.database);
         Config {
             listen,
@@ -369,7 +371,7 @@ impl Reading<'_> {
             profiles,
             guard: self.guard(&file.guard),
             resolver: file.resolver.map(|resolver| self.resolver(resolver)),
-            rules: self.rules(file.rule),
+            rules,
             actions: self.actions(file.action),
             intake: file.intake.map(|section| section.read(self)),
             warnings: Vec::new(),

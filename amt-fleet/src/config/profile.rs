@@ -46,7 +46,8 @@ impl Reading<'_> {
             Some(LegacyConsent::AllowWeak) => LegacyTls::AllowWeak,
         };
         plan.guess_spacing = profile.guess_spacing.unwrap_or(plan.guess_spacing);
-        plan.proof_timeout = profile.proof_timeout.unwrap_or(plan.proof_timeout);
+        let proof_timeout = self.timeout(&field("proof_timeout"), profile.proof_timeout);
+        plan.proof_timeout = proof_timeout.unwrap_or(plan.proof_timeout);
         if plan.guess_spacing < plan::GUESS_SPACING {
             self.findings.push(Finding::new(
                 "GUESS-SPACING",
@@ -109,9 +110,12 @@ impl Reading<'_> {
     }
 
     pub(super) fn resolver(&mut self, resolver: file::Resolver) -> CommandResolver {
+        if resolver.command.as_os_str().is_empty() {
+            self.wrong("resolver.command", "name the program that is asked");
+        }
         let program = self.program(resolver.command);
         let command = CommandResolver::new(program).arguments(resolver.arguments);
-        match resolver.timeout {
+        match self.timeout("resolver.timeout", resolver.timeout) {
             Some(timeout) => command.timeout(timeout),
             None => command,
         }

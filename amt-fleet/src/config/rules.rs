@@ -4,10 +4,13 @@ use super::Reading;
 use super::file;
 use crate::action::{ActionRule, Command, Deed, Trigger, Webhook};
 use crate::filter::Filter;
+use crate::profiles::Profiles;
 use crate::resolve::{Answer, Rule, Rules, Template};
 use crate::store::{CONFIGURE, RENAME, RENEW};
+use amt_core::{Finding, Severity};
 use amt_provision::boot::BootSource;
 use std::path::Path;
+use std::time::Duration;
 
 impl Reading<'_> {
     /// `[[rule]]`
@@ -41,6 +44,25 @@ impl Reading<'_> {
             read
         });
         Rules(rules.collect())
+    }
+
+    /// A rule that gives machines a profile that is not there makes every attempt on them fail. It may be on its way, so it is a warning.
+    pub(super) fn profiles_of_rules(&mut self, rules: &Rules, profiles: &Profiles) {
+        for (at, rule) in rules.0.iter().enumerate() {
+            if let Some(Err(failure)) = rule.profile.as_ref().map(|name| profiles.find(name)) {
+                let field = format!("rule[{at}].profile");
+                let finding = Finding::new("RULE-PROFILE", Severity::Warning, field, failure.message, failure.hint);
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// Time that something is given, if it is given any.
+    pub(super) fn timeout(&mut self, field: &str, timeout: Option<Duration>) -> Option<Duration> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            self.wrong(field, "without any time it never succeeds: give more, or leave it out");
+        }
+        timeout
     }
 
     /// `[[action]]`
@@ -81,10 +103,11 @@ impl Reading<'_> {
         if action.webhook.is_none() && action.secret_file.is_some() {
             self.wrong(field("secret_file"), "only a webhook is signed");
         }
+        let timeout = self.timeout(&field("timeout"), action.timeout);
         match (&action.command, &action.webhook, action.boot) {
             (Some(program), None, None) => {
                 let command = Command::new(self.program(program.clone())).arguments(action.arguments.clone());
-                Some(Deed::Command(match action.timeout {
+                Some(Deed::Command(match timeout {
                     Some(timeout) => command.timeout(timeout),
                     None => command,
                 }))
@@ -169,9 +192,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_with_a_profile_that_is_not_there_is_warned_of() {
+        let text =
+            "[profiles.desk]\naliases = [\"office\"]\n[[rule]]\nprofile = \"Office\"\n[[rule]]\nprofile = \"desc\"\n";
+        let config = parse(text).unwrap();
+        let warnings: Vec<_> = config.warnings.iter().map(|w| (w.code, w.field.as_str())).collect();
+        assert_eq!(warnings, [("RULE-PROFILE", "rule[1].profile")]);
+    }
+
+    #[test]
     fn mistakes_are_named_with_rule_or_action_and_key() {
         for (text, want) in [
             ("[[rule]]\nwhen = \"verson > 1\"\n", "rule[0].when: column 1: there is no field \"verson\""),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\ncommand = \"x\"\ntimeout = \"0s\"\n",
+                "action[0].timeout: without any time",
+            ),
+            ("[resolver]\ncommand = \"x\"\ntimeout = \"0s\"\n", "resolver.timeout: without any time"),
+            ("[resolver]\ncommand = \"\"\n", "resolver.command: "),
+            ("[profile]\nproof_timeout = \"0s\"\n", "profile.proof_timeout: without any time"),
             ("[[rule]]\n[[rule]]\nname = \"{serail}\"\n", "rule[1].name: {serail} is not known"),
             ("[[rule]]\nlabels = [\"{\"]\n", "rule[0].labels: a { is not closed"),
             ("[[rule]]\nou = \"\"\n", "rule[0].ou: is empty"),

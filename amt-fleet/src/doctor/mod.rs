@@ -18,6 +18,8 @@ use std::time::SystemTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Area {
+    /// What is odd in the configuration. What is wrong in it keeps it from being read.
+    Configuration,
     /// The names by which machines look for the server.
     Names,
     /// The hello port.
@@ -38,6 +40,7 @@ impl Area {
     /// The stable word, as in JSON.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Configuration => "configuration",
             Self::Names => "names",
             Self::Port => "port",
             Self::Certificates => "certificates",
@@ -124,6 +127,8 @@ impl<'a> Doctor<'a> {
     /// Everything found, area by area.
     pub async fn examine(mut self) -> Vec<Diagnosis> {
         let glance = Glance::read(&self.config.files.database).await;
+        let odd = self.config.warnings.iter();
+        self.found.extend(odd.map(|finding| Diagnosis { area: Area::Configuration, finding: finding.clone() }));
         self.names();
         self.ports().await;
         self.certificates();

@@ -63,6 +63,8 @@ async fn everything_that_is_wrong_is_found_at_once() {
             "listen = \"{listen}\"\ndns_suffixes = [\"other.org\", \"nowhere.net\"]\n[ca]\nkind = \"command\"\nprogram = \"./none\""
         ),
     );
+    let odd = self::config(folder.path(), "listen = \"127.0.0.2:0\"\n[[rule]]\nprofile = \"gone\"");
+    assert!(codes(Doctor::new(&odd)).await.contains(&("RULE-PROFILE", Severity::Warning)));
     std::fs::write(folder.path().join("fleet.db"), "no database, but some bytes").unwrap();
     let long_ago = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let found = codes(Doctor::new(&config).now(long_ago)).await;

@@ -444,10 +444,9 @@ enum Unready {
 
 impl From<sqlx::Error> for Unready {
     fn from(error: sqlx::Error) -> Self {
-        // SQLITE_BUSY, in the low byte of its kinds.
-        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+        let busy = kind(&error) == Some(BUSY_KIND);
         let failure = failed("open")(error);
-        if code.is_some_and(|code| code & 0xff == 5) { Self::Locked(failure) } else { Self::Failed(failure) }
+        if busy { Self::Locked(failure) } else { Self::Failed(failure) }
     }
 }
 
@@ -489,8 +488,35 @@ fn unknown(id: SystemId) -> Failure {
 
 /// An error of the database as a failure.
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Failure {
-    move |error| Failure::new(ErrorCode::STORE, "store", format!("{what}: {error}"))
+    move |error| {
+        let hint = kind(&error).and_then(next_step);
+        let failure = Failure::new(ErrorCode::STORE, "store", format!("{what}: {error}"));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
 }
+
+/// The kind of an error of SQLite's: the low byte of its code.
+fn kind(error: &sqlx::Error) -> Option<u32> {
+    Some(error.as_database_error()?.code()?.parse::<u32>().ok()? & 0xff)
+}
+
+/// What to do about a kind of error (<https://sqlite.org/rescode.html>).
+const fn next_step(kind: u32) -> Option<&'static str> {
+    Some(match kind {
+        BUSY_KIND | 6 => "another program holds the database: end it, or try again when it is done",
+        8 => "it can only be read: the file and its folder must be writable for this account",
+        11 => "the file is damaged: keep it, and go on with a backup",
+        13 => "the disk is full: make room; what was stored before is still there",
+        26 => "the file is no database: name another, or move it away and one is made",
+        _ => return None,
+    })
+}
+
+/// `SQLITE_BUSY`.
+const BUSY_KIND: u32 = 5;
 
 fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))

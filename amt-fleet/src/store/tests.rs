@@ -157,6 +157,23 @@ async fn a_file_that_is_no_database_is_refused_by_name() {
     let failure = Fleet::open(&path, key(1)).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::STORE);
     assert!(failure.message.contains("fleet.db"), "{failure}");
+    assert!(failure.hint.contains("no database"), "{}", failure.hint);
+}
+
+#[tokio::test]
+async fn a_database_that_somebody_else_holds_is_said_to_be_held() {
+    use sqlx::Connection;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fleet.db");
+    Fleet::open(&path, key(1)).await.unwrap().close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).busy_timeout(std::time::Duration::ZERO);
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let held = other.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    let mut second = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let refused = sqlx::query("CREATE TABLE t (x)").execute(&mut second).await.unwrap_err();
+    let failure = super::failed("open")(refused);
+    assert!(failure.hint.contains("another program holds the database"), "{failure}: {}", failure.hint);
+    held.rollback().await.unwrap();
 }
 
 #[tokio::test]

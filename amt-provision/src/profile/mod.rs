@@ -11,6 +11,7 @@ mod certificate;
 pub(crate) mod desired;
 mod explain;
 mod features;
+mod json;
 mod network;
 mod password;
 mod read;

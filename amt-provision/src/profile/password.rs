@@ -25,6 +25,9 @@ pub struct Passwords {
 
 /// Where a password comes from. Exactly one of its fields is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    expecting = "where the secret is, as { file = \"…\" } or { env = \"…\" }; the secret itself is never written here"
+)]
 #[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PasswordSource {

@@ -1,5 +1,7 @@
 //! Reading a document, with everything that is wrong with it at once.
 
+use super::json::Strict;
+use super::secret::NOT_HERE;
 use super::{FORMAT, Profile, schema};
 use amt_core::{ErrorCode, Failure, Finding, Severity};
 use serde_json::Value;
@@ -9,6 +11,8 @@ use std::path::Path;
 pub const MAX_DOCUMENT: usize = 1024 * 1024;
 /// Most wrong values that are reported of one document.
 const MAX_WRONG: usize = 64;
+/// Most characters of a message that quotes the document.
+const MAX_MESSAGE: usize = 400;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +46,15 @@ impl Profile {
             let text = format!("the profile has {} bytes, more than {MAX_DOCUMENT}", text.len());
             return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "profile", text));
         }
+        // Editors and shells of Windows put it before what they save.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut document = match syntax {
-            Syntax::Toml => {
-                toml::from_str::<Value>(text).map_err(|error| not_read("TOML", error.to_string().trim()))?
+            Syntax::Toml => toml::from_str::<Value>(text).map_err(|error| not_toml(text, &error))?,
+            Syntax::Json => {
+                serde_json::from_str::<Strict>(text).map_err(|error| not_read("JSON", &error.to_string()))?.0
             }
-            Syntax::Json => serde_json::from_str(text).map_err(|error| not_read("JSON", &error.to_string()))?,
         };
+        let mut removed = Removed::default();
         let mut findings = Vec::new();
         if let Some(format) = document.get("format").and_then(Value::as_u64)
             && format != u64::from(FORMAT)
@@ -63,7 +70,7 @@ impl Profile {
         }
         loop {
             let mut unknown = Vec::new();
-            let mut note = |path: serde_ignored::Path<'_>| unknown.push(plain(&path.to_string()));
+            let mut note = |path: serde_ignored::Path<'_>| unknown.push(removed.before(&plain(&path.to_string())));
             let deserializer = serde_ignored::Deserializer::new(&document, &mut note);
             match serde_path_to_error::deserialize(deserializer) {
                 Ok(profile) => {
@@ -72,20 +79,35 @@ impl Profile {
                         return Ok((Some(profile), findings));
                     }
                     // What could be read is judged all the same: one run tells everything.
-                    findings.extend(profile.check(None));
+                    for mut finding in profile.check(None) {
+                        finding.field = removed.before(&finding.field);
+                        findings.push(finding);
+                    }
                     return Ok((None, findings));
                 }
                 Err(error) => {
                     let path = plain(&error.path().to_string());
-                    findings.push(wrong_value(&path, &error.inner().to_string()));
+                    let told = wrong_value(&removed.before(&path), &error.inner().to_string());
+                    // What is missing because it was wrong and is out by now was told already.
+                    if !is_told(&findings, &told) {
+                        findings.push(told);
+                    }
                     // Without the wrong value the rest can be judged too.
-                    if findings.len() >= MAX_WRONG || !remove(&mut document, &path) {
+                    if findings.len() >= MAX_WRONG || !removed.take(&mut document, &path) {
                         return Ok((None, findings));
                     }
                 }
             }
         }
     }
+}
+
+/// Why it is no TOML, with line and column. The line itself is not shown: it may hold what should be a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> Failure {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    not_read("TOML", &format!("{} at line {line} column {column}", shortened(error.message())))
 }
 
 fn not_read(language: &str, why: &str) -> Failure {
@@ -105,7 +127,73 @@ fn unknown_key(path: &str) -> Finding {
 
 fn wrong_value(path: &str, why: &str) -> Finding {
     let field = if path.is_empty() { "profile" } else { path };
+    // What stands where a secret is named may be the secret: it is not repeated.
+    let why = why
+        .find(NOT_HERE)
+        .map_or_else(|| shortened(why), |at| format!("expected {}", &why.get(at..).unwrap_or_default()));
     Finding::new("PROFILE-VALUE", Severity::Error, field, why, "see `amt profile schema` for what belongs there")
+}
+
+/// A message that quotes a document, up to a length that can be read.
+fn shortened(text: &str) -> String {
+    let mut short: String = text.trim().chars().take(MAX_MESSAGE).collect();
+    if short.len() < text.trim().len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Whether this says that a field is missing of which it was told that it is wrong.
+fn is_told(findings: &[Finding], new: &Finding) -> bool {
+    let Some(name) = new.message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) else {
+        return false;
+    };
+    let field = if new.field == "profile" { name.to_owned() } else { format!("{}.{name}", new.field) };
+    findings.iter().any(|one| one.field == field)
+}
+
+/// Entries that were taken out of lists because they were wrong: what comes behind them in the same list moved up.
+#[derive(Default)]
+struct Removed(Vec<(String, usize)>);
+
+impl Removed {
+    /// The path that stands in the document as it was read.
+    fn before(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        // The last removal first: each is undone in the list as it was then.
+        for (list, index) in self.0.iter().rev() {
+            let Some((now, rest)) = path.strip_prefix(list.as_str()).and_then(entry) else { continue };
+            if now >= *index {
+                path = format!("{list}[{}]{rest}", now + 1);
+            }
+        }
+        path
+    }
+
+    /// Takes the value at `path` out of the document; false if it cannot be.
+    fn take(&mut self, document: &mut Value, path: &str) -> bool {
+        if let Some((list, index)) = path.rsplit_once('[').filter(|_| path.ends_with(']')) {
+            let values = document.pointer_mut(&pointer(list)).and_then(Value::as_array_mut);
+            let index = index.trim_end_matches(']').parse::<usize>().ok();
+            return match (values, index) {
+                (Some(values), Some(index)) if index < values.len() => {
+                    values.remove(index);
+                    self.0.push((list.to_owned(), index));
+                    true
+                }
+                _ => false,
+            };
+        }
+        let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+        let parent = document.pointer_mut(&pointer(parents)).and_then(Value::as_object_mut);
+        parent.is_some_and(|parent| parent.remove(last).is_some())
+    }
+}
+
+/// The number in `[3].name`, and what is behind it.
+fn entry(text: &str) -> Option<(usize, &str)> {
+    let (index, rest) = text.strip_prefix('[')?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
 }
 
 /// `a.?.b.0.c`, as libraries write a path, as `a.b[0].c`.
@@ -124,14 +212,9 @@ fn plain(path: &str) -> String {
     plain
 }
 
-/// Takes the value at `path` out of the document; false if it cannot be, because it is missing or part of a list.
-fn remove(document: &mut Value, path: &str) -> bool {
-    let Some((parents, last)) = path.rsplit_once('.').or(Some(("", path))).filter(|(_, last)| !last.is_empty()) else {
-        return false;
-    };
-    let pointer: String = parents.split('.').filter(|part| !part.is_empty()).map(step).collect();
-    let parent = document.pointer_mut(&pointer).and_then(Value::as_object_mut);
-    parent.is_some_and(|parent| parent.remove(last).is_some())
+/// A path as a JSON pointer.
+fn pointer(path: &str) -> String {
+    path.split('.').filter(|part| !part.is_empty()).map(step).collect()
 }
 
 /// One part of a path as a part of a JSON pointer.
@@ -164,6 +247,71 @@ mod tests {
         ] {
             assert!(all.iter().any(|(code, field)| format!("{code} {field}") == expected), "{expected} in {all:?}");
         }
+    }
+
+    #[test]
+    fn a_wrong_entry_of_a_list_hides_nothing_behind_it() {
+        let text = "format = 1\nname = \"x\"\n[[access.users]]\nname = \"first\"\n[[access.users]]\nname = \"second\"\nfrom = \"mars\"\n\
+                    realms = [\"nope\", \"redirection\", \"neither\"]\n[kvm]\nenabled = \"yes\"\nsession_minutes = 256\n";
+        let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
+        assert_eq!(
+            all,
+            [
+                "PROFILE-VALUE access.users[0]",
+                "PROFILE-VALUE access.users[1].from",
+                "PROFILE-VALUE access.users[1].realms[0]",
+                "PROFILE-VALUE access.users[1].realms[2]",
+                "PROFILE-VALUE kvm.enabled",
+                "KVM-SESSION kvm.session_minutes",
+            ]
+        );
+        let text = "format = 1\nname = \"x\"\n[[access.users]]\nname = \"first\"\n[[access.users]]\nname = \"$$x\"\n\
+                    password = { env = \"P\" }\nfrom = \"any\"\nrealms = [\"eit\"]\n";
+        let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
+        assert_eq!(all, ["PROFILE-VALUE access.users[0]", "USER-NAME access.users[1].name"]);
+    }
+
+    #[test]
+    fn a_secret_that_stands_in_the_document_is_not_repeated() {
+        let toml = "format = 1\nname = \"x\"\n";
+        for section in [
+            "[passwords]\nadmin = \"S3cretLiteral\"",
+            "[passwords]\nmebx = { derived_from = \"S3cretLiteral\" }",
+            "[kvm]\nrfb_password = \"S3cretLiteral\"",
+            "[kvm]\nrfb_password = 53127731",
+            "[kerberos]\npassword = \"S3cretLiteral\"",
+            "[[wifi.profiles]]\nname = \"a\"\nssid = \"b\"\npriority = 1\nsecurity = \"wpa2-psk\"\npassphrase = \"S3cretLiteral\"",
+            "[[access.users]]\nname = \"a\"\npassword = \"S3cretLiteral\"\nfrom = \"any\"\nrealms = []",
+        ] {
+            let (profile, findings) = Profile::read(&format!("{toml}{section}"), Syntax::Toml).unwrap();
+            let text: String = findings.into_iter().map(|finding| finding.message + "\n").collect();
+            assert!(profile.is_none() && text.contains(NOT_HERE), "{section}: {text}");
+            assert!(!text.contains("S3cret") && !text.contains("53127731"), "{section}: {text}");
+        }
+        let broken = Profile::read(&format!("{toml}passphrase = \"S3cretLiteral\n"), Syntax::Toml).unwrap_err();
+        assert!(broken.message.contains("line 3") && !broken.message.contains("S3cret"), "{}", broken.message);
+    }
+
+    #[test]
+    fn a_key_is_there_once_and_a_byte_order_mark_is_none_of_it() {
+        let twice = r#"{"format": 1, "name": "x", "general": {"ping": true, "ping": false}}"#;
+        let refused = Profile::read(twice, Syntax::Json).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::PARSE_TEXT);
+        assert!(refused.message.contains("\"ping\" stands there twice"), "{}", refused.message);
+        for (text, syntax) in
+            [("format = 1\nname = \"x\"", Syntax::Toml), (r#"{"format": 1, "name": "x"}"#, Syntax::Json)]
+        {
+            assert!(Profile::read(&format!("\u{feff}{text}"), syntax).unwrap().0.is_some(), "{syntax:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_document_has_an_end() {
+        let long = "x".repeat(10_000);
+        let broken = Profile::read(&format!("name = \"{long}"), Syntax::Toml).unwrap_err();
+        assert!(broken.message.len() < 1000, "{}", broken.message.len());
+        let findings = Profile::read(&format!("format = 1\nname = \"x\"\ntags = \"{long}\""), Syntax::Toml).unwrap().1;
+        assert!(findings[0].message.len() < 1000, "{findings:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod remote;
 use super::{CertificateSource, ConsentFor, Mode, PasswordSource, Profile, SecretSource, Tls};
 use crate::plan::{is_domain, is_label};
 use amt_core::{Finding, FirmwareVersion, Severity, SystemId};
+use std::collections::BTreeMap;
 
 /// Most names of clients that the firmware keeps.
 const MAX_TRUSTED_NAMES: usize = 4;
@@ -69,14 +70,23 @@ impl Profile {
 
     fn check_head(&self, report: &mut Report) {
         let bad = |c: char| c.is_control() || matches!(c, '/' | '?' | '#' | '%');
-        if self.name.trim().is_empty() || self.name.len() > 64 || self.name.contains(bad) {
+        if self.name.len() > 64 {
+            let text = format!("a name of {} bytes", self.name.len());
+            report.error("PROFILE-NAME", "name", text, "use 1 to 64 characters other than / ? # %");
+        } else if self.name.trim().is_empty() || self.name.contains(bad) {
             let hint = "use 1 to 64 characters other than / ? # %";
             report.error("PROFILE-NAME", "name", format!("{:?} is no name of a profile", self.name), hint);
         }
+        let mut ids = BTreeMap::new();
         for key in self.machines.keys() {
-            if key.parse::<SystemId>().is_err() {
+            let Ok(id) = key.parse::<SystemId>() else {
                 let hint = "write the machine's UUID, as 8-4-4-4-12 hexadecimal digits";
                 report.error("MACHINE-ID", format!("machines.{key}"), "it is no UUID", hint);
+                continue;
+            };
+            if let Some(other) = ids.insert(id.to_string(), key) {
+                let text = format!("machines.{other} is the same machine");
+                report.error("MACHINE-ID", format!("machines.{key}"), text, "write both into one section");
             }
         }
     }

@@ -4,8 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// What is expected where a secret is named. Whatever stands there instead is never shown: it may be the secret.
+pub(super) const NOT_HERE: &str =
+    "where the secret is, as { file = \"…\" } or { env = \"…\" }; the secret itself is never written here";
+
 /// A secret that the profile names and does not hold. Exactly one of its fields is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    expecting = "where the secret is, as { file = \"…\" } or { env = \"…\" }; the secret itself is never written here"
+)]
 #[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SecretSource {

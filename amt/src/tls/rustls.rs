@@ -156,6 +156,7 @@ fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool) -> Failure
             let text = format!("the chip's own certificates do not pass the check of their {}", other.0);
             return failure(ErrorCode::ONDIE_CHAIN, text);
         }
+        Some(Error::InvalidCertificate(why)) => return not_trusted(why),
         Some(Error::PeerIncompatible(why)) => {
             return failure(ErrorCode::TLS_VERSION, format!("nothing in common with the machine: {why:?}"));
         }
@@ -175,4 +176,24 @@ fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool) -> Failure
     let handshake =
         Handshake { ending, certificate_requested: seen.requested(), chain_sent: seen.presented(), psk: false };
     explain(&handshake).unwrap_or_else(|| failure(ErrorCode::TLS_HANDSHAKE, error.to_string()))
+}
+
+/// The machine speaks TLS well enough; it is its certificate that does not pass. No other engine would let it pass.
+fn not_trusted(why: &CertificateError) -> Failure {
+    use CertificateError as Why;
+    let (what, hint) = match why {
+        Why::Expired | Why::ExpiredContext { .. } | Why::NotValidYet | Why::NotValidYetContext { .. } => (
+            "the machine's certificate is not valid at this time",
+            "check the clock of this computer; if it is right, the certificate has to be renewed",
+        ),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => (
+            "the machine's certificate is for another name",
+            "check that this is the machine; if it is, say which name its certificate has",
+        ),
+        _ => (
+            "the machine's certificate is not from an authority that is trusted here",
+            "give the authority that issued it, or the certificate's SHA-256 if you know this machine",
+        ),
+    };
+    Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, format!("{what} ({why})")).hint(hint)
 }

@@ -238,7 +238,7 @@ impl How {
         let given = self.certificate_password_file.is_some()
             || std::env::var_os(CERTIFICATE_PASSWORD).is_some_and(|v| !v.is_empty());
         let password: Option<Secret<String>> = given
-            .then(|| input::password(self.certificate_password_file.as_ref(), CERTIFICATE_PASSWORD))
+            .then(|| input::passphrase(self.certificate_password_file.as_ref(), CERTIFICATE_PASSWORD))
             .transpose()?;
         let read = |file: &PathBuf| input::read(file, MAX_BUNDLE);
         let certificate = match (&self.pfx, &self.pem) {

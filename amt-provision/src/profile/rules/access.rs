@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 const MAX_NAME: usize = 16;
 const MAX_SIDS: usize = 32;
+/// Groups that are the same in every directory: they can't be given rights (`spec/profile.md` §2.6).
+const BUILT_IN: &str = "S-1-5-32-";
 
 pub(super) fn check(profile: &Profile, report: &mut Report) {
     let users = profile.access.as_ref().and_then(|access| access.users.as_deref()).unwrap_or_default();
@@ -48,6 +50,10 @@ pub(super) fn check(profile: &Profile, report: &mut Report) {
             );
         }
     }
+    if let Some(realm) = kerberos.realm.as_ref().filter(|realm| realm.chars().any(|c| c.is_lowercase())) {
+        let text = format!("{realm:?} has small letters, and directories write realms in capitals: keys would not fit");
+        report.warning("KERBEROS-REALM", "kerberos.realm", text, "write it as the directory does, as EXAMPLE.COM");
+    }
     if kerberos.clock_tolerance_minutes.is_some_and(|minutes| !(1..=5).contains(&minutes)) {
         let text = "the firmware takes 1 to 5 minutes";
         report.error("KERBEROS-CLOCK", "kerberos.clock_tolerance_minutes", text, "5 is usual");
@@ -73,6 +79,10 @@ fn check_user(report: &mut Report, at: &str, user: &User) {
             if binary_sid(sid).is_none() {
                 let hint = "write it as S-1-5-21-… with at most 5 numbers behind the authority";
                 report.error("USER-SID", format!("{at}.sid"), format!("{sid:?} is no security identifier"), hint);
+            } else if sid.starts_with(BUILT_IN) {
+                let text = format!("{sid} is a group that every directory has, and no machine can tell whose it is");
+                let hint = "use an account or a group of your domain: S-1-5-21-…";
+                report.error("USER-SID", format!("{at}.sid"), text, hint);
             }
             if user.password.is_some() {
                 let text = "an account of a directory has its password there";

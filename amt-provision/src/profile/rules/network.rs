@@ -63,6 +63,7 @@ fn check_wired(report: &mut Report, at: &str, wired: &Wired) {
                 report.error("STATIC-ADDRESS", format!("{at}.{name}"), text, "give it, or use mode = \"dhcp\"");
             }
         }
+        check_static(report, at, wired);
     } else if let Some((name, _)) = addresses.iter().find(|(_, value)| value.is_some()) {
         let text = "a fixed address goes with mode = \"static\" only";
         report.error("STATIC-ADDRESS", format!("{at}.{name}"), text, "take it out, or use mode = \"static\"");
@@ -73,6 +74,37 @@ fn check_wired(report: &mut Report, at: &str, wired: &Wired) {
             let text = "it is 0 to 86400";
             report.error("8021X-PXE", format!("{at}.ieee8021x.pxe_seconds"), text, "0 switches it off; 120 is usual");
         }
+    }
+}
+
+/// An address that no machine can have, or a mask that is none, would leave the machine without a network: nobody reaches it then to mend that.
+fn check_static(report: &mut Report, at: &str, wired: &Wired) {
+    let read = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Ipv4Addr>().ok());
+    let (address, mask, gateway) = (read(&wired.address), read(&wired.mask), read(&wired.gateway));
+    let bits = mask.map(u32::from);
+    let is_mask =
+        bits.is_some_and(|bits| bits.leading_ones() == bits.count_ones() && (1..=30).contains(&bits.count_ones()));
+    if mask.is_some() && !is_mask {
+        let text = "it is no mask of a network";
+        report.error("IP-MASK", format!("{at}.mask"), text, "write it like 255.255.255.0: ones, then zeros");
+    }
+    let bits = bits.filter(|_| is_mask);
+    for (name, value) in [("address", address), ("gateway", gateway)] {
+        let Some(value) = value else { continue };
+        let host = bits.map(|bits| u32::from(value) & !bits);
+        // Of networks with 30 bits and fewer, all zeros is the network and all ones is everybody in it.
+        let taken = host.is_some_and(|host| host == 0 || Some(host) == bits.map(|bits| !bits));
+        if value.is_unspecified() || value.is_multicast() || value.is_broadcast() || taken {
+            let text = format!("{value} is no address of one machine in its network");
+            report.error("IP-ADDRESS", format!("{at}.{name}"), text, "give an address that one machine can have");
+        }
+    }
+    if let (Some(address), Some(gateway), Some(bits)) = (address, gateway, bits)
+        && (u32::from(address) ^ u32::from(gateway)) & bits != 0
+    {
+        let text =
+            format!("{gateway} is not in the network of {address}: the machine would answer its neighbours only");
+        report.error("IP-GATEWAY", format!("{at}.gateway"), text, "correct gateway, address or mask");
     }
 }
 
@@ -136,7 +168,8 @@ fn check_wifi(report: &mut Report, profile: &Profile, wifi: &Wifi) {
 fn check_network(report: &mut Report, at: &str, network: &WifiProfile) {
     let name = &network.name;
     if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        report.error("WIFI-NAME", format!("{at}.name"), "it is 1 to 32 letters and digits", "shorten it");
+        let hint = "use letters and digits alone, without blanks; `ssid` takes any";
+        report.error("WIFI-NAME", format!("{at}.name"), "it is 1 to 32 letters and digits", hint);
     }
     if network.ssid.len() > MAX_SSID {
         report.error("WIFI-SSID", format!("{at}.ssid"), "it has at most 32 bytes", "shorten it");

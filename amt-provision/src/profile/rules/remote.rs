@@ -42,11 +42,21 @@ pub(super) fn check(profile: &Profile, report: &mut Report) {
             let at = format!("remote_access.proxies[{index}].network_suffix");
             report.error("PROXY-SUFFIX", at, "it has at most 192 characters", "shorten it");
         }
+        if !is_host(&proxy.address) {
+            let text = format!("{:?} is no name and no address", proxy.address);
+            let at = format!("remote_access.proxies[{index}].address");
+            report.error("PROXY-ADDRESS", at, text, "give a name or an address, without scheme and port");
+        }
         if proxy.port == 0 {
             let at = format!("remote_access.proxies[{index}].port");
             report.error("PROXY-PORT", at, "a port is 1 to 65535", "8080 and 3128 are usual");
         }
     }
+}
+
+/// What the machine can connect to.
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || is_domain(text)
 }
 
 fn check_server(report: &mut Report, server: &RemoteServer) {
@@ -55,6 +65,13 @@ fn check_server(report: &mut Report, server: &RemoteServer) {
     report.secret(&at("password"), Some(&server.password));
     if server.address.is_empty() || server.address.len() > 256 {
         report.error("CIRA-ADDRESS", at("address"), "it has 1 to 256 characters", "give a name or an address");
+    } else if !is_host(&server.address) {
+        let text = format!("{:?} is no name and no address", server.address);
+        report.error("CIRA-ADDRESS", at("address"), text, "give a name or an address, without scheme and port");
+    }
+    if server.triggers.is_empty() {
+        let text = "without triggers the machine never connects";
+        report.warning("CIRA-TRIGGER", at("triggers"), text, "list when it connects: user, alert, periodic");
     }
     if server.port == 0 {
         report.error("CIRA-PORT", at("port"), "a port is 1 to 65535", "4433 is usual");
@@ -80,6 +97,8 @@ fn check_server(report: &mut Report, server: &RemoteServer) {
         if periodic != tunnel.every_seconds.is_some() {
             let text = "`every_seconds` goes with when = \"periodic\", and that needs it";
             report.error("CIRA-TRIGGER", &at, text, "give both or neither");
+        } else if tunnel.every_seconds == Some(0) {
+            report.error("CIRA-TRIGGER", &at, "the firmware takes 1 second and more", "3600 is usual");
         }
     }
 }

@@ -87,7 +87,12 @@ fn put(device: &mut Device, call: &Call<'_>, current: &Instance) -> Result<(), F
     next.shared_fqdn = fields.bool("SharedFQDN")?.unwrap_or(next.shared_fqdn);
     next.ddns = fields.bool("DDNSUpdateEnabled")?.unwrap_or(next.ddns);
     next.ddns_by_dhcp = fields.bool("DDNSUpdateByDHCPServerEnabled")?.unwrap_or(next.ddns_by_dhcp);
-    next.ddns_interval = fields.number("DDNSPeriodicUpdateInterval", 0..=u32::MAX)?.unwrap_or(next.ddns_interval);
+    let interval = fields.number("DDNSPeriodicUpdateInterval", 0..=u32::MAX)?;
+    // None, or 20 minutes and more (`spec/profile.md` §2.3).
+    if interval.is_some_and(|minutes| (1..20).contains(&minutes)) {
+        return Err(Fault::invalid_values());
+    }
+    next.ddns_interval = interval.unwrap_or(next.ddns_interval);
     next.ddns_ttl = fields.number("DDNSTTL", 0..=u32::MAX)?.unwrap_or(next.ddns_ttl);
     next.idle_wake = fields.number("IdleWakeTimeout", 1..=65_535)?.unwrap_or(next.idle_wake);
     next.privacy_level = fields.number("PrivacyLevel", 0..=2)?.unwrap_or(next.privacy_level);
