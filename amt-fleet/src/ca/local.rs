@@ -146,11 +146,11 @@ impl LocalCa {
         }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        let usage = match request.purpose {
-            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
-            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        params.extended_key_usages = match request.purpose {
+            Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            Purpose::Console => crate::console::usages(),
+            _ => vec![ExtendedKeyUsagePurpose::ServerAuth],
         };
-        params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
         let signed = params.signed_by(&csr.public_key, &self.issuer).map_err(|e| internal(e.to_string()))?;
         Ok(signed.der().to_vec())
@@ -168,7 +168,7 @@ impl CertificateAuthority for LocalCa {
     }
 }
 
-fn new_key() -> Result<String, String> {
+pub(crate) fn new_key() -> Result<String, String> {
     let key = rsa::PrivateKey::new(&mut getrandom::SysRng, ROOT_KEY_BITS).map_err(|e| e.to_string())?;
     let der = key.to_pkcs8_der().map_err(|e| e.to_string())?;
     Ok(pem("PRIVATE KEY", der.as_bytes()))
