@@ -1,7 +1,7 @@
 //! Machines with mutual TLS: the console's certificate is issued, shown, renewed and proven, over real TLS.
 
 use amt::profile::Folder;
-use amt::tls::ClientCertificates;
+use amt::tls::{ClientCertificates, ClientChain};
 use amt::{Device, ProvisioningCertificate, Transport};
 use amt_core::tls::PeerIdentity;
 use amt_core::{DeviceStatus, ErrorCode, Secret, SystemId};
@@ -244,14 +244,14 @@ async fn knock(fleet: &Fleet, id: SystemId, certificates: ClientCertificates) ->
 /// A certificate for `name` that `authority` issued to somebody else.
 fn strange(authority: &Authority, name: &str) -> ClientCertificates {
     let key = amt_sim::keys::key(13).pkcs8();
-    let pair = KeyPair::from_pkcs8_der_and_sign_algo(&key.clone().into(), &PKCS_RSA_SHA256).unwrap();
+    let pair = KeyPair::from_pkcs8_der_and_sign_algo(&key.into(), &PKCS_RSA_SHA256).unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let leaf = params.signed_by(&pair, &Issuer::new(authority.params(), authority.pair())).unwrap();
-    ClientCertificates::new(&[(vec![leaf.der().to_vec(), authority.root().der().to_vec()], Secret::new(key.to_vec()))])
-        .unwrap()
+    let chain = ClientChain::new(&[leaf.der().to_vec(), authority.root().der().to_vec()], &Secret::new(key.to_vec()));
+    ClientCertificates::new(vec![chain.unwrap()])
 }
 
 async fn from_setup_to_jobs(network: u8, persona: &str) {

@@ -11,7 +11,7 @@ pub(crate) use request::usages;
 
 use crate::Fleet;
 use crate::ca::CertificateAuthority;
-use amt::tls::ClientCertificates;
+use amt::tls::{ClientCertificates, ClientChain};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::csr::Validity;
 use amt_provision::renew::Due;
@@ -225,13 +225,14 @@ impl Fleet {
     /// `STORE`, `UNSEAL`, `PFX_OPEN`.
     pub async fn client_certificates(&self) -> Result<ClientCertificates, Failure> {
         let console = self.console().await?;
-        let all: Vec<(Vec<Vec<u8>>, Secret<Vec<u8>>)> = console.iter().map(ConsoleCertificate::shown).collect();
+        let ready = |(chain, key): (Vec<Vec<u8>>, Secret<Vec<u8>>)| ClientChain::new(&chain, &key);
+        let all = console.iter().map(ConsoleCertificate::shown).map(ready).collect::<Result<Vec<_>, _>>()?;
         let Some(newest) = console.current.filter(|current| current.proven_at.is_none()) else {
-            return ClientCertificates::new(&all);
+            return Ok(ClientCertificates::new(all));
         };
         let (fleet, newest) = (self.clone(), newest.sha256());
         let told = std::sync::Once::new();
-        ClientCertificates::watched(&all, move |position| {
+        Ok(ClientCertificates::watched(all, move |position| {
             if position == 0 {
                 told.call_once(|| {
                     let (fleet, newest) = (fleet.clone(), newest.clone());
@@ -242,7 +243,7 @@ impl Fleet {
                     });
                 });
             }
-        })
+        }))
     }
 
     /// A machine has let the certificate with this SHA-256 in.

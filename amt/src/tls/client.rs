@@ -3,7 +3,7 @@
 use super::{ClientChain, Endpoint, TlsStream, check, connect, dial, shake_hands};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
-use amt_core::{ErrorCode, Failure, Secret};
+use amt_core::{ErrorCode, Failure};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,25 +33,14 @@ impl fmt::Debug for Inner {
 }
 
 impl ClientCertificates {
-    /// Each with its issuers (DER, leaf first) and its key (PKCS#8 DER).
-    ///
-    /// # Errors
-    /// `PFX_OPEN` if a TLS engine cannot use a key.
-    pub fn new(all: &[(Vec<Vec<u8>>, Secret<Vec<u8>>)]) -> Result<Self, Failure> {
-        let chains = all.iter().map(|(chain, key)| ClientChain::new(chain, key)).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Inner { chains, ..Inner::default() })))
+    /// Each with its issuers and its key.
+    pub fn new(chains: Vec<ClientChain>) -> Self {
+        Self(Arc::new(Inner { chains, ..Inner::default() }))
     }
 
     /// The same, with `accepted` called with the position of the certificate whenever a machine has let one in.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn watched(
-        all: &[(Vec<Vec<u8>>, Secret<Vec<u8>>)],
-        accepted: impl Fn(usize) + Send + Sync + 'static,
-    ) -> Result<Self, Failure> {
-        let chains = all.iter().map(|(chain, key)| ClientChain::new(chain, key)).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Inner { chains, accepted: Some(Box::new(accepted)), ..Inner::default() })))
+    pub fn watched(chains: Vec<ClientChain>, accepted: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { chains, accepted: Some(Box::new(accepted)), ..Inner::default() }))
     }
 
     /// Whether there is none.
@@ -67,13 +56,13 @@ impl ClientCertificates {
 
     /// Connects with a plan that presents no provisioning certificate.
     pub(crate) async fn connect(&self, endpoint: &Endpoint<'_>) -> Result<(TlsStream, TlsOutcome), Failure> {
-        if self.is_empty() {
-            return connect(endpoint, &[]).await;
-        }
         check(endpoint.plan)?;
+        if self.is_empty() {
+            return self.show(endpoint, None).await;
+        }
         let mut refused = None;
         for (at, chain) in self.0.chains.iter().enumerate() {
-            match self.show(endpoint, chain).await {
+            match self.show(endpoint, Some(chain)).await {
                 Ok((stream, outcome)) => {
                     if let Some(accepted) = self.0.accepted.as_ref().filter(|_| outcome.certificate_requested) {
                         accepted(at);
@@ -89,12 +78,16 @@ impl ClientCertificates {
         Err(refused.unwrap_or_else(|| super::unusable("there is no certificate to show".to_owned())))
     }
 
-    async fn show(&self, endpoint: &Endpoint<'_>, chain: &ClientChain) -> Result<(TlsStream, TlsOutcome), Failure> {
+    /// Connects with this certificate, or none, in a way that its refusal is seen.
+    async fn show(
+        &self,
+        endpoint: &Endpoint<'_>,
+        chain: Option<&ClientChain>,
+    ) -> Result<(TlsStream, TlsOutcome), Failure> {
         let mut older: TlsPlan = endpoint.plan.clone();
         older.max = TlsVersion::V1_2;
         let older = Endpoint { plan: &older, ..endpoint.clone() };
-        let shake =
-            async |endpoint: &Endpoint<'_>| shake_hands(Box::new(dial(endpoint).await?), endpoint, Some(chain)).await;
+        let shake = async |endpoint: &Endpoint<'_>| shake_hands(Box::new(dial(endpoint).await?), endpoint, chain).await;
         if self.0.asks.load(Ordering::Relaxed) {
             match shake(&older).await {
                 // It speaks 1.3 only.

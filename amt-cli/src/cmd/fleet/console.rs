@@ -73,7 +73,8 @@ impl Console {
                 })?;
                 let lock = keeper.alone()?;
                 let kept = if new { keeper.renew().await } else { keeper.keep(true).await };
-                drop(lock);
+                // The database closes when nobody has it any more.
+                drop((lock, keeper));
                 fleet.close().await;
                 show(out, &kept?)
             }
