@@ -13,6 +13,7 @@ mod jobs;
 mod lab;
 mod local;
 mod looking;
+mod mutual;
 mod openssl_files;
 mod operate;
 mod psk;

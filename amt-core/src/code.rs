@@ -151,6 +151,8 @@ codes! {
     TLS_LEGACY_NOT_ALLOWED = 4007, "set legacy_tls = \"allow\" in the machine's profile if TLS before 1.2 is acceptable on this network";
     /// The machine speaks only old TLS, and this build has no engine for it.
     TLS_LEGACY_MISSING = 4008, "use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only";
+    /// A machine that is set up lets in only who shows a certificate that it trusts, and ours is none of these.
+    TLS_CLIENT_REFUSED = 4009, "the machine must trust the root that issued the certificate (tls.trusted_roots), its name (tls.trusted_names), and have the right time";
     /// A certificate could not be read.
     CERTIFICATE_PARSE = 4010, "check that the file is a certificate in PEM or DER";
     /// A PFX or key file could not be opened.

@@ -12,6 +12,7 @@ pub mod ca;
 mod cause;
 mod certificates;
 pub mod config;
+pub mod console;
 mod digest;
 pub mod doctor;
 pub mod event;

@@ -34,6 +34,11 @@ impl Settings {
     pub const fn new(document: Profile, folder: Folder) -> Self {
         Self { document, folder }
     }
+
+    /// Whether machines with them let only those in over the network who show a certificate.
+    pub fn is_mutual(&self) -> bool {
+        self.document.tls.as_ref().and_then(|tls| tls.remote).is_some_and(amt_provision::profile::TlsMode::mutual)
+    }
 }
 
 impl Profiles {
@@ -85,6 +90,11 @@ impl Profiles {
     pub fn settings(&self, name: Option<&str>) -> Option<&Settings> {
         let Some(name) = name else { return self.default_settings.as_ref() };
         self.settings.get(self.aliases.get(&name.trim().to_lowercase())?)
+    }
+
+    /// All settings.
+    pub(crate) fn all_settings(&self) -> impl Iterator<Item = &Settings> {
+        self.settings.values().chain(&self.default_settings)
     }
 
     /// Every name and alias, in lower case, with the plan that it stands for.

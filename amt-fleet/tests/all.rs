@@ -6,6 +6,7 @@ mod embedding;
 mod enrolment;
 mod guard;
 mod intake;
+mod mutual;
 mod observing;
 #[cfg(feature = "legacy-tls")]
 mod psk;

@@ -12,14 +12,21 @@ pub enum Purpose {
     Server,
     /// The machine as a client, when it logs in to its network by 802.1X: extended key usage `clientAuth`.
     Client,
+    /// The console as a client of machines with mutual TLS: extended key usages `clientAuth` and
+    /// [`REMOTE_CONSOLE`] (`spec/hello-tls.md` §2.3). Its request is of no machine: its id is all zeros.
+    Console,
 }
 
+/// Extended key usage of a remote console: what firmware with mutual TLS lets in over the network.
+pub const REMOTE_CONSOLE: &str = "2.16.840.1.113741.1.2.1";
+
 impl Purpose {
-    /// The stable name: `server` or `client`.
+    /// The stable name: `server`, `client` or `console`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
             Self::Client => "client",
+            Self::Console => "console",
         }
     }
 }

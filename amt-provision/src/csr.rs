@@ -141,6 +141,29 @@ pub fn is_for(certificate: &[u8], name: &str) -> bool {
         })
 }
 
+/// The first common name of the subject of `certificate`: by it firmware knows a client (`TrustedCN`).
+pub(crate) fn common_name(certificate: &[u8]) -> Option<String> {
+    let parsed =
+        Some(certificate).filter(|der| der.len() <= MAX_DER).and_then(|der| Certificate::from_der(der).ok())?;
+    let name = parsed.tbs_certificate().subject().common_name().ok().flatten()?;
+    Some(name.value().into_owned())
+}
+
+/// Whether `chain`, leaf first, leads to `root` by the names in it. Signatures are checked where there is a crypto library.
+pub(crate) fn leads_to(chain: &[Vec<u8>], root: &[u8]) -> bool {
+    let parse =
+        |der: &[u8]| Some(der).filter(|der| der.len() <= MAX_DER).and_then(|der| Certificate::from_der(der).ok());
+    let Some(root) = parse(root) else { return false };
+    let root = root.tbs_certificate();
+    let own = root.subject_public_key_info();
+    chain.iter().filter_map(|der| parse(der)).any(|member| {
+        let member = member.tbs_certificate();
+        // A root is itself in the chain, or only the name of the last one's issuer.
+        (member.subject() == root.subject() && member.subject_public_key_info() == own)
+            || (member.issuer() == root.subject() && member.subject() != member.issuer())
+    })
+}
+
 /// Whether somebody else than its subject issued `certificate`. False for a root, and for what is no certificate.
 pub fn has_issuer(certificate: &[u8]) -> bool {
     if certificate.len() > MAX_DER {

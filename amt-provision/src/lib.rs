@@ -36,7 +36,7 @@ pub mod unprovision;
 
 pub use apply::{Applied, ApplyRecord};
 pub use boot::BootRecord;
-pub use ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest, Purpose};
+pub use ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest, Purpose, REMOTE_CONSOLE};
 pub use event::Event;
 pub use facts::MachineFacts;
 pub use journal::Record;

@@ -31,6 +31,9 @@ pub struct Access {
     pub identity: PeerIdentity,
     /// Provisioning certificates to present to a machine in setup mode, in this order. One that is set up asks for none.
     pub candidates: Vec<Candidate>,
+    /// The certificate that is shown to a set-up machine which asks for one, with its issuers (DER), by whoever makes the connections: what
+    /// the machine may be told to let in with mutual TLS. None: there is none to show.
+    pub client: Option<Vec<Vec<u8>>>,
     /// Passwords of `admin`, likeliest first.
     pub admin_passwords: Vec<Secret<String>>,
     /// Log in by Kerberos instead, as somebody whom the machine's list of users names: for what only reads.
@@ -65,6 +68,7 @@ impl Access {
             port,
             identity,
             candidates,
+            client: None,
             admin_passwords,
             tickets: false,
             guess_spacing,
@@ -103,7 +107,9 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
             check_machine(&mut session, access.id).await?;
             return Ok(Self { session, state, password: None });
         }
-        let passwords = passwords(access, session.certificate_requested());
+        // One with mutual TLS asks too: a guess would bring its lock-out nearer.
+        let setting_up = session.certificate_requested() && !access.candidates.is_empty();
+        let passwords = passwords(access, setting_up);
         let spacing = access.guess_spacing;
         let (reply, password) =
             log_in(cx, &mut session, Step::ReadState, &passwords, &request, spacing, &mut None).await?;

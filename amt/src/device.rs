@@ -1,7 +1,7 @@
 //! One machine by address: log in, make WS-Man calls.
 
 use crate::kerberos::{self, Tickets};
-use crate::tls::{self, ClientChain, Endpoint, TlsStream, io_failure};
+use crate::tls::{ClientCertificates, Endpoint, TlsStream, io_failure};
 use amt_core::redirection;
 use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{DeviceStatus, ErrorCode, Failure, FirmwareVersion, Tick};
@@ -35,6 +35,8 @@ pub struct Device {
     /// The rung on which the machine was reached last.
     rung: Option<Rung>,
     client: Client,
+    /// Shown if the machine asks.
+    certificates: ClientCertificates,
     /// In the place of user and password.
     tickets: Option<Tickets>,
     stream: Option<Box<dyn Stream>>,
@@ -68,7 +70,26 @@ impl Device {
 
     fn of(address: SocketAddr, transport: Transport, client: Client, tickets: Option<Tickets>) -> Self {
         let (consent, rung, stream, outcome) = (LegacyTls::Refuse, None, None, None);
-        Self { address, transport, consent, rung, client, tickets, stream, outcome, start: Instant::now() }
+        let certificates = ClientCertificates::default();
+        Self {
+            address,
+            transport,
+            consent,
+            rung,
+            client,
+            certificates,
+            tickets,
+            stream,
+            outcome,
+            start: Instant::now(),
+        }
+    }
+
+    /// The same with certificates to show to a machine that lets only those in whose certificate it trusts (mutual TLS).
+    #[must_use]
+    pub fn client_certificates(mut self, certificates: ClientCertificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// The same with consent to older TLS, where the machine speaks nothing else: AMT before 14, and an engine for it
@@ -168,7 +189,7 @@ impl Device {
             }
             Transport::Tls(identity) => {
                 let ladder = Ladder::new(identity, self.client.version(), self.rung, self.consent)?;
-                let (stream, outcome, rung) = climb(address, identity, ladder).await?;
+                let (stream, outcome, rung) = climb(address, identity, &self.certificates, ladder).await?;
                 debug!(%address, version = %outcome.version, suite = outcome.suite, engine = outcome.engine, "connected");
                 Ok((Box::new(stream), Some((outcome, rung))))
             }
@@ -215,13 +236,13 @@ pub(crate) fn is_absent(failure: &Failure) -> bool {
 async fn climb(
     address: SocketAddr,
     identity: &PeerIdentity,
+    certificates: &ClientCertificates,
     mut ladder: Ladder,
 ) -> Result<(TlsStream, TlsOutcome, Rung), Failure> {
     let mut plan = TlsPlan::new(identity.clone());
-    let chains: &[ClientChain] = &[];
     loop {
         (plan.rung, plan.weak_ciphers) = (ladder.rung(), ladder.weak_ciphers());
-        let failure = match tls::connect(&Endpoint::new(address, &plan), chains).await {
+        let failure = match certificates.connect(&Endpoint::new(address, &plan)).await {
             Ok((stream, outcome)) => return Ok((stream, outcome, plan.rung)),
             Err(failure) => failure,
         };

@@ -6,7 +6,7 @@ use crate::kerberos::Tickets;
 use crate::key;
 use crate::local::{LocalChannel, Signer};
 use crate::mei;
-use crate::tls::{self, ClientChain, Endpoint, TlsStream};
+use crate::tls::{self, Chains, Endpoint, TlsStream};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret, SystemId, Tick};
 use amt_provision::machine::{Input, Machine, MeiRequest, Output};
@@ -53,7 +53,7 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
     machine: &mut Machine<T, R>,
     id: SystemId,
     address: IpAddr,
-    chains: &[ClientChain],
+    chains: &Chains,
     host: &H,
     keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
@@ -65,7 +65,7 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
     mut way: Way<'_>,
     machine: &mut Machine<T, R>,
     id: SystemId,
-    chains: &[ClientChain],
+    chains: &Chains,
     host: &H,
     keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
@@ -161,20 +161,20 @@ impl Way<'_> {
         &mut self,
         port: u16,
         plan: Option<&TlsPlan>,
-        chains: &[ClientChain],
+        chains: &Chains,
     ) -> Result<(TlsStream, Option<TlsOutcome>), Failure> {
         match (self, plan) {
             (Self::Network(..), None) => Err(not_local()),
             (Self::Network(address, _), Some(plan)) => {
                 let endpoint = Endpoint::new(SocketAddr::new(*address, port), plan);
-                let (stream, outcome) = tls::connect(&endpoint, chains).await?;
+                let (stream, outcome) = chains.connect(&endpoint).await?;
                 Ok((stream, Some(outcome)))
             }
             (Self::Local(channel, _), plan) => {
                 let wire = channel.connect(port).await?;
                 let Some(plan) = plan else { return Ok((TlsStream::plain(wire), None)) };
                 let endpoint = Endpoint::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), plan);
-                let (stream, outcome) = tls::over(wire, &endpoint, chains).await?;
+                let (stream, outcome) = tls::over(wire, &endpoint, &chains.provisioning).await?;
                 Ok((stream, Some(outcome)))
             }
         }

@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::kerberos::Tickets;
 use crate::provision::chains;
 use crate::random_seed;
-use crate::tls::ClientChain;
+use crate::tls::{Chains, ClientCertificates};
 use amt_core::hello::Hello;
 use amt_core::pki::choose::ChooseInput;
 use amt_core::tls::{LegacyTls, PeerIdentity, Rung};
@@ -41,6 +41,8 @@ pub struct Target {
     pub guess_spacing: Duration,
     /// Provisioning certificates to present to a machine in setup mode. One that is set up asks for none.
     pub certificates: Arc<[ProvisioningCertificate]>,
+    /// Certificates to show to a set-up machine that lets only those in whose certificate it trusts (mutual TLS).
+    pub client: ClientCertificates,
     /// The hello of a machine in setup mode: chooses among certificates.
     pub hello: Option<Hello>,
     /// DNS suffix of its network, if known: chooses among certificates.
@@ -65,6 +67,7 @@ impl Target {
             tickets: None,
             guess_spacing: GUESS_SPACING,
             certificates: Arc::new([]),
+            client: ClientCertificates::default(),
             hello: None,
             suffix: None,
             version: None,
@@ -73,7 +76,7 @@ impl Target {
         }
     }
 
-    pub(crate) fn access(&self) -> Result<(Access, Vec<ClientChain>), Failure> {
+    pub(crate) fn access(&self) -> Result<(Access, Chains), Failure> {
         let (hello, suffix) = (self.hello.as_ref(), self.suffix.as_deref());
         let input = ChooseInput { hello, suffix, firmware: self.version, remembered: None };
         let (chains, candidates) = chains(&self.certificates, None, &input)?;
@@ -83,8 +86,9 @@ impl Target {
         access.candidates = candidates;
         access.guess_spacing = self.guess_spacing;
         (access.version, access.rung, access.legacy_tls) = (self.version, self.rung, self.legacy_tls);
+        access.client = self.client.preferred();
         access.seed = random_seed()?;
-        Ok((access, chains))
+        Ok((access, Chains { provisioning: chains, client: self.client.clone() }))
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::new(ErrorCode::IO, "start", "the clock of this computer is before 1970"))?
         .as_secs();
-    drive(&mut remote.start(), job.id, job.address, &chains, host, &Records(host)).await
+    drive(&mut remote.start(), job.id, job.address, &chains.into(), host, &Records(host)).await
 }
 
 /// The pairs to try: those with the PID that the machine said, of its own record first.

@@ -2,9 +2,10 @@
 
 use super::Error;
 use crate::input;
-use amt::certificate::authorities;
+use amt::certificate::{Bundle, authorities};
 use amt::kerberos::Tickets;
-use amt::{Device, Target, Transport};
+use amt::tls::{ClientCertificates, ClientChain};
+use amt::{Device, ProvisioningCertificate, Target, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::plan::GUESS_SPACING;
@@ -49,6 +50,12 @@ pub(crate) struct Connect {
     /// Name in the machine's certificate, if it is not the host
     #[arg(long, value_name = "NAME", requires = "ca")]
     name: Option<String>,
+    /// Certificate to show to a machine with mutual TLS: PEM, its issuers after it, its key in it or in --client-key
+    #[arg(long, value_name = "FILE", conflicts_with = "plain")]
+    client_certificate: Option<PathBuf>,
+    /// Its key, PEM or PKCS#8, if that stands in a file of its own
+    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    client_key: Option<PathBuf>,
     /// Whether older TLS may be used where the machine speaks nothing else (AMT before 14): refuse, allow, allow-weak (RC4 and 3DES too)
     #[arg(long, value_name = "CONSENT", default_value = "refuse", value_parser = consent())]
     legacy_tls: LegacyTls,
@@ -98,18 +105,20 @@ impl Connect {
             spn_host: None,
             identity,
             name,
+            client_certificate: None,
+            client_key: None,
             legacy_tls,
         }
     }
 
     /// The machine, not connected yet.
     pub(crate) async fn device(self) -> Result<Device, Error> {
-        let Way { address, transport, login, legacy_tls } = self.way().await?;
+        let Way { address, transport, login, client, legacy_tls } = self.way().await?;
         let device = match login {
             Login::Digest(credentials) => Device::new(address, transport, credentials)?,
             Login::Kerberos(tickets) => Device::with_tickets(address, transport, tickets)?,
         };
-        Ok(device.legacy_tls(legacy_tls))
+        Ok(device.legacy_tls(legacy_tls).client_certificates(client))
     }
 
     /// Where the machine is.
@@ -124,6 +133,7 @@ impl Connect {
     /// Where the machine is, whom to take it for, and what opens it.
     pub(crate) async fn way(self) -> Result<Way, Error> {
         let login = self.login()?;
+        let client = self.client()?;
         let address = self.address().await?;
         let transport = match self.identity {
             Identity { plain: true, .. } => Transport::Plain,
@@ -134,7 +144,21 @@ impl Connect {
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
-        Ok(Way { address, transport, login, legacy_tls: self.legacy_tls })
+        Ok(Way { address, transport, login, client, legacy_tls: self.legacy_tls })
+    }
+
+    /// What is shown to a machine with mutual TLS.
+    fn client(&self) -> Result<ClientCertificates, Failure> {
+        let Some(file) = &self.client_certificate else { return Ok(ClientCertificates::default()) };
+        let key = self.client_key.as_deref().map(|key| input::read(key, MAX_CERTIFICATES)).transpose()?;
+        let read = Bundle::from_pem(&input::read(file, MAX_CERTIFICATES)?, key.as_deref(), None);
+        let pair = read.and_then(ProvisioningCertificate::try_from);
+        let ready = pair.and_then(|pair| ClientChain::new(&pair.chain(None), pair.key()));
+        let shown = ready.map(|chain| ClientCertificates::new(vec![chain]));
+        shown.map_err(|mut failure| {
+            failure.message = format!("{}: {}", file.display(), failure.message);
+            failure.hint("give a certificate in PEM, its issuers after it, and its key there or by --client-key")
+        })
     }
 
     fn login(&self) -> Result<Login, Error> {
@@ -180,12 +204,14 @@ impl Connect {
         let (Transport::Tls(identity), Login::Kerberos(tickets)) = (way.transport.clone(), way.login) else {
             return Err(Error::usage("this is done over TLS only", "take --plain out"));
         };
-        let mut device = Device::with_tickets(way.address, way.transport, tickets.clone())?.legacy_tls(way.legacy_tls);
+        let mut device = Device::with_tickets(way.address, way.transport, tickets.clone())?
+            .legacy_tls(way.legacy_tls)
+            .client_certificates(way.client.clone());
         let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
         let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, Vec::new());
         (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
-        target.tickets = Some(tickets);
+        (target.tickets, target.client) = (Some(tickets), way.client);
         Ok(target)
     }
 
@@ -210,7 +236,9 @@ impl Connect {
         let mut attempt = 0;
         let (device, reply) = loop {
             let credentials = Credentials { user: credentials.user.clone(), password: passwords[attempt].clone() };
-            let mut device = Device::new(way.address, way.transport.clone(), credentials)?.legacy_tls(way.legacy_tls);
+            let mut device = Device::new(way.address, way.transport.clone(), credentials)?
+                .legacy_tls(way.legacy_tls)
+                .client_certificates(way.client.clone());
             match device.call(&SetupAndConfigurationService::get_uuid()).await {
                 Ok(reply) => break (device, reply),
                 Err(failure) if failure.code == ErrorCode::WRONG_OR_LOCKED && attempt + 1 < passwords.len() => {
@@ -231,6 +259,7 @@ impl Connect {
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
         let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, passwords);
         (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
+        target.client = way.client;
         Ok(target)
     }
 }
@@ -248,6 +277,8 @@ pub(crate) struct Way {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
     pub(crate) login: Login,
+    /// What is shown to a machine with mutual TLS.
+    pub(crate) client: ClientCertificates,
     pub(crate) legacy_tls: LegacyTls,
 }
 

@@ -81,6 +81,35 @@ pub fn explain(handshake: &Handshake) -> Option<Failure> {
     Some(Failure::new(code, "connect", text).device(DeviceStatus::TlsAlert(alert)))
 }
 
+/// The same where what was sent is a console's certificate and no provisioning certificate: to a machine that is set up and lets only those
+/// in whose certificate it trusts (mutual TLS).
+pub fn explain_client(handshake: &Handshake) -> Option<Failure> {
+    let failure = explain(handshake)?;
+    let is_judged = handshake.certificate_requested && handshake.chain_sent && !handshake.psk;
+    let (text, hint) = match (failure.code, handshake.ending) {
+        (ErrorCode::TLS_CHAIN_REFUSED, Ending::Alert(alert)) if is_judged => {
+            let hint = match alert {
+                45 => "renew the certificate, or set the machine's clock right (`amt clock`)",
+                48 => {
+                    "have the machine trust the root that issued the certificate (tls.trusted_roots of its profile), or show one of a root that it trusts"
+                }
+                _ => ErrorCode::TLS_CLIENT_REFUSED.hint(),
+            };
+            let name = alert_name(alert);
+            (format!("the machine refused the certificate that was shown to it (alert {alert}, {name})"), hint)
+        }
+        (ErrorCode::TLS_CLOSED, _) if is_judged => {
+            let text = "the machine closed the connection without a word after the certificate was shown to it: it does not trust it, or is in \
+                        setup mode";
+            (text.to_owned(), ErrorCode::TLS_CLIENT_REFUSED.hint())
+        }
+        _ => return Some(failure),
+    };
+    let mut refused = Failure::new(ErrorCode::TLS_CLIENT_REFUSED, "connect", text).hint(hint);
+    refused.device = failure.device;
+    Some(refused)
+}
+
 /// What it means that a machine asked for a certificate, none was there to be presented, and the handshake ended like this; `None` if it
 /// ended for another reason. A set-up machine asks only where it wants its clients to prove themselves too.
 pub fn explain_nothing_presented(ending: Ending) -> Option<Failure> {
@@ -94,7 +123,7 @@ pub fn explain_nothing_presented(ending: Ending) -> Option<Failure> {
     failure.device = device;
     Some(
         failure
-            .hint("a machine in setup mode is not set up: a setup server does that, with its provisioning certificate"),
+            .hint("a machine in setup mode is set up by a setup server, with its provisioning certificate; one with mutual TLS wants --client-certificate, or a setup server's `amt fleet console`"),
     )
 }
 
@@ -170,6 +199,25 @@ mod tests {
         for ending in [Ending::Alert(70), Ending::Alert(80), Ending::Established] {
             assert_eq!(told(ending), None, "{ending:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_console_is_told_apart_from_a_refused_setup_server() {
+        use Ending::{Alert, Closed, Reset};
+        let told = |ending, chain_sent| {
+            explain_client(&Handshake { ending, certificate_requested: true, chain_sent, psk: false }).unwrap()
+        };
+        for alert in [42, 43, 44, 45, 46, 48, 49, 40] {
+            let failure = told(Alert(alert), true);
+            assert_eq!(failure.code, ErrorCode::TLS_CLIENT_REFUSED, "{alert}");
+            assert_eq!(failure.device, Some(DeviceStatus::TlsAlert(alert)));
+        }
+        assert!(told(Alert(48), true).hint.contains("trusted_roots"));
+        assert!(told(Alert(45), true).hint.contains("clock"));
+        assert_eq!(told(Closed, true).code, ErrorCode::TLS_CLIENT_REFUSED);
+        assert_eq!(told(Reset, true).code, ErrorCode::TLS_CLIENT_REFUSED);
+        assert_eq!(told(Alert(70), true).code, ErrorCode::TLS_VERSION);
+        assert_eq!(told(Closed, false).code, ErrorCode::TLS_CLOSED);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `AMT_UUID` | the machine |
 //! | `AMT_COMMON_NAME` | subject wanted |
 //! | `AMT_DNS_NAMES` | alternative names wanted, separated by blanks |
-//! | `AMT_PURPOSE` | `server`: for the machine's TLS server; `client`: for its log-in to the network (EAP-TLS) |
+//! | `AMT_PURPOSE` | `server`: for the machine's TLS server; `client`: for its log-in to the network (EAP-TLS); `console`: for this program, as a client of machines with mutual TLS (`AMT_UUID` is all zeros then) |
 //! | `AMT_REQUEST_ID` | only if an earlier answer was "pending": ask about that request, submit no new one |
 //!
 //! and answers on standard output, with exit status 0, one of

@@ -5,13 +5,14 @@ use crate::seal::{warn_if_readable_by_others, write_new_private_file};
 use amt_core::{ErrorCode, Failure};
 use amt_provision::{CaAnswer, CertificateRequest, Purpose};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rsa::pkcs8::EncodePrivateKey as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use x509_parser::prelude::X509Certificate;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 /// A machine's certificate is refused when the authority itself lives shorter than this.
@@ -118,8 +119,7 @@ impl LocalCa {
         let broken = |why: String| Failure::new(ErrorCode::CSR_INVALID, "certify", why);
         let internal = |why: String| Failure::new(ErrorCode::CA_UNAVAILABLE, "certify", why);
         // Reads the request and verifies its signature: the machine holds the key that it asks for.
-        let csr = CertificateSigningRequestParams::from_der(&request.csr.as_slice().into())
-            .map_err(|error| broken(format!("the machine's certification request: {error}")))?;
+        let key = requested_key(&request.csr).map_err(|why| broken(format!("the certification request: {why}")))?;
         let not_after = self.not_after.min(now + DAY * self.days);
         if not_after < now + MIN_VALIDITY {
             return Err(internal("the local authority's own certificate has expired or is about to".to_owned())
@@ -146,13 +146,13 @@ impl LocalCa {
         }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        let usage = match request.purpose {
-            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
-            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        params.extended_key_usages = match request.purpose {
+            Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            Purpose::Console => crate::console::usages(),
+            _ => vec![ExtendedKeyUsagePurpose::ServerAuth],
         };
-        params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
-        let signed = params.signed_by(&csr.public_key, &self.issuer).map_err(|e| internal(e.to_string()))?;
+        let signed = params.signed_by(&key, &self.issuer).map_err(|e| internal(e.to_string()))?;
         Ok(signed.der().to_vec())
     }
 }
@@ -168,7 +168,19 @@ impl CertificateAuthority for LocalCa {
     }
 }
 
-fn new_key() -> Result<String, String> {
+/// The key of a request whose signature holds. What else it says is not looked at: rcgen's own reader refuses whole requests for an extended key
+/// usage that it has no name for.
+fn requested_key(csr: &[u8]) -> Result<SubjectPublicKeyInfo, String> {
+    let (rest, request) = X509CertificationRequest::from_der(csr).map_err(|error| error.to_string())?;
+    if !rest.is_empty() {
+        return Err("something follows it".to_owned());
+    }
+    request.verify_signature().map_err(|error| error.to_string())?;
+    SubjectPublicKeyInfo::from_der(request.certification_request_info.subject_pki.raw)
+        .map_err(|error| error.to_string())
+}
+
+pub(crate) fn new_key() -> Result<String, String> {
     let key = rsa::PrivateKey::new(&mut getrandom::SysRng, ROOT_KEY_BITS).map_err(|e| e.to_string())?;
     let der = key.to_pkcs8_der().map_err(|e| e.to_string())?;
     Ok(pem("PRIVATE KEY", der.as_bytes()))

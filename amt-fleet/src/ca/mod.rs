@@ -9,6 +9,8 @@ mod command;
 mod est;
 mod local;
 
+pub(crate) use local::new_key;
+
 pub use crate::program::MAX_ANSWER;
 pub use bundle::certs_only;
 pub use certreq::CertreqCa;

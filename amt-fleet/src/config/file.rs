@@ -20,6 +20,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) ca: super::ca::Section,
     pub(super) client_ca: Option<super::ca::Section>,
+    pub(super) console: Option<Console>,
     #[serde(default)]
     pub(super) profile: Profile,
     pub(super) renew_at_percent: Option<u8>,
@@ -38,6 +39,13 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) action: Vec<Action>,
     pub(super) intake: Option<super::intake::Section>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Console {
+    pub(super) name: Option<String>,
+    pub(super) ca: Option<super::ca::Section>,
 }
 
 #[derive(Debug, Deserialize)]

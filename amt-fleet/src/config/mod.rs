@@ -5,11 +5,13 @@
 //! describes every key.
 
 mod ca;
+mod console;
 mod file;
 mod intake;
 mod profile;
 mod rules;
 
+pub use console::ConsoleSettings;
 pub use intake::{INTAKE_PORT, IntakeSettings};
 
 use crate::KnownMachine;
@@ -153,6 +155,8 @@ pub struct Config {
     pub ca: CaSource,
     /// Who signs the certificates by which machines log in to networks; absent: the same.
     pub client_ca: Option<CaSource>,
+    /// This console's own certificate, shown to machines with mutual TLS; absent: none is wanted.
+    pub console: Option<ConsoleSettings>,
     /// Share of the life of a machine's certificate, in percent, after which it is renewed; none: never.
     pub renew_at: Option<u8>,
     /// What machines become; names are filled in for each.
@@ -351,7 +355,9 @@ impl Reading<'_> {
         let rules = self.rules(file.rule);
         self.profiles_of_rules(&rules, &profiles);
         let database = self.path(&file.database);
+        let console = self.console(file.console, &profiles, &file.dns_suffixes, &database);
         Config {
+            console,
             listen,
             files: DatabaseFiles { database: database.clone(), seal_key_file: self.path(&file.seal_key_file) },
             certificates,

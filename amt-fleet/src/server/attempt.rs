@@ -6,6 +6,7 @@ use super::schedule::{Next, after_failure};
 use crate::action::ActionRule;
 use crate::ca::CertificateAuthority;
 use crate::config::{Admission, RetryPolicy};
+use crate::console::ConsoleKeeper;
 use crate::event::{Events, Progress};
 use crate::host::FleetHost;
 use crate::profiles::Profiles;
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     pub(super) retry: RetryPolicy,
     /// Share of the life of a certificate, in percent, after which it is renewed; none: never.
     pub(super) renew_at: Option<u8>,
+    /// Who keeps the certificate that is shown to machines with mutual TLS.
+    pub(super) console: Option<ConsoleKeeper>,
     pub(super) port: u16,
     /// Machines that an attempt or an action is busy with.
     pub(super) busy: Busy,

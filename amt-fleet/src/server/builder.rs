@@ -7,6 +7,7 @@ use crate::Fleet;
 use crate::action::ActionRule;
 use crate::ca::{ByPurpose, CertificateAuthority};
 use crate::config::{Admission, Config, RetryPolicy};
+use crate::console::ConsoleKeeper;
 use crate::event::Events;
 use crate::guard::GuardPolicy;
 use crate::host::{FleetHost, tls_facts};
@@ -39,6 +40,7 @@ pub struct ServerBuilder {
     actions: Vec<ActionRule>,
     retry: RetryPolicy,
     renew_at: Option<u8>,
+    console: Option<ConsoleKeeper>,
     concurrency: usize,
     port: u16,
 }
@@ -67,6 +69,7 @@ impl ServerBuilder {
             actions: Vec::new(),
             retry: RetryPolicy::default(),
             renew_at: Some(DUE_PERCENT),
+            console: None,
             concurrency: 64,
             port: 16993,
         }
@@ -98,6 +101,7 @@ impl ServerBuilder {
         self.actions.extend(config.actions.iter().cloned());
         self.retry = config.retry.clone();
         self.renew_at = config.renew_at;
+        self.console = config.console_keeper(self.fleet.clone())?;
         self.concurrency = config.concurrency;
         Ok(self)
     }
@@ -201,6 +205,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Who keeps the certificate that is shown to machines with mutual TLS. Without one nothing but what the database has already is shown.
+    #[must_use]
+    pub fn console(mut self, console: ConsoleKeeper) -> Self {
+        self.console = Some(console);
+        self
+    }
+
     /// Most machines provisioned at a time, at least 1.
     #[must_use]
     pub fn concurrency(mut self, machines: usize) -> Self {
@@ -246,6 +257,7 @@ impl ServerBuilder {
             actions: self.actions,
             retry: self.retry,
             renew_at: self.renew_at,
+            console: self.console,
             port: self.port,
             busy: Busy::default(),
             turns: Turns::default(),
@@ -290,7 +302,7 @@ impl Provisioner for Network {
 
 /// The right to be the one server of a database, for as long as the file is open. Released by the system when the process
 /// ends, however it ends.
-pub(super) fn lock(database: &Path) -> Result<File, Failure> {
+pub(crate) fn lock(database: &Path) -> Result<File, Failure> {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
     let failed =

@@ -15,6 +15,7 @@ mod schedule;
 mod tests;
 
 pub use builder::ServerBuilder;
+pub(crate) use builder::lock;
 pub use observe::{Observation, Observer, Verdict};
 
 use crate::event::{FleetEvent, Progress, Subscription};
@@ -139,6 +140,7 @@ impl Server {
         shared.fleet.write(DateCertificates).await?;
         let watch = tokio::spawn(follow(shared.fleet.clone(), shared.renew_at));
         let _watch = AbortOnDrop(watch);
+        let _console = shared.console.clone().map(|console| AbortOnDrop(tokio::spawn(console.watch())));
         let _actions = AbortOnDrop(tokio::spawn(act::run(Arc::clone(&shared))));
         let mut shutdown = pin!(shutdown);
         let fleet = shared.fleet.clone();

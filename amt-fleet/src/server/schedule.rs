@@ -180,6 +180,7 @@ fn back_off(policy: &RetryPolicy, attempt: u32, dice: u8) -> Duration {
 fn needs_a_hand(code: ErrorCode) -> bool {
     [
         ErrorCode::TLS_CHAIN_REFUSED,
+        ErrorCode::TLS_CLIENT_REFUSED,
         ErrorCode::TLS_NO_CERTIFICATE_REQUEST,
         ErrorCode::TLS_VERSION,
         ErrorCode::TLS_PIN_MISMATCH,

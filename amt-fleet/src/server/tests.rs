@@ -141,6 +141,7 @@ where
         resolvers,
         actions: Vec::new(),
         renew_at: None,
+        console: None,
         retry: RetryPolicy {
             first: Duration::from_millis(20),
             most: Duration::from_millis(100),

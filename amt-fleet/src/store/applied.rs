@@ -1,7 +1,7 @@
 //! Which configuration profile each machine was given, and the record of the procedure that did it.
 
 use super::change::Tx;
-use super::machine::{optional, required};
+use super::machine::{optional, required, time};
 use super::writer::Change;
 use super::{Fleet, failed, from_millis};
 use crate::seal::Place;
@@ -82,6 +82,16 @@ impl Fleet {
         let (profile, revision) = (optional(&row, "profile")?, optional(&row, "revision")?);
         let at = from_millis(required(&row, "changed_at")?);
         Ok(profile.zip(revision).map(|(profile, revision)| AppliedProfile { profile, revision, at }))
+    }
+
+    /// Until when the certificate is good by which the machine logs in to its network (802.1X); none if it was given none.
+    ///
+    /// # Errors
+    /// `STORE`.
+    pub async fn client_certificate_until(&self, id: SystemId) -> Result<Option<SystemTime>, Failure> {
+        let sql = "SELECT a.client_until FROM applied a JOIN machines m ON m.id = a.machine WHERE uuid = ?1";
+        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.readers()).await.map_err(failed("read"))?;
+        row.map_or(Ok(None), |row| time(&row, "client_until"))
     }
 
     /// What the procedure kept of this machine.

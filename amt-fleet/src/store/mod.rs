@@ -8,6 +8,7 @@ mod adopt;
 mod applied;
 mod change;
 mod collections;
+mod console;
 mod decide;
 mod enrolment;
 mod facts;
@@ -475,6 +476,7 @@ fn migrator() -> Migrator {
         migration(5, "unprovision", include_str!("../../migrations/0005_unprovision.sql")),
         migration(6, "renewal", include_str!("../../migrations/0006_renewal.sql")),
         migration(7, "client", include_str!("../../migrations/0007_client.sql")),
+        migration(8, "console", include_str!("../../migrations/0008_console.sql")),
     ])
 }
 

@@ -312,7 +312,7 @@ fn handle(instance: &Instance, property: &str) -> Option<String> {
     Some(instance.reference(property)?.selector("InstanceID")?.to_owned())
 }
 
-fn is_root(certificate: &Instance) -> bool {
+pub(super) fn is_root(certificate: &Instance) -> bool {
     // The misspelling is the firmware's.
     certificate.bool("TrustedRootCertficate") == Some(true)
 }

@@ -2,7 +2,9 @@
 
 use super::property::{Group, LeadsTo, Property};
 use super::{Run, refused};
+use crate::certificate::blob;
 use crate::commit;
+use crate::csr;
 use crate::profile::{Profile, Tls, TlsMode};
 use crate::session::all;
 use crate::step::Step;
@@ -111,12 +113,54 @@ impl Run {
                 );
             }
             let remote = id == TlsSettingData::REMOTE;
-            if remote && mode.mutual() && !is("MutualAuthentication") && self.access.candidates.is_empty() {
-                return refuse(
-                    "tls.remote: with mutual TLS this program would not be let in any more",
-                    "give a certificate that the machine will accept, so that it can be proven",
-                );
+            if remote && mode.mutual() {
+                let is_mutual = is("MutualAuthentication");
+                let names = has.as_ref().map(|has| has.texts("TrustedCN")).unwrap_or_default();
+                let names = names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                let names: Vec<String> = tls.trusted_names.clone().unwrap_or(names);
+                self.lets_us_in(is_mutual, &names, tls.trusted_roots.as_ref().map_or(0, Vec::len)).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses mutual TLS by which this program would not be let in again: with a certificate that the machine will not trust, or none.
+    async fn lets_us_in(&mut self, is_mutual: bool, names: &[String], sources: usize) -> Result<(), Failure> {
+        let refuse = |text: String, hint: &'static str| {
+            Err(Failure::new(ErrorCode::STEP_REFUSED, Step::Configure.name(), text).hint(hint))
+        };
+        let Some(chain) = self.access.client.clone() else {
+            if is_mutual {
+                return Ok(());
+            }
+            return refuse(
+                "tls.remote: with mutual TLS this program would not be let in any more".to_owned(),
+                "give a certificate that the machine will accept: --client-certificate, or [console] of the setup server",
+            );
+        };
+        let name = chain.first().and_then(|leaf| csr::common_name(leaf)).unwrap_or_default();
+        if !names.is_empty() && !names.contains(&name) {
+            return refuse(
+                format!(
+                    "tls.trusted_names: {name:?}, the name of the certificate shown here, is none of {}",
+                    names.join(", ")
+                ),
+                "add it to tls.trusted_names, or leave these out: then every name is good",
+            );
+        }
+        let installed = all(&mut self.session, Step::Configure, PublicKeyCertificate::NAME).await?;
+        let roots = installed.iter().filter(|has| super::client::is_root(has));
+        let mut roots: Vec<Vec<u8>> = roots.filter_map(|has| blob(has, "X509Certificate")).collect();
+        for index in 0..sources {
+            roots.extend_from_slice(self.desired.certificates(&format!("tls.trusted_roots[{index}]")));
+        }
+        if !roots.iter().any(|root| csr::leads_to(&chain, root)) {
+            return refuse(
+                format!(
+                    "tls.remote: {name:?}, the certificate shown here, was issued by none of the roots that the machine shall trust"
+                ),
+                "add the root of the console's certificate to tls.trusted_roots",
+            );
         }
         Ok(())
     }

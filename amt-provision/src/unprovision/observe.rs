@@ -82,7 +82,7 @@ impl Run {
             Err(failure) => return self.look_behind(failure).await,
         };
         // It asks and nothing was presented: nothing more would come of this connection.
-        if session.certificate_requested() && self.access.candidates.is_empty() {
+        if session.certificate_requested() && self.access.candidates.is_empty() && self.access.client.is_none() {
             return Ok(Seen::SetupMode);
         }
         match Managed::enter(&self.cx, &self.access, session).await {
@@ -103,10 +103,16 @@ impl Run {
             ErrorCode::TLS_CHAIN_REFUSED => Ok(Seen::SetupMode),
             ErrorCode::TLS_PIN_MISMATCH => {
                 match climb(&self.cx, &self.access, &PeerIdentity::Any, self.random.fork()).await {
-                    Ok(session) if session.certificate_requested() => Ok(Seen::SetupMode),
+                    Ok(session) if session.certificate_requested() && self.access.client.is_none() => {
+                        Ok(Seen::SetupMode)
+                    }
                     // Somebody has set it up with another certificate, or it is another machine.
                     Ok(_) => Ok(Seen::Unclear(failure)),
-                    Err(other) if other.code == ErrorCode::TLS_CHAIN_REFUSED => Ok(Seen::SetupMode),
+                    Err(other)
+                        if matches!(other.code, ErrorCode::TLS_CHAIN_REFUSED | ErrorCode::TLS_CLIENT_REFUSED) =>
+                    {
+                        Ok(Seen::SetupMode)
+                    }
                     Err(_) => self.look_by_key(failure).await,
                 }
             }

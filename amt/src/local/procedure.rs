@@ -6,7 +6,7 @@ use crate::driver::{NoRecord, Way, drive_by};
 use crate::host::Host;
 use crate::provision::Records;
 use crate::random_seed;
-use crate::tls::ClientChain;
+use crate::tls::{Chains, ClientChain};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_provision::local::status::Status;
@@ -149,7 +149,7 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
         None => &own,
     };
     let way = Way::Local(&mut channel, signer);
-    let done = drive_by(way, &mut activate.start(), id, &chains, host, &Records(host)).await;
+    let done = drive_by(way, &mut activate.start(), id, &chains.into(), host, &Records(host)).await;
     done.map_err(|failure| channel.judge(failure))
 }
 
@@ -169,7 +169,7 @@ pub async fn unprovision<H: Host>(
     unprovision.seed = random_seed()?;
     let mut channel = LocalChannel::new(access.clone(), id);
     let way = Way::Local(&mut channel, &NoSigner);
-    let done = drive_by(way, &mut unprovision.start(), id, &[], host, &Records(host)).await;
+    let done = drive_by(way, &mut unprovision.start(), id, &Chains::default(), host, &Records(host)).await;
     done.map_err(|failure| channel.judge(failure))
 }
 
@@ -177,7 +177,7 @@ pub async fn unprovision<H: Host>(
 async fn silently<T: Send + 'static>(access: &LocalAccess, mut machine: Machine<T, Infallible>) -> Result<T, Failure> {
     let mut channel = LocalChannel::new(access.clone(), NOBODY);
     let way = Way::Local(&mut channel, &NoSigner);
-    drive_by(way, &mut machine, NOBODY, &[], &Quiet, &NoRecord).await
+    drive_by(way, &mut machine, NOBODY, &Chains::default(), &Quiet, &NoRecord).await
 }
 
 struct OwnKeys(Arc<[ProvisioningCertificate]>);

@@ -3,6 +3,7 @@
 //! Two engines: rustls, and with the feature `legacy-tls` OpenSSL for firmware that speaks nothing that rustls does. Which one is
 //! used is policy, and comes with the plan ([`Rung`]).
 
+mod client;
 #[cfg(feature = "legacy-tls")]
 mod legacy;
 mod remote;
@@ -10,6 +11,8 @@ mod rustls;
 mod stream;
 mod verify;
 
+pub(crate) use client::Chains;
+pub use client::ClientCertificates;
 pub use stream::TlsStream;
 pub(crate) use stream::Wire;
 
@@ -110,8 +113,9 @@ pub fn prepare() {
 /// engine that this build lacks.
 pub async fn connect(endpoint: &Endpoint<'_>, chains: &[ClientChain]) -> Result<(TlsStream, TlsOutcome), Failure> {
     check(endpoint.plan)?;
+    let presented = presented(endpoint.plan, chains)?;
     let tcp = dial(endpoint).await?;
-    over(Box::new(tcp), endpoint, chains).await
+    shake_hands(Box::new(tcp), endpoint, presented).await
 }
 
 /// Shakes hands on a connection that stands; [`Endpoint::address`] only names the machine.
@@ -120,12 +124,23 @@ pub(crate) async fn over(
     endpoint: &Endpoint<'_>,
     chains: &[ClientChain],
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
+    check(endpoint.plan)?;
+    shake_hands(wire, endpoint, presented(endpoint.plan, chains)?).await
+}
+
+fn presented<'c>(plan: &TlsPlan, chains: &'c [ClientChain]) -> Result<Option<&'c ClientChain>, Failure> {
+    let find = |index: usize| chains.get(index).ok_or_else(|| unusable(format!("there is no certificate {index}")));
+    plan.present.map(find).transpose()
+}
+
+/// Shows `chain` if the machine asks for one. With a plan that presents nothing it is a console's.
+async fn shake_hands(
+    wire: Wire,
+    endpoint: &Endpoint<'_>,
+    chain: Option<&ClientChain>,
+) -> Result<(TlsStream, TlsOutcome), Failure> {
+    #[cfg(feature = "legacy-tls")]
     let plan = endpoint.plan;
-    check(plan)?;
-    let chain = match plan.present {
-        Some(index) => Some(chains.get(index).ok_or_else(|| unusable(format!("there is no certificate {index}")))?),
-        None => None,
-    };
     let handshake = async {
         #[cfg(feature = "legacy-tls")]
         if !is_modern(plan) {

@@ -4,7 +4,7 @@ use super::stream::{Engine, TlsStream, Wire};
 use super::verify::IdentityVerifier;
 use super::{ClientChain, Endpoint, Look, STAGE, io_failure, remote, unusable};
 use amt_core::pki::OnDieFault;
-use amt_core::pki::connect::{Ending, Handshake, explain, explain_nothing_presented};
+use amt_core::pki::connect::{Ending, Handshake, explain, explain_client, explain_nothing_presented};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure, Secret};
@@ -58,7 +58,8 @@ async fn handshake_seen(
 ) -> Result<(TlsStream, TlsOutcome), Failure> {
     let config = config(endpoint.plan, chain, seen)?;
     let name = ServerName::IpAddress(endpoint.address.ip().into());
-    let failed = |error: io::Error| handshake_failure(&error, seen, chain.is_some());
+    let is_console = endpoint.plan.present.is_none();
+    let failed = |error: io::Error| handshake_failure(&error, seen, chain.is_some(), is_console);
     let stream = TlsConnector::from(config).connect(name, wire).await.map_err(failed)?;
     let (_, connection) = stream.get_ref();
     let outcome = TlsOutcome {
@@ -140,7 +141,8 @@ impl ResolvesClientCert for Presenter {
     }
 }
 
-fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool) -> Failure {
+/// `is_console`: the chain is no provisioning certificate.
+fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool, is_console: bool) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let failure = |code, text: String| Failure::new(code, STAGE, text);
     if let Some(refusal) = tls.and_then(remote::refusal) {
@@ -175,7 +177,8 @@ fn handshake_failure(error: &io::Error, seen: &Seen, has_chain: bool) -> Failure
     }
     let handshake =
         Handshake { ending, certificate_requested: seen.requested(), chain_sent: seen.presented(), psk: false };
-    explain(&handshake).unwrap_or_else(|| failure(ErrorCode::TLS_HANDSHAKE, error.to_string()))
+    let explained = if is_console { explain_client(&handshake) } else { explain(&handshake) };
+    explained.unwrap_or_else(|| failure(ErrorCode::TLS_HANDSHAKE, error.to_string()))
 }
 
 /// The machine speaks TLS well enough; it is its certificate that does not pass. No other engine would let it pass.

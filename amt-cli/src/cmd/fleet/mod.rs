@@ -4,6 +4,7 @@ mod actions;
 mod adopt;
 mod by;
 mod collection;
+mod console;
 mod credentials;
 mod decide;
 mod fields;
@@ -48,6 +49,8 @@ enum Action {
     Fields,
     #[command(subcommand)]
     Collection(collection::Collection),
+    #[command(subcommand)]
+    Console(console::Console),
     /// One machine: its record, what is said of it and by whom, what is done about it, its diary
     ///
     /// Example: amt fleet show 4c4c4544-0042-3510-8052-b4c04f564433 --config amt.toml
@@ -211,6 +214,7 @@ impl Fleet {
                 Action::List { listing, place } => listing.run(out, place).await,
                 Action::Fields => fields::run(out),
                 Action::Collection(collection) => collection.run(out).await,
+                Action::Console(console) => console.run(out).await,
                 Action::Show(show) => show.run(out).await,
                 Action::Parked(parked) => parked.run(out).await,
                 Action::Release(release) => release.run(out).await,

@@ -12,6 +12,7 @@ use amt_fleet::{
 };
 use serde_json::{Value, json};
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 /// Diary lines and actions shown of one machine.
 const LINES: u32 = 200;
@@ -35,6 +36,7 @@ struct Shown {
     certificates: Vec<IssuedCertificate>,
     requests: Vec<CaRequest>,
     settings: Option<AppliedProfile>,
+    client_until: Option<SystemTime>,
 }
 
 impl Show {
@@ -50,6 +52,7 @@ impl Show {
             certificates: fleet.certificates(id).await?,
             requests: fleet.ca_requests(id).await?,
             settings: fleet.applied(id).await?,
+            client_until: fleet.client_certificate_until(id).await?,
         };
         fleet.close().await;
         out.show(&shown.json(), |w| shown.people(w))?;
@@ -73,6 +76,7 @@ impl Shown {
         add("ca_requests", self.requests.iter().map(request_json).collect());
         let settings =
             |s: &AppliedProfile| json!({ "profile": s.profile, "revision": s.revision, "at": rfc3339(s.at) });
+        document["client_certificate_until"] = self.client_until.map(rfc3339).into();
         document["settings"] = self.settings.as_ref().map_or(Value::Null, settings);
         document
     }
@@ -83,6 +87,7 @@ impl Shown {
             let revision = revision.get(..12).unwrap_or(revision);
             field(w, "settings", Some(format!("{profile}, revision {revision}, since {}", moment(*at))))?;
         }
+        field(w, "802.1X until", self.client_until.map(moment))?;
         for request in &self.requests {
             let words = request.message.as_deref().unwrap_or("no words");
             let text = format!("{} {} ({words}), asked {} times", request.request, request.state, request.times);

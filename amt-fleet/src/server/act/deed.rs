@@ -7,6 +7,7 @@ use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
 use crate::store::{BootFired, CONFIGURE, Operation, RENAME, RENEW};
 use crate::{Action, CredentialKind, Machine, ReleaseOrder, json, resolve};
+use amt::tls::ClientCertificates;
 use amt::{ApplyJob, BootJob, ClockJob, RenameJob, RenewJob, RotateJob, Target, UnprovisionJob};
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure, Finding};
@@ -133,7 +134,7 @@ async fn rename(shared: &Shared, action: &Action) -> Result<String, Failure> {
 
 /// Makes the machine what the settings of its profile say.
 async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> {
-    let (machine, target) = verified(shared, action).await?;
+    let (machine, mut target) = verified(shared, action).await?;
     let Some(settings) = shared.profiles.settings(machine.profile.as_deref()) else {
         return Ok("its profile has no settings".to_owned());
     };
@@ -141,6 +142,9 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
         let text: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.field, f.message)).collect();
         Failure::new(ErrorCode::CONFIG, "action", text.join("; "))
     };
+    if settings.is_mutual() && target.client.is_empty() {
+        target.client = for_mutual_tls(shared).await?;
+    }
     let desired = Desired::new(&settings.document, machine.id, target.version, &mut settings.folder.clone());
     let desired = desired.map_err(wrong)?;
     let mut job = match shared.fleet.apply_record(machine.id).await? {
@@ -231,6 +235,18 @@ async fn renew(shared: &Shared, action: &Action) -> Result<String, Failure> {
     })
 }
 
+/// A certificate to come back with, before a machine is told to let nobody in without one.
+async fn for_mutual_tls(shared: &Shared) -> Result<ClientCertificates, Failure> {
+    let Some(console) = &shared.console else {
+        let text = "its settings have mutual TLS, and this console has no certificate to show";
+        return Err(
+            Failure::new(ErrorCode::CONFIG, "console", text).hint("add a section [console] to the configuration")
+        );
+    };
+    console.keep(false).await?;
+    shared.fleet.client_certificates().await
+}
+
 /// A machine that is provisioned, and how it is reached.
 async fn verified(shared: &Shared, action: &Action) -> Result<(Machine, Target), Failure> {
     let id = action.machine;
@@ -249,6 +265,7 @@ async fn verified(shared: &Shared, action: &Action) -> Result<(Machine, Target),
     let passwords = credentials.into_iter().filter(|c| c.kind == CredentialKind::Admin).map(|c| c.password).collect();
     let mut target = Target::new(id, address, PeerIdentity::Pinned(certificate), passwords);
     target.port = shared.port;
+    target.client = shared.fleet.client_certificates().await?;
     target.guess_spacing = shared.plan.guess_spacing;
     target.version = machine.firmware.or(record.version);
     target.rung = record.rung;

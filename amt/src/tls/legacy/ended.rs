@@ -1,7 +1,9 @@
 //! How a handshake of OpenSSL's ended, in the registry's terms.
 
 use crate::tls::{STAGE, io_failure};
-use amt_core::pki::connect::{Ending, Handshake, explain as explain_handshake, explain_nothing_presented};
+use amt_core::pki::connect::{
+    Ending, Handshake, explain as explain_handshake, explain_client, explain_nothing_presented,
+};
 use amt_core::{ErrorCode, Failure};
 use openssl::ssl::Error;
 use std::io::ErrorKind;
@@ -16,7 +18,14 @@ const UNEXPECTED_EOF: i32 = 294;
 const INCOMPATIBLE: [i32; 8] = [258, 267, 266, 252, 248, 261, 181, 281];
 
 /// What `error` means, given how far the handshake came.
-pub(super) fn explain(error: Error, certificate_requested: bool, chain_sent: bool, psk: bool) -> Failure {
+/// `is_console`: what was sent is no provisioning certificate.
+pub(super) fn explain(
+    error: Error,
+    certificate_requested: bool,
+    chain_sent: bool,
+    psk: bool,
+    is_console: bool,
+) -> Failure {
     let reason = error.ssl_error().and_then(|stack| stack.errors().first()).map(|e| (e.reason_code(), e.to_string()));
     let ending = match (&reason, error.io_error()) {
         (Some((code, _)), _) if (ALERT..ALERT + 256).contains(code) => {
@@ -45,6 +54,7 @@ pub(super) fn explain(error: Error, certificate_requested: bool, chain_sent: boo
     {
         return failure;
     }
-    explain_handshake(&Handshake { ending, certificate_requested, chain_sent, psk })
+    let explain = if is_console { explain_client } else { explain_handshake };
+    explain(&Handshake { ending, certificate_requested, chain_sent, psk })
         .unwrap_or_else(|| Failure::new(ErrorCode::TLS_HANDSHAKE, STAGE, error.to_string()))
 }

@@ -100,7 +100,7 @@ pub(super) async fn handshake<'a>(
         }
         let requested = stream.get_ref().certificate_requested();
         let psk = matches!(plan.identity, PeerIdentity::Psk(_));
-        return Err(ended::explain(error, requested, requested && chain.is_some(), psk));
+        return Err(ended::explain(error, requested, requested && chain.is_some(), psk, plan.present.is_none()));
     }
     let outcome = outcome(&stream);
     Ok((TlsStream(Engine::OpenSsl(Box::new(stream))), outcome))
