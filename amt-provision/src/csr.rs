@@ -149,6 +149,12 @@ pub(crate) fn common_name(certificate: &[u8]) -> Option<String> {
     Some(name.value().into_owned())
 }
 
+/// Whether a machine that trusts clients of the name or domain `trusted` trusts one of the common name `name` (`spec/profile.md` §2.2).
+pub(crate) fn is_trusted_name(name: &str, trusted: &str) -> bool {
+    let (name, trusted) = (name.to_ascii_lowercase(), trusted.to_ascii_lowercase());
+    name == trusted || name.strip_suffix(&trusted).is_some_and(|rest| rest.ends_with('.'))
+}
+
 /// Whether `chain`, leaf first, leads to `root` by the names in it. Signatures are checked where there is a crypto library.
 pub(crate) fn leads_to(chain: &[Vec<u8>], root: &[u8]) -> bool {
     let parse =

@@ -249,7 +249,8 @@ pub(crate) fn is_linked(chain: &[Vec<u8>]) -> bool {
 }
 
 /// Judges a chain after setup, with mutual authentication: a path to one of the machine's trusted roots and, if
-/// the list is not empty, a common name in `trusted_names`. The root itself need not be sent.
+/// the list is not empty, a common name that is in `trusted_names` or below a domain there (`spec/profile.md` §2.2). The root itself need
+/// not be sent.
 pub fn judge_mutual(roots: &[Vec<u8>], trusted_names: &[String], chain: &[Vec<u8>]) -> Vec<ChainFault> {
     let (certificates, mut faults) = read(chain);
     let Some(leaf) = certificates.first().filter(|_| faults.is_empty()) else { return faults };
@@ -268,7 +269,7 @@ pub fn judge_mutual(roots: &[Vec<u8>], trusted_names: &[String], chain: &[Vec<u8
         faults.push(ChainFault::NotServer);
     }
     let name = common_name(leaf);
-    if !trusted_names.is_empty() && !trusted_names.contains(&name) {
+    if !trusted_names.is_empty() && !trusted_names.iter().any(|trusted| is_or_is_below(&name, trusted)) {
         faults.push(ChainFault::NotTrustedName(name));
     }
     faults
@@ -350,6 +351,12 @@ fn is_sha1(certificate: &X509Certificate<'_>) -> bool {
     matches!(oid.as_str(), "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.113549.1.1.4")
 }
 
+/// Whether `name` is `trusted`, or a name below that domain; capitals make no difference.
+fn is_or_is_below(name: &str, trusted: &str) -> bool {
+    let (name, trusted) = (name.to_ascii_lowercase(), trusted.to_ascii_lowercase());
+    name == trusted || name.strip_suffix(&trusted).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
 fn common_name(certificate: &X509Certificate<'_>) -> String {
     certificate.subject().iter_common_name().next().and_then(|a| a.as_str().ok()).unwrap_or_default().to_owned()
 }
@@ -379,6 +386,19 @@ const THREE_LABELS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_are_trusted_by_name_or_domain() {
+        for (name, trusted, is) in [
+            ("console.example.com", "console.example.com", true),
+            ("Console.example.com", "EXAMPLE.com", true),
+            ("console.example.com", "ample.com", false),
+            (".example.com", "example.com", false),
+            ("example.com", "console.example.com", false),
+        ] {
+            assert_eq!(is_or_is_below(name, trusted), is, "{name} {trusted}");
+        }
+    }
 
     #[test]
     fn names_fit_suffixes_by_the_top_level_domain() {

@@ -139,7 +139,7 @@ impl Run {
             );
         };
         let name = chain.first().and_then(|leaf| csr::common_name(leaf)).unwrap_or_default();
-        if !names.is_empty() && !names.contains(&name) {
+        if !names.is_empty() && !names.iter().any(|trusted| csr::is_trusted_name(&name, trusted)) {
             return refuse(
                 format!(
                     "tls.trusted_names: {name:?}, the name of the certificate shown here, is none of {}",
