@@ -326,6 +326,11 @@
 #define AMT_E_TLS_LEGACY_MISSING 4008
 
 /**
+ * What to do: the machine must trust the root that issued the certificate (tls.trusted_roots), its name (tls.trusted_names), and have the right time.
+ */
+#define AMT_E_TLS_CLIENT_REFUSED 4009
+
+/**
  * What to do: check that the file is a certificate in PEM or DER.
  */
 #define AMT_E_CERTIFICATE_PARSE 4010

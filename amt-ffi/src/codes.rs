@@ -183,6 +183,9 @@ pub const AMT_E_TLS_LEGACY_NOT_ALLOWED: u32 = 4007;
 /// What to do: use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only.
 pub const AMT_E_TLS_LEGACY_MISSING: u32 = 4008;
 
+/// What to do: the machine must trust the root that issued the certificate (tls.trusted_roots), its name (tls.trusted_names), and have the right time.
+pub const AMT_E_TLS_CLIENT_REFUSED: u32 = 4009;
+
 /// What to do: check that the file is a certificate in PEM or DER.
 pub const AMT_E_CERTIFICATE_PARSE: u32 = 4010;
 

@@ -188,6 +188,9 @@ namespace Amt
         /// <summary>What to do: use a build with the feature legacy-tls: pure Rust reaches AMT 14 and later only.</summary>
         TlsLegacyMissing = 4008,
 
+        /// <summary>What to do: the machine must trust the root that issued the certificate (tls.trusted_roots), its name (tls.trusted_names), and have the right time.</summary>
+        TlsClientRefused = 4009,
+
         /// <summary>What to do: check that the file is a certificate in PEM or DER.</summary>
         CertificateParse = 4010,
 
