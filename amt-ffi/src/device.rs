@@ -1,16 +1,18 @@
 //! `amt_device`: one machine that is set up, and calls to it by WS-Man.
 
 use crate::argument::{self, Out};
+use crate::certificate::amt_certificate;
 use crate::document::amt_document;
 use crate::error::amt_error;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::job::legacy_tls;
 use crate::status::amt_status;
-use amt::Administrator;
 use amt::blocking::{self, Canceller, Session};
 use amt::certificate::authorities;
 use amt::device::{Device, Transport};
+use amt::tls::ClientCertificates;
+use amt::{Administrator, ProvisioningCertificate};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome};
 use amt_core::{Failure, Secret};
 use amt_wsman::client::Credentials;
@@ -68,6 +70,7 @@ struct Contact {
     /// There is no safe default.
     transport: Option<Transport>,
     consent: LegacyTls,
+    client: ClientCertificates,
     session: Option<Session>,
 }
 
@@ -96,8 +99,16 @@ pub unsafe extern "C" fn amt_device_new(
             let address = argument::address("address", address, address_len)?;
             let user = argument::text("user", user, user_len)?.to_owned();
             let password = Secret::from(argument::text("password", password, password_len)?);
-            let contact =
-                Contact { address, port, user, password, transport: None, consent: LegacyTls::Refuse, session: None };
+            let contact = Contact {
+                address,
+                port,
+                user,
+                password,
+                transport: None,
+                consent: LegacyTls::Refuse,
+                client: ClientCertificates::default(),
+                session: None,
+            };
             out.give(amt_device { canceller: Canceller::default(), contact: Exclusive::new(contact) });
             Ok(())
         })
@@ -182,6 +193,31 @@ pub unsafe extern "C" fn amt_device_set_legacy_tls(
             let device = handle::lease(device)?;
             let mut contact = device.contact.enter::<amt_device>()?;
             contact.consent = legacy_tls(consent)?;
+            contact.session = None;
+            Ok(())
+        })
+    }
+}
+
+/// The certificate to show to a machine with mutual TLS, which lets in only those whose certificate it trusts; machines that ask for none are not
+/// shown it. `certificate` has its issuers and its key with it, and is not kept. A session that stands is ended. Fails with `AMT_E_PFX_OPEN`
+/// without exactly one private key that belongs to the leaf. A certificate that the machine refuses ends calls with `AMT_E_TLS_CLIENT_REFUSED`.
+///
+/// # Safety
+/// `device` and `certificate` are null or handles; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_set_client_certificate(
+    device: *mut amt_device,
+    certificate: *const amt_certificate,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let pair = ProvisioningCertificate::try_from(handle::lease(certificate)?.bundle().clone())?;
+            let device = handle::lease(device)?;
+            let mut contact = device.contact.enter::<amt_device>()?;
+            contact.client = ClientCertificates::of(&pair)?;
             contact.session = None;
             Ok(())
         })
@@ -410,6 +446,7 @@ impl Contact {
             Some(session) => Ok(session),
             none => {
                 let session = Session::new(address, transport, credentials)?.legacy_tls(self.consent);
+                let session = session.client_certificates(self.client.clone());
                 Ok(none.insert(session.cancelled_by(canceller.clone())))
             }
         }
@@ -417,7 +454,8 @@ impl Contact {
 
     fn administrator(&self) -> Result<Administrator, Failure> {
         let (address, transport, credentials) = self.way()?;
-        Administrator::new(address, transport, credentials, self.consent)
+        let administrator = Administrator::new(address, transport, credentials, self.consent)?;
+        Ok(administrator.client_certificates(self.client.clone()))
     }
 
     fn way(&self) -> Result<(SocketAddr, Transport, Credentials), Failure> {

@@ -6,9 +6,11 @@ use crate::convert::{seconds, to_python, wrong};
 use crate::exception::raise;
 use crate::instance::{members, reference_to_dict, selectors, to_dict, to_instance};
 use crate::operate::Operation;
+use crate::provision::Certificate;
 use crate::upkeep::{Attempt, Given, Upkeep};
 use crate::wait::wait;
 use amt::certificate::authorities;
+use amt::tls::ClientCertificates;
 use amt::{Administrator, Device, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome, parse_sha256};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
@@ -39,6 +41,7 @@ struct Line {
     port: u16,
     transport: Transport,
     consent: LegacyTls,
+    client: ClientCertificates,
     credentials: Credentials,
     patience: Duration,
     /// Taken out for a call: one that is broken off leaves none behind, and the next one connects anew.
@@ -88,7 +91,7 @@ enum Answer {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (host, password, user, port, certificate, pin, ca, name, insecure_any, plain, legacy_tls, timeout))]
+    #[pyo3(signature = (host, password, user, port, certificate, pin, ca, name, insecure_any, plain, client_certificate, legacy_tls, timeout))]
     #[allow(clippy::too_many_arguments, reason = "called by the package alone")]
     fn new(
         host: String,
@@ -101,6 +104,7 @@ impl Session {
         name: Option<String>,
         insecure_any: bool,
         plain: bool,
+        client_certificate: Option<&Certificate>,
         legacy_tls: &str,
         timeout: f64,
     ) -> PyResult<Self> {
@@ -130,8 +134,10 @@ impl Session {
         let credentials = Credentials::new(user, password);
         let patience = seconds("timeout", timeout)?;
         let consent = legacy_tls.parse().map_err(raise)?;
+        let client = client_certificate.map(|pair| ClientCertificates::of(&pair.0)).transpose().map_err(raise)?;
+        let client = client.unwrap_or_default();
         let (device, state) = (tokio::sync::Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Line { host, port, transport, consent, credentials, patience, device, state })))
+        Ok(Self(Arc::new(Line { host, port, transport, consent, client, credentials, patience, device, state })))
     }
 
     /// Makes one call and waits for the answer.
@@ -329,12 +335,15 @@ impl Line {
     async fn administrator(&self) -> Result<Administrator, Failure> {
         self.open()?;
         let address = self.address().await?;
-        Administrator::new(address, self.transport.clone(), self.credentials.clone(), self.consent)
+        let credentials = self.credentials.clone();
+        let administrator = Administrator::new(address, self.transport.clone(), credentials, self.consent)?;
+        Ok(administrator.client_certificates(self.client.clone()))
     }
 
     async fn device(&self) -> Result<Device, Failure> {
         let address = self.address().await?;
-        Ok(Device::new(address, self.transport.clone(), self.credentials.clone())?.legacy_tls(self.consent))
+        let device = Device::new(address, self.transport.clone(), self.credentials.clone())?.legacy_tls(self.consent);
+        Ok(device.client_certificates(self.client.clone()))
     }
 
     async fn address(&self) -> Result<SocketAddr, Failure> {

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,46 @@ def test_a_certificate_for_the_network_needs_an_authority(machines: VirtualMachi
         done = pc.configure(profile, store=tmp_path / "record", authority=authority)
         assert [change["field"] for change in done["changes"]][:1] == ["wired.ieee8021x"]
         assert pc.configure(profile, store=tmp_path / "record", authority=authority)["writes"] == 0
+
+
+def console_certificate(folder: Path, usages: str) -> tuple[amtpy.Certificate, Path]:
+    """A certificate as a console has it, and the root that issued it."""
+    root, leaf = folder / "root", folder / "console"
+    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"]
+    subject = ["-subj", "/CN=Consoles", "-keyout", f"{root}.key", "-out", f"{root}.pem"]
+    subprocess.run([*openssl, *subject], check=True, capture_output=True)
+    signed = ["-subj", "/CN=console.example.com", "-keyout", f"{leaf}.key", "-out", f"{leaf}.pem", "-CA", f"{root}.pem"]
+    extensions = ["-addext", "basicConstraints=CA:FALSE", "-addext", f"extendedKeyUsage={usages}"]
+    subprocess.run([*openssl, *signed, "-CAkey", f"{root}.key", *extensions], check=True, capture_output=True)
+    return amtpy.Certificate(pem=f"{leaf}.pem", key=f"{leaf}.key"), Path(f"{root}.pem")
+
+
+def test_a_machine_with_mutual_tls_is_shown_a_certificate(tmp_path: Path) -> None:
+    console, root = console_certificate(tmp_path, "clientAuth,2.16.840.1.113741.1.2.1")
+    (tmp_path / "other").mkdir()
+    stranger, _ = console_certificate(tmp_path / "other", "clientAuth")
+    profile = {"format": 1, "name": "mutual", "tls": {"remote": "mutual", "trusted_roots": [{"file": str(root)}]}}
+
+    with VirtualMachines(time_scale=50.0) as machines:
+        pc = machines[0]
+        done = amtpy.provision(
+            pc.address, uuid=pc.uuid, certificate=machines.certificate, suffix=machines.suffix, host_name="pc1",
+            journal=tmp_path / "journal.db", authority=(tmp_path / "ca.pem", tmp_path / "ca.key"),
+        )
+
+        def opened(shown: amtpy.Certificate | None) -> amtpy.Machine:
+            return amtpy.Machine(
+                pc.address, password=done.admin_password, certificate=done.certificate, client_certificate=shown
+            )
+
+        with opened(None) as nothing, pytest.raises(amtpy.AmtError, match="would not be let in"):
+            nothing.configure(profile, store=tmp_path / "record")
+        with opened(console) as machine:
+            assert machine.get("AMT_GeneralSettings")["HostName"] == "pc1", "shown to nobody who does not ask"
+            assert machine.configure(profile, store=tmp_path / "record")["writes"] > 0
+            assert machine.get("AMT_GeneralSettings")["HostName"] == "pc1"
+            assert machine.configure(profile, store=tmp_path / "record")["writes"] == 0
+        for shown in (None, stranger):
+            with opened(shown) as refused, pytest.raises(amtpy.AmtError) as why:
+                refused.get("AMT_GeneralSettings")
+            assert why.value.name == "TLS_CLIENT_REFUSED" and "trusted_roots" in why.value.hint

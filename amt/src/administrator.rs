@@ -8,6 +8,7 @@ use crate::managed::{Target, read_facts};
 use crate::profile::{Folder, refusal};
 use crate::renew::{RenewHost, RenewJob, renew};
 use crate::rotate::{RotateJob, rotate};
+use crate::tls::ClientCertificates;
 use crate::unprovision::{UnprovisionJob, unprovision};
 use amt_core::tls::{LegacyTls, PeerIdentity};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -35,6 +36,7 @@ pub struct Administrator {
     identity: PeerIdentity,
     password: Secret<String>,
     consent: LegacyTls,
+    client: ClientCertificates,
 }
 
 impl Administrator {
@@ -55,7 +57,14 @@ impl Administrator {
         if credentials.user != ADMIN {
             return refused("this is done by the administrator only", "give admin and its password");
         }
-        Ok(Self { address, identity, password: credentials.password, consent })
+        Ok(Self { address, identity, password: credentials.password, consent, client: ClientCertificates::default() })
+    }
+
+    /// The same, showing one of these certificates if the machine asks for one (mutual TLS).
+    #[must_use]
+    pub fn client_certificates(mut self, certificates: ClientCertificates) -> Self {
+        self.client = certificates;
+        self
     }
 
     /// Reads what the machine says of itself, as [`read_facts`]. Nothing is changed.
@@ -176,7 +185,8 @@ impl Administrator {
     async fn ask(&self) -> Result<Target, Failure> {
         let credentials = Credentials { user: ADMIN.to_owned(), password: self.password.clone() };
         let transport = Transport::Tls(self.identity.clone());
-        let mut device = Device::new(self.address, transport, credentials)?.legacy_tls(self.consent);
+        let device = Device::new(self.address, transport, credentials)?.legacy_tls(self.consent);
+        let mut device = device.client_certificates(self.client.clone());
         let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
         let mut target = self.target(SystemId::from_wire(uuid));
@@ -186,7 +196,7 @@ impl Administrator {
 
     fn target(&self, id: SystemId) -> Target {
         let mut target = Target::new(id, self.address.ip(), self.identity.clone(), vec![self.password.clone()]);
-        (target.port, target.legacy_tls) = (self.address.port(), self.consent);
+        (target.port, target.legacy_tls, target.client) = (self.address.port(), self.consent, self.client.clone());
         target
     }
 }

@@ -4,7 +4,7 @@ use super::Error;
 use crate::input;
 use amt::certificate::{Bundle, authorities};
 use amt::kerberos::Tickets;
-use amt::tls::{ClientCertificates, ClientChain};
+use amt::tls::ClientCertificates;
 use amt::{Device, ProvisioningCertificate, Target, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
@@ -153,9 +153,7 @@ impl Connect {
         let key = self.client_key.as_deref().map(|key| input::read(key, MAX_CERTIFICATES)).transpose()?;
         let read = Bundle::from_pem(&input::read(file, MAX_CERTIFICATES)?, key.as_deref(), None);
         let pair = read.and_then(ProvisioningCertificate::try_from);
-        let ready = pair.and_then(|pair| ClientChain::new(&pair.chain(None), pair.key()));
-        let shown = ready.map(|chain| ClientCertificates::new(vec![chain]));
-        shown.map_err(|mut failure| {
+        pair.and_then(|pair| ClientCertificates::of(&pair)).map_err(|mut failure| {
             failure.message = format!("{}: {}", file.display(), failure.message);
             failure.hint("give a certificate in PEM, its issuers after it, and its key there or by --client-key")
         })

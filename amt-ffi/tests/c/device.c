@@ -25,6 +25,31 @@ static void whom_to_trust_has_to_be_said(const struct machine *machine)
     CHECK(amt_device_free(device) == AMT_OK);
 }
 
+/* What a machine with mutual TLS is shown; this one asks for nothing. */
+static void a_certificate_is_shown_to_who_asks(const struct machine *machine)
+{
+    amt_error *err = NULL;
+    amt_document *reply = NULL;
+    amt_certificate *pair = NULL, *keyless = NULL;
+    amt_device *device = device_at(machine->address, 0, PASSWORD);
+    size_t len;
+    uint8_t *file = check_file("chain.pfx", &len);
+
+    OK(amt_certificate_parse_pfx(file, len, "Provision.1", 11, &pair, &err));
+    free(file);
+    file = check_file("chain.pem", &len);
+    OK(amt_certificate_parse_pem(file, len, NULL, 0, NULL, 0, &keyless, &err));
+    free(file);
+    FAILS(amt_device_set_client_certificate(device, NULL, &err), AMT_E_NULL_POINTER);
+    FAILS(amt_device_set_client_certificate(NULL, pair, &err), AMT_E_NULL_POINTER);
+    FAILS(amt_device_set_client_certificate(device, keyless, &err), AMT_E_PFX_OPEN);
+    OK(amt_device_set_client_certificate(device, pair, &err));
+    CHECK(amt_certificate_free(pair) == AMT_OK && amt_certificate_free(keyless) == AMT_OK);
+    OK(amt_device_trust_any(device, &err));
+    CHECK(strstr(REPLY(amt_device_get(device, GENERAL, strlen(GENERAL), NULL, 0, &reply, &err)), "\"HostName\":\"pc1\""));
+    CHECK(amt_device_free(device) == AMT_OK);
+}
+
 static void settings_are_read_changed_and_read_again(amt_device *device)
 {
     amt_error *err = NULL;
@@ -166,6 +191,7 @@ int main(void)
 
     here = provisioned_start("127.71.0.2", PASSWORD);
     whom_to_trust_has_to_be_said(&here.machine);
+    a_certificate_is_shown_to_who_asks(&here.machine);
     device = device_at(here.machine.address, 0, PASSWORD);
     roots = check_read(here.ca, &len);
     OK(amt_device_trust_roots(device, roots, len, "pc1.example.com", 15, &err));

@@ -526,6 +526,7 @@ class Session:
         name: str | None,
         insecure_any: bool,
         plain: bool,
+        client_certificate: Certificate | None,
         legacy_tls: str,
         timeout: float,
     ) -> Session: ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from amtpy._amt import Session
+from amtpy._amt import Certificate, Session
 from amtpy._types import _Path
 from amtpy._upkeep import Profile, Store, _done_with, _finish, _given, _stored
 
@@ -41,11 +41,13 @@ class _Machine:
         name: str | None = None,
         insecure_any: bool = False,
         plain: bool = False,
+        client_certificate: Certificate | None = None,
         legacy_tls: str = "refuse",
         timeout: float = 60.0,
     ) -> None:
         self._session = Session(
-            host, password, user, port, certificate, pin, ca, name, insecure_any, plain, legacy_tls, timeout
+            host, password, user, port, certificate, pin, ca, name, insecure_any, plain, client_certificate, legacy_tls,
+            timeout,
         )
 
     @property
@@ -69,7 +71,8 @@ class Machine(_Machine):
 
     One way of knowing that it is the right machine has to be chosen: ``certificate``, its own as DER (``Outcome.certificate``); ``pin``,
     the SHA-256 of that in hex; ``ca``, authorities in PEM, with ``name`` if its certificate has another name than ``host``;
-    ``insecure_any=True`` for whoever answers; or ``plain=True`` for no TLS at all, before firmware 16.1. ``legacy_tls="allow"`` consents to the old TLS
+    ``insecure_any=True`` for whoever answers; or ``plain=True`` for no TLS at all, before firmware 16.1. To a machine with mutual TLS
+    ``client_certificate`` is shown: a :class:`Certificate`, its issuers and key with it. ``legacy_tls="allow"`` consents to the old TLS
     that AMT before 14 speaks, ``"allow-weak"`` to RC4 and 3DES too. ``timeout`` is for a whole call,
     in seconds. Calls from several threads are made one at a time. A context manager, which disconnects.
 

@@ -2,6 +2,7 @@
 
 use super::{Canceller, EventLoop};
 use crate::device::{Device, Transport};
+use crate::tls::ClientCertificates;
 use amt_core::tls::{LegacyTls, TlsOutcome};
 use amt_core::{Failure, FirmwareVersion};
 use amt_wsman::client::Credentials;
@@ -30,6 +31,13 @@ impl Session {
     #[must_use]
     pub fn legacy_tls(mut self, consent: LegacyTls) -> Self {
         self.device = self.device.legacy_tls(consent);
+        self
+    }
+
+    /// The same, showing one of these certificates if the machine asks for one: see [`Device::client_certificates`].
+    #[must_use]
+    pub fn client_certificates(mut self, certificates: ClientCertificates) -> Self {
+        self.device = self.device.client_certificates(certificates);
         self
     }
 

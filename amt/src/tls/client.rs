@@ -1,6 +1,7 @@
 //! The certificates that this program shows to machines with mutual TLS.
 
 use super::{ClientChain, Endpoint, TlsStream, check, connect, dial, shake_hands};
+use crate::certificate::ProvisioningCertificate;
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
 use amt_core::{ErrorCode, Failure};
@@ -36,6 +37,14 @@ impl ClientCertificates {
     /// Each with its issuers and its key.
     pub fn new(chains: Vec<ClientChain>) -> Self {
         Self(Arc::new(Inner { chains, ..Inner::default() }))
+    }
+
+    /// One certificate with its key: `pair` need not be for setups, whatever its type is named.
+    ///
+    /// # Errors
+    /// `PFX_OPEN` if the engine cannot use the key.
+    pub fn of(pair: &ProvisioningCertificate) -> Result<Self, Failure> {
+        Ok(Self::new(vec![ClientChain::new(&pair.chain(None), pair.key())?]))
     }
 
     /// The same, with `accepted` called with the position of the certificate whenever a machine has let one in.

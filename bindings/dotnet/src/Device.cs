@@ -87,6 +87,18 @@ namespace Amt
             Failure.Check(Native.amt_device_trust_plain(handle, out err), err);
         }
 
+        /// <summary>The certificate to show to a machine with mutual TLS, its issuers and its key with it. One that the machine refuses ends
+        /// calls with <see cref="AmtCode.TlsClientRefused"/>.</summary>
+        public void SetClientCertificate(Certificate certificate)
+        {
+            if (certificate == null)
+            {
+                throw new ArgumentNullException("certificate");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_device_set_client_certificate(handle, certificate.Handle, out err), err);
+        }
+
         /// <summary>Whether old TLS may be used, without which AMT before 14 is not reached; until told otherwise it is refused.</summary>
         public void SetLegacyTls(LegacyTls consent)
         {

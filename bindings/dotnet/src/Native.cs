@@ -275,6 +275,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_set_legacy_tls(DeviceHandle device, uint consent, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_set_client_certificate(DeviceHandle device, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_get(
             DeviceHandle device, byte[] className, UIntPtr classNameLen, byte[] selectors, UIntPtr selectorsLen,
             out DocumentHandle reply, out IntPtr err);
