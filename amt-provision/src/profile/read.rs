@@ -81,6 +81,7 @@ impl Profile {
                     // What could be read is judged all the same: one run tells everything.
                     for mut finding in profile.check(None) {
                         finding.field = removed.before(&finding.field);
+                        finding.message = removed.before_within(&finding.message);
                         findings.push(finding);
                     }
                     return Ok((None, findings));
@@ -168,6 +169,24 @@ impl Removed {
             }
         }
         path
+    }
+
+    /// A text with paths in it, each as it stands in the document that was read.
+    fn before_within(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (list, index) in self.0.iter().rev() {
+            let mut parts = text.split(list.as_str());
+            let mut told = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                told += list;
+                match entry(part) {
+                    Some((now, rest)) if now >= *index => told += &format!("[{}]{rest}", now + 1),
+                    _ => told += part,
+                }
+            }
+            text = told;
+        }
+        text
     }
 
     /// Takes the value at `path` out of the document; false if it cannot be.
@@ -269,6 +288,21 @@ mod tests {
                     password = { env = \"P\" }\nfrom = \"any\"\nrealms = [\"eit\"]\n";
         let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
         assert_eq!(all, ["PROFILE-VALUE access.users[0]", "USER-NAME access.users[1].name"]);
+    }
+
+    #[test]
+    fn what_is_said_of_another_entry_names_it_as_it_stands_in_the_document() {
+        let network = "ssid = \"s\"\npriority = 1\nsecurity = \"wpa2-psk\"\npassphrase = { env = \"P\" }\n";
+        let text = format!(
+            "format = 1\nname = \"x\"\n[[wifi.profiles]]\nname = \"wrong\"\n[[wifi.profiles]]\nname = \"a\"\n{network}\
+             [[wifi.profiles]]\nname = \"wrong too\"\n[[wifi.profiles]]\nname = \"a\"\n{network}"
+        );
+        let findings = Profile::read(&text, Syntax::Toml).unwrap().1;
+        let twice = findings.iter().find(|finding| finding.code == "WIFI-NAME").unwrap();
+        assert_eq!(
+            (twice.field.as_str(), twice.message.as_ref()),
+            ("wifi.profiles[3].name", "wifi.profiles[1] has this name too")
+        );
     }
 
     #[test]
