@@ -3,7 +3,7 @@
 use super::json::Strict;
 use super::secret::NOT_HERE;
 use super::{FORMAT, Profile, schema};
-use amt_core::{ErrorCode, Failure, Finding, Severity};
+use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Severity};
 use serde_json::Value;
 use std::path::Path;
 
@@ -42,6 +42,18 @@ impl Profile {
     /// # Errors
     /// `DECODE_TOO_LARGE` and `PARSE_TEXT` if it is not TOML or JSON at all, with line and column.
     pub fn read(text: &str, syntax: Syntax) -> Result<(Option<Self>, Vec<Finding>), Failure> {
+        Self::read_for(text, syntax, None)
+    }
+
+    /// The same for a machine with `firmware`: where there is no profile, what that firmware can't do of the rest is among the findings too.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_for(
+        text: &str,
+        syntax: Syntax,
+        firmware: Option<FirmwareVersion>,
+    ) -> Result<(Option<Self>, Vec<Finding>), Failure> {
         if text.len() > MAX_DOCUMENT {
             let text = format!("the profile has {} bytes, more than {MAX_DOCUMENT}", text.len());
             return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "profile", text));
@@ -79,7 +91,7 @@ impl Profile {
                         return Ok((Some(profile), findings));
                     }
                     // What could be read is judged all the same: one run tells everything.
-                    for mut finding in profile.check(None) {
+                    for mut finding in profile.check(firmware) {
                         finding.field = removed.before(&finding.field);
                         finding.message = removed.before_within(&finding.message);
                         findings.push(finding);
@@ -288,6 +300,20 @@ mod tests {
                     password = { env = \"P\" }\nfrom = \"any\"\nrealms = [\"eit\"]\n";
         let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
         assert_eq!(all, ["PROFILE-VALUE access.users[0]", "USER-NAME access.users[1].name"]);
+    }
+
+    #[test]
+    fn what_the_firmware_cannot_do_is_told_beside_what_is_wrong() {
+        let text = "format = 1\nname = \"x\"\ncolour = 3\n[general]\nping = \"yes\"\n[[wifi.profiles]]\nname = \"a\"\nssid = \"b\"\n\
+                    priority = 1\nsecurity = \"wpa3-sae\"\npassphrase = { env = \"P\" }\n";
+        let fields = |firmware: Option<&str>| -> Vec<String> {
+            let firmware = firmware.map(|version| version.parse().unwrap());
+            let (profile, findings) = Profile::read_for(text, Syntax::Toml, firmware).unwrap();
+            assert!(profile.is_none());
+            findings.into_iter().map(|finding| finding.field).collect()
+        };
+        assert_eq!(fields(None), ["general.ping", "colour"]);
+        assert_eq!(fields(Some("11.8")), ["general.ping", "colour", "wifi.profiles[0].security"]);
     }
 
     #[test]
