@@ -2,7 +2,7 @@
 
 use crate::certificate::authorities;
 use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Secret, Severity};
-use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax};
+use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax, is_variable};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,12 @@ impl Material for Folder {
             (Some(file), None) => first_line(&self.0.join(file)),
             (None, Some(name)) => match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
+                // Whoever did not check the profile is not shown it either: it may be the secret.
+                _ if !is_variable(name) => {
+                    let text = "what is named as a variable of the environment is no name of one";
+                    Err(Failure::new(ErrorCode::CONFIG, "profile", text)
+                        .hint("name a variable (letters, digits and _) that holds the secret, not the secret itself"))
+                }
                 _ => {
                     let text = format!("the variable {name} of the environment is not set");
                     Err(Failure::new(ErrorCode::CONFIG, "profile", text).hint("set it before you start this program"))
