@@ -7,7 +7,7 @@ mod likely;
 mod targets;
 
 pub use likely::Likely;
-pub use targets::{MAX_TARGETS, Targets};
+pub use targets::{MAX_TARGETS, NotHost, Targets, host};
 
 use crate::certificate::{name_text, single};
 use crate::tls::{self, Endpoint, HAS_LEGACY, Look};

@@ -1,6 +1,7 @@
 //! Addresses as people write them: one, a network, a range.
 
 use amt_core::{ErrorCode, Failure};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Most addresses of one scan.
@@ -84,6 +85,47 @@ impl IntoIterator for Targets {
             })
         }))
     }
+}
+
+/// Why a text is not the name or address of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotHost {
+    /// A port, a scheme or a path stands with it.
+    More,
+    /// It has characters that no name has.
+    Other,
+}
+
+impl fmt::Display for NotHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::More => "write the name or the address alone",
+            Self::Other => "this is no name and no address",
+        })
+    }
+}
+
+impl std::error::Error for NotHost {}
+
+/// The name or address of one machine: without the brackets that an address of IPv6 may stand in, with the interface that it may name
+/// (`fe80::1%eth0`). Empty text is taken as it is.
+///
+/// # Errors
+/// What else stands there, without repeating it.
+pub fn host(text: &str) -> Result<&str, NotHost> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
+        return Ok(bare);
+    }
+    if bare.contains([':', '/']) {
+        return Err(NotHost::More);
+    }
+    if bare.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@')) {
+        return Err(NotHost::Other);
+    }
+    Ok(bare)
 }
 
 fn wrong(text: &str) -> Failure {
