@@ -146,7 +146,32 @@ fn machines_are_discovered_without_a_password() {
     assert!(text.contains("16.0.15.1735      AMT, set up; open 16992 16993\n"), "{text}");
     assert!(text.contains("1 looked at, 1 listed\n"), "{text}");
     assert_eq!(amt(&["discover", "10.0.0.0/99"]).status.code(), Some(2));
-    assert_eq!(amt(&["discover", "no-such-host.invalid"]).status.code(), Some(1));
+    let gone = amt(&["discover", "no-such-host.invalid", &lab.host, "--json"]);
+    assert_eq!(gone.status.code(), Some(1), "one that is not found is a failure");
+    let document: Value = serde_json::from_slice(&gone.stdout).unwrap();
+    assert_eq!(
+        (&document["scanned"], &document["machines"][0]["standing"]),
+        (&1.into(), &"set-up".into()),
+        "{document}"
+    );
+    let unresolved = &document["unresolved"][0];
+    assert_eq!((&unresolved["target"], &unresolved["error"]["name"]), (&"no-such-host.invalid".into(), &"DNS".into()));
+    let text = String::from_utf8(amt(&["discover", "no-such-host.invalid"]).stdout).unwrap();
+    assert!(text.starts_with("no-such-host.invalid  not looked at: "), "{text}");
+    assert!(text.contains("0 looked at, 0 listed, 1 not resolved\n"), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_may_name_its_interface() {
+    let seen = Command::new(env!("CARGO_BIN_EXE_amt"))
+        .args(["discover", "fe80::1%lo", "--timeout", "1", "--json"])
+        .output()
+        .unwrap();
+    let document: Value = serde_json::from_slice(&seen.stdout).unwrap();
+    assert_eq!(seen.status.code(), Some(0), "{document}");
+    let address = document["machines"][0]["address"].as_str().unwrap();
+    assert!(address.starts_with("fe80::1%"), "{document}");
 }
 
 #[test]

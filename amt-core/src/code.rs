@@ -94,7 +94,7 @@ codes! {
     /// A property that the class must have is missing or has another type.
     PROPERTY = 2014, "this firmware differs from the known ones: save the reply and report it";
     /// The machine took too long to answer a request.
-    REPLY_TIMEOUT = 2015, "check that the machine still has power and network; it is tried again";
+    REPLY_TIMEOUT = 2015, "check that the machine still has power and network, then try again; a server does so by itself";
     /// There is no Kerberos ticket to log in with, or it has expired.
     TICKET_ABSENT = 2020, "get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program";
     /// The directory does not know the machine under the name that it is reached by.
@@ -162,7 +162,7 @@ codes! {
     /// The certificate authority said no.
     CA_DENIED = 4020, "mend what the authority names in the message; the next attempt submits a new request";
     /// The certificate authority could not be asked.
-    CA_UNAVAILABLE = 4021, "check the authority's configuration; the request is repeated on the next attempt";
+    CA_UNAVAILABLE = 4021, "check the authority's configuration, then try again: the request is repeated; a server does so by itself";
     /// The certificate that came back does not belong to the request.
     CA_CERTIFICATE_WRONG = 4022, "check the authority: the certificate must carry the key of the request";
     /// The certification request from the device is not valid.
@@ -187,11 +187,11 @@ codes! {
     /// The firmware refused to commit.
     COMMIT_REFUSED = 5005, "see what the device said: 2057 names missing data such as clock, host name or certificate";
     /// The machine did not prove the new credentials after the commit.
-    PROOF_FAILED = 5006, "both credentials are kept: the proof is repeated on the next attempt";
+    PROOF_FAILED = 5006, "both credentials are kept: try again, which repeats the proof; a server does so by itself";
     /// Another machine answers at the address.
     WRONG_MACHINE = 5007, "check DHCP: the address was taken over by another machine";
     /// The firmware is not ready to make a key.
-    KEY_NOT_READY = 5008, "leave the machine powered for some minutes; it is tried again";
+    KEY_NOT_READY = 5008, "leave the machine powered for some minutes, then try again; a server does so by itself";
     /// The plan contradicts itself or this firmware.
     PLAN_INVALID = 5009, "correct the profile field named in the message";
     /// The journal could not be written or read.
@@ -222,9 +222,9 @@ codes! {
     /// No answer to the connection attempt.
     CONNECT_TIMEOUT = 6002, "check power, cable, VLAN and firewalls between here and the machine";
     /// The peer reset the connection.
-    CONNECTION_RESET = 6003, "the machine restarted its network or dropped the session; it is tried again";
+    CONNECTION_RESET = 6003, "the machine restarted its network or dropped the session: try again; a server does so by itself";
     /// The peer closed the connection where it should not.
-    CONNECTION_CLOSED = 6004, "the machine ended the session; it is tried again";
+    CONNECTION_CLOSED = 6004, "the machine ended the session: try again; a server does so by itself";
     /// No route or no such network.
     UNREACHABLE = 6005, "check routing between here and the machine";
     /// A name could not be resolved.
@@ -337,5 +337,17 @@ mod tests {
             assert_eq!(ErrorCode::from_number(*number).unwrap().name(), *name);
         }
         assert_eq!(ErrorCode::from_number(999_999), None);
+    }
+
+    #[test]
+    fn no_hint_promises_another_attempt_without_saying_whose() {
+        for (_, name, hint) in ErrorCode::ALL {
+            // A command that was run once tries nothing again: whoever reads this has to know that it is up to them.
+            assert!(
+                !hint.contains("it is tried again") && !hint.contains("repeated on the next attempt"),
+                "{name}: {hint}"
+            );
+            assert!(!hint.contains("a server does so by itself") || hint.contains("try again"), "{name}: {hint}");
+        }
     }
 }

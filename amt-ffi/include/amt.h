@@ -186,7 +186,7 @@
 #define AMT_E_PROPERTY 2014
 
 /**
- * What to do: check that the machine still has power and network; it is tried again.
+ * What to do: check that the machine still has power and network, then try again; a server does so by itself.
  */
 #define AMT_E_REPLY_TIMEOUT 2015
 
@@ -351,7 +351,7 @@
 #define AMT_E_CA_DENIED 4020
 
 /**
- * What to do: check the authority's configuration; the request is repeated on the next attempt.
+ * What to do: check the authority's configuration, then try again: the request is repeated; a server does so by itself.
  */
 #define AMT_E_CA_UNAVAILABLE 4021
 
@@ -411,7 +411,7 @@
 #define AMT_E_COMMIT_REFUSED 5005
 
 /**
- * What to do: both credentials are kept: the proof is repeated on the next attempt.
+ * What to do: both credentials are kept: try again, which repeats the proof; a server does so by itself.
  */
 #define AMT_E_PROOF_FAILED 5006
 
@@ -421,7 +421,7 @@
 #define AMT_E_WRONG_MACHINE 5007
 
 /**
- * What to do: leave the machine powered for some minutes; it is tried again.
+ * What to do: leave the machine powered for some minutes, then try again; a server does so by itself.
  */
 #define AMT_E_KEY_NOT_READY 5008
 
@@ -496,12 +496,12 @@
 #define AMT_E_CONNECT_TIMEOUT 6002
 
 /**
- * What to do: the machine restarted its network or dropped the session; it is tried again.
+ * What to do: the machine restarted its network or dropped the session: try again; a server does so by itself.
  */
 #define AMT_E_CONNECTION_RESET 6003
 
 /**
- * What to do: the machine ended the session; it is tried again.
+ * What to do: the machine ended the session: try again; a server does so by itself.
  */
 #define AMT_E_CONNECTION_CLOSED 6004
 

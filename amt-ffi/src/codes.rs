@@ -99,7 +99,7 @@ pub const AMT_E_REPLY_TOO_LARGE: u32 = 2013;
 /// What to do: this firmware differs from the known ones: save the reply and report it.
 pub const AMT_E_PROPERTY: u32 = 2014;
 
-/// What to do: check that the machine still has power and network; it is tried again.
+/// What to do: check that the machine still has power and network, then try again; a server does so by itself.
 pub const AMT_E_REPLY_TIMEOUT: u32 = 2015;
 
 /// What to do: get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program.
@@ -198,7 +198,7 @@ pub const AMT_E_NO_CERTIFICATE_FITS: u32 = 4012;
 /// What to do: mend what the authority names in the message; the next attempt submits a new request.
 pub const AMT_E_CA_DENIED: u32 = 4020;
 
-/// What to do: check the authority's configuration; the request is repeated on the next attempt.
+/// What to do: check the authority's configuration, then try again: the request is repeated; a server does so by itself.
 pub const AMT_E_CA_UNAVAILABLE: u32 = 4021;
 
 /// What to do: check the authority: the certificate must carry the key of the request.
@@ -234,13 +234,13 @@ pub const AMT_E_ADMIN_PASSWORD_UNKNOWN: u32 = 5004;
 /// What to do: see what the device said: 2057 names missing data such as clock, host name or certificate.
 pub const AMT_E_COMMIT_REFUSED: u32 = 5005;
 
-/// What to do: both credentials are kept: the proof is repeated on the next attempt.
+/// What to do: both credentials are kept: try again, which repeats the proof; a server does so by itself.
 pub const AMT_E_PROOF_FAILED: u32 = 5006;
 
 /// What to do: check DHCP: the address was taken over by another machine.
 pub const AMT_E_WRONG_MACHINE: u32 = 5007;
 
-/// What to do: leave the machine powered for some minutes; it is tried again.
+/// What to do: leave the machine powered for some minutes, then try again; a server does so by itself.
 pub const AMT_E_KEY_NOT_READY: u32 = 5008;
 
 /// What to do: correct the profile field named in the message.
@@ -285,10 +285,10 @@ pub const AMT_E_CONNECT_REFUSED: u32 = 6001;
 /// What to do: check power, cable, VLAN and firewalls between here and the machine.
 pub const AMT_E_CONNECT_TIMEOUT: u32 = 6002;
 
-/// What to do: the machine restarted its network or dropped the session; it is tried again.
+/// What to do: the machine restarted its network or dropped the session: try again; a server does so by itself.
 pub const AMT_E_CONNECTION_RESET: u32 = 6003;
 
-/// What to do: the machine ended the session; it is tried again.
+/// What to do: the machine ended the session: try again; a server does so by itself.
 pub const AMT_E_CONNECTION_CLOSED: u32 = 6004;
 
 /// What to do: check routing between here and the machine.

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn amt_profile_check(
             let document = argument::text("document", document, document_len)?;
             let firmware = argument::optional_text("firmware", firmware, firmware_len)?;
             let firmware = firmware.map(str::parse).transpose()?;
-            let (profile, mut findings) = Profile::read(document, Syntax::guess(document))?;
+            let (profile, mut findings) = Profile::read_for(document, Syntax::guess(document), firmware)?;
             findings.extend(profile.iter().flat_map(|profile| profile.check(firmware)));
             out.give(amt_findings::new(findings));
             Ok(())

@@ -78,6 +78,9 @@ impl Column {
 /// Everything that is wrong with line and column, up to [`MAX_MISTAKES`].
 pub fn parse_known(text: &str) -> Result<Vec<KnownMachine>, Vec<String>> {
     let text = text.trim_start_matches('\u{feff}');
+    if let Some(line) = unclosed_quote(text, delimiter(text)) {
+        return Err(vec![not_closed(line)]);
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -132,6 +135,48 @@ pub(crate) fn delimiter(text: &str) -> u8 {
     let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
     let first = line.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t'));
     first.unwrap_or(b',')
+}
+
+/// The line in which a quote begins that nothing closes, if there is one: all that stands behind it would be read as one cell.
+///
+/// Quotes are those of RFC 4180, as the reader takes them: at the beginning of a cell, doubled within.
+pub(crate) fn unclosed_quote(text: &str, delimiter: u8) -> Option<usize> {
+    #[derive(PartialEq)]
+    enum At {
+        Record,
+        Cell,
+        Within,
+        Quoted(usize),
+        /// Behind a quote within quotes: another makes it one of the cell's, anything else ends them.
+        Quote(usize),
+        Comment,
+    }
+    let (mut at, mut line) = (At::Record, 1);
+    for byte in text.bytes() {
+        at = match (at, byte) {
+            (At::Quoted(from), b'"') => At::Quote(from),
+            (At::Quoted(from), _) | (At::Quote(from), b'"') => At::Quoted(from),
+            (_, b'\n' | b'\r') => At::Record,
+            (At::Comment, _) | (At::Record, b'#') => At::Comment,
+            (At::Record | At::Cell, b'"') => At::Quoted(line),
+            (_, byte) if byte == delimiter => At::Cell,
+            _ => At::Within,
+        };
+        if byte == b'\n' {
+            line += 1;
+        }
+    }
+    match at {
+        At::Quoted(from) => Some(from),
+        _ => None,
+    }
+}
+
+/// What is said of [it](unclosed_quote).
+pub(crate) fn not_closed(line: usize) -> String {
+    format!(
+        "line {line}: a quote begins a cell and is not closed: close it, or double each quote of a cell and quote the whole"
+    )
 }
 
 /// The line that a record begins in: its position is that of the empty lines and comments before it.

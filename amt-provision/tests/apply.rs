@@ -29,7 +29,7 @@ drives = false
 remove_others = true
 [[access.users]]
 name = "helpdesk"
-password = { env = "H3lpdesk!pw" }
+password = { file = "H3lpdesk!pw" }
 from = "network"
 realms = ["redirection", "remote-control"]
 "#;
@@ -51,13 +51,13 @@ mode = "dhcp"
 [wired.ieee8021x]
 protocol = "peap-mschapv2"
 user = "switch"
-password = { env = "Sw1tch!pw" }
+password = { file = "Sw1tch!pw" }
 pxe_seconds = 120
 active_in_s0 = true
 [kerberos]
 enabled = true
 realm = "EXAMPLE.COM"
-password = { env = "K3rberos!pw" }
+password = { file = "K3rberos!pw" }
 [power]
 package = "s0-wake-in-sx"
 idle_minutes = 30
@@ -83,7 +83,7 @@ address = "gateway.example.com"
 port = 4433
 root = { file = "gateway.pem" }
 user = "amtfleet"
-password = { env = "G4teway!pw" }
+password = { file = "G4teway!pw" }
 triggers = [{ when = "user", life_seconds = 300 }, { when = "periodic", every_seconds = 3600 }]
 [wifi]
 mode = "s0"
@@ -94,18 +94,18 @@ name = "office"
 ssid = "Office net"
 priority = 1
 security = "wpa2-psk"
-passphrase = { env = "tr0ub4dor & <three>" }
+passphrase = { file = "tr0ub4dor & <three>" }
 [[wifi.profiles]]
 name = "guest"
 ssid = "Guests"
 priority = 2
 security = "wpa2-ieee8021x"
-ieee8021x = { protocol = "peap-mschapv2", user = "amt", password = { env = "R4dius!pw" }, server_name = "radius.example.com" }
+ieee8021x = { protocol = "peap-mschapv2", user = "amt", password = { file = "R4dius!pw" }, server_name = "radius.example.com" }
 [access]
 remove_others = true
 [[access.users]]
 name = "helpdesk"
-password = { env = "H3lpdesk!pw" }
+password = { file = "H3lpdesk!pw" }
 from = "network"
 realms = ["redirection", "remote-control"]
 [[access.users]]

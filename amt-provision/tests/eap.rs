@@ -43,7 +43,7 @@ name = "eap"
 [wired.ieee8021x]
 protocol = "peap-mschapv2"
 user = "switch"
-password = { env = "Sw1tch!pw" }
+password = { file = "Sw1tch!pw" }
 [wifi]
 mode = "s0"
 remove_others = true

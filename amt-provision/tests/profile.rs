@@ -35,6 +35,13 @@ fn broken() -> Vec<(&'static str, &'static str, String)> {
     vec![
         ("PASSWORD-SOURCE", "passwords.admin", of("[passwords]\nadmin = { random = true, env = \"X\" }\n")),
         ("PASSWORD-SOURCE", "passwords.mebx", of("[passwords]\nmebx = {}\n")),
+        ("PASSWORD-SOURCE", "passwords.admin.env", of("[passwords]\nadmin = { env = \"P@ssw0rd\" }\n")),
+        ("SECRET-SOURCE", "wifi.profiles[0].passphrase.env", wifi("env = \"P\"", "env = \"my secret\"")),
+        (
+            "SECRET-SOURCE",
+            "passwords.admin.derived_from.env",
+            of("[passwords]\nadmin = { derived_from = { env = \"2nd\" } }\n"),
+        ),
         ("SECRET-SOURCE", "passwords.admin.derived_from", of("[passwords]\nadmin = { derived_from = {} }\n")),
         (
             "MEBX-CLIENT-MODE",
@@ -166,6 +173,15 @@ fn every_rule_has_a_document_that_breaks_it() {
         let found = found.unwrap_or_else(|| panic!("{code} {field} is not among {findings:?} of\n{text}"));
         assert_eq!(found.severity, Severity::Error, "{code}");
         assert!(!found.message.is_empty() && !found.hint.is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_variables_name_is_not_repeated() {
+    for text in ["[passwords]\nadmin = { env = \"S3cret!x\" }\n", &WIFI.replace("\"P\"", "\"S3cret!x\"")] {
+        let findings = check(text, None);
+        assert!(findings.iter().any(|finding| finding.message.contains("no name of a variable")), "{findings:?}");
+        assert!(!format!("{findings:?}").contains("S3cret"), "{findings:?}");
     }
 }
 

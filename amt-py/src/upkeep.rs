@@ -8,7 +8,7 @@ use crate::exception::raise;
 use crate::preflight::Finding;
 use crate::provision::open_authority;
 use crate::wait::{broken, runtime, wait};
-use amt::profile::{Folder, load_profile, parse_profile, read_profile};
+use amt::profile::{Folder, load_profile, parse_profile, read_profile_for};
 use amt::{Administrator, ApplyHost, Host, RenewHost};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_fleet::ca::{CertificateAuthority, LocalCa, LocalCaFiles};
@@ -149,8 +149,8 @@ pub(crate) fn check_profile(
 ) -> PyResult<Vec<Finding>> {
     let firmware = firmware.map(str::parse).transpose().map_err(raise)?;
     let (profile, mut findings) = match Given::read(file, document)? {
-        Given::File(file) => read_profile(&file),
-        Given::Document(text) => Profile::read(&text, Syntax::guess(&text)),
+        Given::File(file) => read_profile_for(&file, firmware),
+        Given::Document(text) => Profile::read_for(&text, Syntax::guess(&text), firmware),
     }
     .map_err(raise)?;
     findings.extend(profile.iter().flat_map(|profile| profile.check(firmware)));

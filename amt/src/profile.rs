@@ -1,8 +1,8 @@
 //! Profiles from files, and what they name: secrets and certificates, relative to the folder of the profile.
 
 use crate::certificate::authorities;
-use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
-use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax};
+use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Secret, Severity};
+use amt_provision::profile::{CertificateSource, MAX_DOCUMENT, Material, Profile, SecretSource, Syntax, is_variable};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,23 @@ const MAX_MATERIAL: usize = 1024 * 1024;
 /// # Errors
 /// `FILE_READ`, `NOT_UTF8`, `DECODE_TOO_LARGE`, and `PARSE_TEXT` for what is neither TOML nor JSON, each with the file.
 pub fn read_profile(file: &Path) -> Result<(Option<Profile>, Vec<Finding>), Failure> {
+    read_profile_for(file, None)
+}
+
+/// The same for a machine with `firmware`; see [`Profile::read_for`].
+///
+/// # Errors
+/// As [`read_profile`].
+pub fn read_profile_for(
+    file: &Path,
+    firmware: Option<FirmwareVersion>,
+) -> Result<(Option<Profile>, Vec<Finding>), Failure> {
     let bytes = read(file, MAX_DOCUMENT)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::new(ErrorCode::NOT_UTF8, "profile", format!("{}: not UTF-8 at byte {at}", file.display()))
     })?;
-    Profile::read(&text, Syntax::of(file)).map_err(|failure| in_file(file, failure))
+    Profile::read_for(&text, Syntax::of(file), firmware).map_err(|failure| in_file(file, failure))
 }
 
 /// Reads the profile in `file`, as [`read_profile`].
@@ -82,6 +93,12 @@ impl Material for Folder {
             (Some(file), None) => first_line(&self.0.join(file)),
             (None, Some(name)) => match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
+                // Whoever did not check the profile is not shown it either: it may be the secret.
+                _ if !is_variable(name) => {
+                    let text = "what is named as a variable of the environment is no name of one";
+                    Err(Failure::new(ErrorCode::CONFIG, "profile", text)
+                        .hint("name a variable (letters, digits and _) that holds the secret, not the secret itself"))
+                }
                 _ => {
                     let text = format!("the variable {name} of the environment is not set");
                     Err(Failure::new(ErrorCode::CONFIG, "profile", text).hint("set it before you start this program"))

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::input;
 use amt::certificate::{Bundle, authorities};
+use amt::discover::NotHost;
 use amt::kerberos::Tickets;
 use amt::tls::ClientCertificates;
 use amt::{Device, ProvisioningCertificate, Target, Transport};
@@ -282,19 +283,10 @@ pub(crate) struct Way {
 
 /// A name or an address: without port, brackets or anything else of a URL.
 pub(super) fn host(text: &str) -> Result<String, String> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    // An address of IPv6 may name its interface: fe80::1%eth0.
-    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
-    if address.parse::<IpAddr>().is_ok() {
-        return Ok(bare.to_owned());
-    }
-    if bare.contains(':') || bare.contains('/') {
-        return Err("write the name or the address alone; a port goes into --port".to_owned());
-    }
-    if bare.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@')) {
-        return Err("this is no name and no address".to_owned());
-    }
-    Ok(bare.to_owned())
+    amt::discover::host(text).map(str::to_owned).map_err(|why| match why {
+        NotHost::More => format!("{why}; a port goes into --port"),
+        _ => why.to_string(),
+    })
 }
 
 async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {

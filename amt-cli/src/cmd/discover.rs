@@ -1,33 +1,35 @@
 //! `amt discover`: what is at an address, a network or a range.
 
 use super::{Error, Verdict, block_on};
-use crate::output::Output;
+use crate::output::{Output, failure_json};
 use amt::discover::{DiscoverConfig, Discovered, PortState, Targets, scan};
 use amt_core::{ErrorCode, Failure};
 use amt_fleet::json::operate as documents;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// What is at an address, seen from outside: AMT's ports, firmware version, TLS, whether it is set up
 ///
 /// No password is used and nothing is changed: the version is in what firmware says when it refuses to answer without a login.
 /// Each port has a time limit, so that the command always ends. An address given alone is always listed, those of a network or a
-/// range only if a port of AMT's is open (16992, 16993, 16994, 16995, 623, 664, 5900). Look at your own network only.
+/// range only if a port of AMT's is open (16992, 16993, 16994, 16995, 623, 664, 5900). A name of which there is no address is listed
+/// as that, the rest is looked at all the same, and the exit status is 1. Look at your own network only.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
     amt discover 10.0.0.5
     amt discover pc1.example.com 10.0.1.0/24 10.0.2.10-10.0.2.40
+    amt discover fe80::1%eth0
     amt discover 10.0.0.0/16 --rate 100 --json | jq '.machines[] | select(.standing == \"set-up\") | .address'
 
 standing: set-up (asks for a login), wants-certificate (in setup mode, or set up with mutual TLS), open (asks for no login),
 unclear, not-amt, silent (no web server of AMT answers: not AMT, off, or not set up and its setup window closed).
 likely, with wants-certificate: setup-mode or mutual-tls, as far as what is seen speaks for one of them (signs); null otherwise.")]
 pub(crate) struct Discover {
-    /// Address, name, network (10.0.0.0/24) or range (10.0.0.10-10.0.0.20)
+    /// Address (fe80::1%eth0 with its interface), name, network (10.0.0.0/24) or range (10.0.0.10-10.0.0.20)
     #[arg(value_name = "ADDRESS|CIDR|RANGE", required = true)]
     targets: Vec<String>,
     /// Addresses that are begun in a second
@@ -46,9 +48,14 @@ impl Discover {
         let mut config = DiscoverConfig::default();
         config.rate = self.rate;
         config.connect_timeout = Duration::from_secs(self.timeout);
-        let (mut machines, mut scanned) = (Vec::new(), 0);
+        let (mut machines, mut scanned, mut unresolved) = (Vec::new(), 0, Vec::new());
         block_on(async {
-            let (targets, alone) = self.targets().await?;
+            let (targets, alone);
+            (targets, alone, unresolved) = self.targets().await?;
+            for (name, failure) in &unresolved {
+                let next = &failure.hint;
+                out.line(&format!("{name:<15}  not looked at: {failure}\n                 next: {next}"))?;
+            }
             let bar = bar(out, targets.len());
             let mut written = Ok(());
             scan(targets, &config, |found| {
@@ -56,7 +63,7 @@ impl Discover {
                 if let Some(bar) = &bar {
                     bar.inc(1);
                 }
-                if self.all || found.is_anything_open() || alone.contains(&found.address) {
+                if self.all || found.is_anything_open() || alone.contains(&(found.address, found.interface)) {
                     let mut show = || written = written.clone().and_then(|()| out.line(&text(&found)));
                     match &bar {
                         Some(bar) => bar.suspend(show),
@@ -71,36 +78,66 @@ impl Discover {
             }
             Ok(written?)
         })?;
-        machines.sort_by_key(|found| found.address);
+        machines.sort_by_key(|found| (found.address, found.interface));
+        let not_found = |(name, failure): &(String, Failure)| json!({ "target": name, "error": failure_json(failure) });
         let document = json!({
             "scanned": scanned,
             "machines": machines.iter().map(documents::discovered).collect::<Vec<_>>(),
+            "unresolved": unresolved.iter().map(not_found).collect::<Vec<_>>(),
         });
-        out.show(&document, |w| writeln!(w, "{scanned} looked at, {} listed", machines.len()))?;
-        Ok(Verdict::Done)
+        out.show(&document, |w| {
+            write!(w, "{scanned} looked at, {} listed", machines.len())?;
+            match unresolved.len() {
+                0 => writeln!(w),
+                count => writeln!(w, ", {count} not resolved"),
+            }
+        })?;
+        Ok(if unresolved.is_empty() { Verdict::Done } else { Verdict::Failed })
     }
 
-    /// The addresses, and those that were given alone.
-    async fn targets(&self) -> Result<(Targets, HashSet<IpAddr>), Error> {
-        let (mut targets, mut alone) = (Targets::new(), HashSet::new());
+    /// What is to be looked at.
+    async fn targets(&self) -> Result<Named, Error> {
+        let (mut targets, mut alone, mut unresolved) = (Targets::new(), HashSet::new(), Vec::new());
         for text in &self.targets {
             match targets.add(text) {
                 Ok(true) => {}
-                Ok(false) => alone.extend(text.parse::<IpAddr>()),
-                // A name has a letter and nothing of a network.
-                Err(_) if text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':']) => {
-                    let unknown = |why: String| Failure::new(ErrorCode::DNS, "discover", format!("{text}: {why}"));
-                    let mut found = tokio::net::lookup_host((text.as_str(), 0))
-                        .await
-                        .map_err(|error| unknown(error.to_string()))?;
-                    let address = found.next().ok_or_else(|| unknown("no address".to_owned()))?.ip();
-                    targets.push(address);
-                    alone.insert(address);
-                }
+                Ok(false) => alone.extend(text.parse::<IpAddr>().map(|address| (address, 0))),
+                Err(_) if is_name(text) => match resolve(text).await {
+                    Ok(place) => {
+                        targets.push_place(place);
+                        alone.insert((place.ip(), interface(place)));
+                    }
+                    // One name of many may be mistyped or gone: the others are looked at all the same.
+                    Err(failure) => unresolved.push((text.clone(), failure)),
+                },
                 Err(failure) => return Err(Error::usage(failure.message, failure.hint.into_owned())),
             }
         }
-        Ok((targets, alone))
+        Ok((targets, alone, unresolved))
+    }
+}
+
+/// The addresses; those that were given alone, with the number of their interface; names of which there is no address, and why.
+type Named = (Targets, HashSet<(IpAddr, u32)>, Vec<(String, Failure)>);
+
+/// A name has a letter and nothing of a network; an address of IPv6 may name its interface, which is looked up as names are.
+fn is_name(text: &str) -> bool {
+    match text.split_once('%') {
+        Some((address, interface)) => address.parse::<Ipv6Addr>().is_ok() && !interface.is_empty(),
+        None => text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':']),
+    }
+}
+
+async fn resolve(text: &str) -> Result<SocketAddr, Failure> {
+    let unknown = |why: String| Failure::new(ErrorCode::DNS, "discover", format!("{text}: {why}"));
+    let mut found = tokio::net::lookup_host((text, 0)).await.map_err(|error| unknown(error.to_string()))?;
+    found.next().ok_or_else(|| unknown("no address".to_owned()))
+}
+
+const fn interface(place: SocketAddr) -> u32 {
+    match place {
+        SocketAddr::V6(place) => place.scope_id(),
+        SocketAddr::V4(_) => 0,
     }
 }
 
@@ -124,7 +161,7 @@ fn text(found: &Discovered) -> String {
         (!ports.is_empty()).then(|| format!("{} {}", wanted.name(), ports.join(" ")))
     };
     let ports = [named(PortState::Open), named(PortState::Filtered)].into_iter().flatten();
-    let mut text = format!("{:<15}  {version:<16}  {}", found.address.to_string(), found.standing.text());
+    let mut text = format!("{:<15}  {version:<16}  {}", found.place(), found.standing.text());
     for part in ports {
         text += &format!("; {part}");
     }

@@ -2,7 +2,7 @@
 
 use super::{Error, Verdict};
 use crate::output::Output;
-use amt::profile::{Folder, read_profile};
+use amt::profile::{Folder, read_profile, read_profile_for};
 use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Severity, SystemId};
 use amt_provision::profile::{self, Desired};
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Check {
     fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let firmware = self.firmware.as_deref().map(str::parse::<FirmwareVersion>).transpose().map_err(Error::Usage)?;
         let machine = self.machine.as_deref().map(str::parse::<SystemId>).transpose().map_err(Error::Usage)?;
-        let (profile, mut findings) = read_profile(&self.file)?;
+        let (profile, mut findings) = read_profile_for(&self.file, firmware)?;
         if let Some(profile) = &profile {
             findings.extend(profile.check(firmware));
             if self.secrets {

@@ -255,6 +255,10 @@ mod tests {
             ("kind = \"est\"\nurl = \"https://x\"\ntrust = \"junk\"\n".to_owned(), "ca.trust: "),
             (format!("{est}user = \"amt\"\n"), "give user with password_file"),
             (format!("{est}user = \"amt\"\npassword_env = \"AMT_TEST_NOT_SET\"\n"), "ca.password_env: "),
+            (
+                format!("{est}user = \"amt\"\npassword_env = \"P@ssw0rd\"\n"),
+                "ca.password_env: it is no name of a variable",
+            ),
             (format!("{est}password = \"s3cret\"\n"), "unknown field `password`"),
             (format!("{est}key = \"client.key\"\n"), "give certificate and key"),
             (format!("{est}certificate = \"root.pem\"\nkey = \"junk\"\n"), "the client's key holds none"),

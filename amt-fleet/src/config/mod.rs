@@ -25,6 +25,7 @@ use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::Plan;
+use amt_provision::profile::is_variable;
 use amt_provision::renew::DUE_PERCENT;
 use file::{Admit, Certificate, File, OneOrMany};
 use std::fmt::Display;
@@ -485,6 +486,14 @@ impl Reading<'_> {
     fn secret_env(&mut self, field: &str, name: &str) -> Option<Secret<String>> {
         match std::env::var(name) {
             Ok(value) if !value.is_empty() => Some(Secret::new(value)),
+            // It may be the secret itself: it is not repeated.
+            _ if !is_variable(name) => {
+                self.wrong(
+                    field,
+                    "it is no name of a variable: name the one that holds the secret, not the secret itself",
+                );
+                None
+            }
             _ => {
                 self.wrong(field, format!("the environment variable {name} is not set"));
                 None

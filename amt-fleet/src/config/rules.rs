@@ -112,7 +112,7 @@ impl Reading<'_> {
                     None => command,
                 }))
             }
-            (None, Some(url), None) => self.webhook(at, url, action).map(Deed::Webhook),
+            (None, Some(url), None) => self.webhook(at, url, action, timeout).map(Deed::Webhook),
             (None, None, Some(source)) => Some(Deed::Boot(match source {
                 file::Boot::Network => BootSource::Network,
                 file::Boot::HardDrive => BootSource::HardDrive,
@@ -125,12 +125,12 @@ impl Reading<'_> {
         }
     }
 
-    fn webhook(&mut self, at: usize, url: &str, action: &file::Action) -> Option<Webhook> {
+    fn webhook(&mut self, at: usize, url: &str, action: &file::Action, timeout: Option<Duration>) -> Option<Webhook> {
         let mut webhook = Webhook::new(url).map_err(|why| self.wrong(format!("action[{at}].webhook"), why)).ok()?;
         if let Some(path) = action.secret_file.as_deref().map(Path::new) {
             webhook = webhook.secret(self.secret_file(&format!("action[{at}].secret_file"), path)?);
         }
-        Some(match action.timeout {
+        Some(match timeout {
             Some(timeout) => webhook.timeout(timeout),
             None => webhook,
         })
@@ -206,6 +206,10 @@ mod tests {
             ("[[rule]]\nwhen = \"verson > 1\"\n", "rule[0].when: column 1: there is no field \"verson\""),
             (
                 "[[action]]\nname = \"a\"\non = \"provisioned\"\ncommand = \"x\"\ntimeout = \"0s\"\n",
+                "action[0].timeout: without any time",
+            ),
+            (
+                "[[action]]\nname = \"a\"\non = \"provisioned\"\nwebhook = \"https://x.example/\"\ntimeout = \"0s\"\n",
                 "action[0].timeout: without any time",
             ),
             ("[resolver]\ncommand = \"x\"\ntimeout = \"0s\"\n", "resolver.timeout: without any time"),

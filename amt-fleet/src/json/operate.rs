@@ -246,7 +246,7 @@ pub fn discovered(found: &Discovered) -> Value {
         })
     });
     json!({
-        "address": found.address.to_string(),
+        "address": found.place(),
         "standing": found.standing.name(),
         "likely": found.likely.map(|likely| likely.name()),
         "signs": found.signs,

@@ -1,9 +1,12 @@
 //! The list of machines that another console set up, as that console exports it.
 
-use super::{MAX_KNOWN, MAX_MISTAKES, delimiter, line_of};
+use super::{MAX_KNOWN, MAX_MISTAKES, delimiter, line_of, not_closed, unclosed_quote};
+use amt::discover::{NotHost, host as bare_host};
 use amt_core::Secret;
 use csv::StringRecord;
 use std::collections::HashMap;
+
+const NO_HOST: &str = "the host is no name and no address";
 
 /// One machine of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,9 @@ impl Column {
 /// Everything that is wrong, with the line, without repeating a cell that may be a password.
 pub fn parse_adoptees(text: &str) -> Result<Vec<Adoptee>, Vec<String>> {
     let text = text.trim_start_matches('\u{feff}');
+    if let Some(line) = unclosed_quote(text, delimiter(text)) {
+        return Err(vec![not_closed(line)]);
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -103,8 +109,16 @@ fn adoptee(
 ) -> Result<Adoptee, String> {
     let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|cell| !cell.trim().is_empty());
     let host = cell(Some(host)).ok_or("there is no host in it")?.trim();
-    if host.len() > 255 || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("the host is no name and no address".to_owned());
+    let host = bare_host(host).map_err(|why| match why {
+        NotHost::More => "the host stands with a port, a scheme or a path: write the name or the address alone",
+        _ => NO_HOST,
+    })?;
+    if host.is_empty() || host.len() > 255 {
+        return Err(NO_HOST.to_owned());
+    }
+    // Two quotes that are not closed make a pair, with the lines between them in it.
+    if [password, profile].into_iter().any(|at| cell(at).is_some_and(|cell| cell.contains(['\n', '\r']))) {
+        return Err("a cell goes on in the next line: is a quote in it not closed?".to_owned());
     }
     Ok(Adoptee {
         line,
@@ -144,6 +158,39 @@ mod tests {
             ]
         );
         assert_eq!(hosts("ip\n10.0.0.1\n").len(), 1);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_told_with_its_line() {
+        for (text, line) in [
+            ("host,password\npc1,x\npc2,\"S3cret\npc3,y\npc4,z\n", 3),
+            ("# a \"comment\nhost,password\n\"pc1,x\npc2,y", 3),
+            ("host;password\r\n\r\npc1;\"a \"\"S3cret\r\npc2;y\r\n", 3),
+            ("\"host,password\npc1,x\n", 1),
+        ] {
+            let wrong = parse_adoptees(text).unwrap_err();
+            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            assert!(
+                wrong[0].starts_with(&format!("line {line}: a quote ")) && !wrong[0].contains("S3cret"),
+                "{wrong:?}"
+            );
+        }
+        // Another quote further down closes it.
+        let wrong = parse_adoptees("host,password\npc1,x\npc2,\"S3cret\npc3,\"y\npc4,z\n").unwrap_err();
+        assert!(wrong[0].starts_with("line 3: a cell goes on") && !wrong[0].contains("S3cret"), "{wrong:?}");
+        let fine = hosts("host,password,note\npc1,\"a,\"\"b\"\"\",\"two\nlines\"\npc2,c\"d,\n\"pc3\",e,\"\"\n");
+        let passwords: Vec<_> = fine.into_iter().map(|(line, _, password, _)| (line, password.unwrap())).collect();
+        assert_eq!(passwords, [(2, "a,\"b\"".to_owned()), (4, "c\"d".to_owned()), (5, "e".to_owned())]);
+    }
+
+    #[test]
+    fn a_host_with_a_port_or_a_scheme_is_refused_with_its_line() {
+        let text = "host\npc1:16993\nhttps://pc2/\n[fd00::1]:16993\npc3\n10.0.0.5/24\n";
+        let wrong = parse_adoptees(text).unwrap_err();
+        let lines: Vec<_> = wrong.iter().filter_map(|why| why.split_once(": the host stands with a port")).collect();
+        assert_eq!(lines.iter().map(|(line, _)| *line).collect::<Vec<_>>(), ["line 2", "line 3", "line 4", "line 6"]);
+        let fine: Vec<_> = hosts("host\n[fd00::1]\nfe80::1%eth0\n10.0.0.5\n").into_iter().map(|one| one.1).collect();
+        assert_eq!(fine, ["fd00::1", "fe80::1%eth0", "10.0.0.5"]);
     }
 
     #[test]

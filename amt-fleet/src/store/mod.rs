@@ -512,6 +512,8 @@ const fn next_step(kind: u32) -> Option<&'static str> {
         8 => "it can only be read: the file and its folder must be writable for this account",
         11 => "the file is damaged: keep it, and go on with a backup",
         13 => "the disk is full: make room; what was stored before is still there",
+        // Also what a read-only mount gives: the files beside the database cannot be made there.
+        14 => "it must be a file that this account can write, in a folder that it can write, not on a read-only mount",
         26 => "the file is no database: name another, or move it away and one is made",
         _ => return None,
     })

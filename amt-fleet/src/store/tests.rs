@@ -161,6 +161,15 @@ async fn a_file_that_is_no_database_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_database_that_cannot_be_opened_is_told_with_what_to_do() {
+    // A folder in its place gives the same code, 14, as a read-only mount, and no account is above it.
+    let folder = tempfile::tempdir().unwrap();
+    let failure = Fleet::open(folder.path(), key(1)).await.unwrap_err();
+    assert_eq!(failure.code, ErrorCode::STORE);
+    assert!(failure.hint.contains("read-only mount"), "{failure}: {}", failure.hint);
+}
+
+#[tokio::test]
 async fn a_database_that_somebody_else_holds_is_said_to_be_held() {
     use sqlx::Connection;
     let folder = tempfile::tempdir().unwrap();

@@ -261,12 +261,7 @@ impl Run {
         self.mode = Pass::Write;
         match left.first() {
             None => Ok(()),
-            Some(Change { field, from, to }) => {
-                let text = format!("{field}: the machine took {to:?} and has {from:?} afterwards");
-                let hint =
-                    "run it again; if it stays so, this firmware does not keep the setting: take it out of the profile";
-                Err(Failure::new(ErrorCode::PROOF_FAILED, Step::Prove.name(), text).hint(hint))
-            }
+            Some(change) => Err(not_kept(change)),
         }
     }
 
@@ -330,6 +325,15 @@ impl Run {
     }
 }
 
+/// The machine took a setting and has another value afterwards.
+fn not_kept(Change { field, from, to }: &Change) -> Failure {
+    let text = format!("{field}: the machine took {to:?} and has {from:?} afterwards");
+    // Two runs at once on one machine look the same as firmware that forgets.
+    let hint = "something else may have written to the machine meanwhile, such as another run of this or another console: run it \
+                again when nothing else does; if it stays so, this firmware does not keep the setting: take it out of the profile";
+    Failure::new(ErrorCode::PROOF_FAILED, Step::Prove.name(), text).hint(hint)
+}
+
 fn shown(value: &str) -> &str {
     if value.is_empty() { "nothing" } else { value }
 }
@@ -339,4 +343,18 @@ fn refused(field: &str, error: CallError) -> Failure {
     let mut failure = Failure::from(error);
     failure.message = format!("{field}: {}", failure.message);
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_is_not_kept_may_be_anothers_doing() {
+        let change = Change { field: "general.ping".into(), from: "true".into(), to: "false".into() };
+        let failure = not_kept(&change);
+        assert_eq!(failure.code, ErrorCode::PROOF_FAILED);
+        assert!(failure.message.contains("general.ping") && failure.hint.contains("another run"), "{failure:?}");
+        assert!(failure.hint.contains("take it out of the profile"), "{}", failure.hint);
+    }
 }

@@ -33,7 +33,7 @@ pub use password::{PasswordSource, Passwords, derive};
 pub use read::{MAX_DOCUMENT, Syntax};
 pub use remote::{Proxy, RemoteAccess, RemoteServer, Trigger, Tunnel};
 pub use schema::{reference, schema};
-pub use secret::SecretSource;
+pub use secret::{SecretSource, is_variable};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::json::Strict;
 use super::secret::NOT_HERE;
 use super::{FORMAT, Profile, schema};
-use amt_core::{ErrorCode, Failure, Finding, Severity};
+use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Severity};
 use serde_json::Value;
 use std::path::Path;
 
@@ -42,6 +42,18 @@ impl Profile {
     /// # Errors
     /// `DECODE_TOO_LARGE` and `PARSE_TEXT` if it is not TOML or JSON at all, with line and column.
     pub fn read(text: &str, syntax: Syntax) -> Result<(Option<Self>, Vec<Finding>), Failure> {
+        Self::read_for(text, syntax, None)
+    }
+
+    /// The same for a machine with `firmware`: where there is no profile, what that firmware can't do of the rest is among the findings too.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_for(
+        text: &str,
+        syntax: Syntax,
+        firmware: Option<FirmwareVersion>,
+    ) -> Result<(Option<Self>, Vec<Finding>), Failure> {
         if text.len() > MAX_DOCUMENT {
             let text = format!("the profile has {} bytes, more than {MAX_DOCUMENT}", text.len());
             return Err(Failure::new(ErrorCode::DECODE_TOO_LARGE, "profile", text));
@@ -79,8 +91,9 @@ impl Profile {
                         return Ok((Some(profile), findings));
                     }
                     // What could be read is judged all the same: one run tells everything.
-                    for mut finding in profile.check(None) {
+                    for mut finding in profile.check(firmware) {
                         finding.field = removed.before(&finding.field);
+                        finding.message = removed.before_within(&finding.message);
                         findings.push(finding);
                     }
                     return Ok((None, findings));
@@ -168,6 +181,24 @@ impl Removed {
             }
         }
         path
+    }
+
+    /// A text with paths in it, each as it stands in the document that was read.
+    fn before_within(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (list, index) in self.0.iter().rev() {
+            let mut parts = text.split(list.as_str());
+            let mut told = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                told += list;
+                match entry(part) {
+                    Some((now, rest)) if now >= *index => told += &format!("[{}]{rest}", now + 1),
+                    _ => told += part,
+                }
+            }
+            text = told;
+        }
+        text
     }
 
     /// Takes the value at `path` out of the document; false if it cannot be.
@@ -269,6 +300,35 @@ mod tests {
                     password = { env = \"P\" }\nfrom = \"any\"\nrealms = [\"eit\"]\n";
         let all: Vec<_> = findings(text).into_iter().map(|(code, field)| format!("{code} {field}")).collect();
         assert_eq!(all, ["PROFILE-VALUE access.users[0]", "USER-NAME access.users[1].name"]);
+    }
+
+    #[test]
+    fn what_the_firmware_cannot_do_is_told_beside_what_is_wrong() {
+        let text = "format = 1\nname = \"x\"\ncolour = 3\n[general]\nping = \"yes\"\n[[wifi.profiles]]\nname = \"a\"\nssid = \"b\"\n\
+                    priority = 1\nsecurity = \"wpa3-sae\"\npassphrase = { env = \"P\" }\n";
+        let fields = |firmware: Option<&str>| -> Vec<String> {
+            let firmware = firmware.map(|version| version.parse().unwrap());
+            let (profile, findings) = Profile::read_for(text, Syntax::Toml, firmware).unwrap();
+            assert!(profile.is_none());
+            findings.into_iter().map(|finding| finding.field).collect()
+        };
+        assert_eq!(fields(None), ["general.ping", "colour"]);
+        assert_eq!(fields(Some("11.8")), ["general.ping", "colour", "wifi.profiles[0].security"]);
+    }
+
+    #[test]
+    fn what_is_said_of_another_entry_names_it_as_it_stands_in_the_document() {
+        let network = "ssid = \"s\"\npriority = 1\nsecurity = \"wpa2-psk\"\npassphrase = { env = \"P\" }\n";
+        let text = format!(
+            "format = 1\nname = \"x\"\n[[wifi.profiles]]\nname = \"wrong\"\n[[wifi.profiles]]\nname = \"a\"\n{network}\
+             [[wifi.profiles]]\nname = \"wrong too\"\n[[wifi.profiles]]\nname = \"a\"\n{network}"
+        );
+        let findings = Profile::read(&text, Syntax::Toml).unwrap().1;
+        let twice = findings.iter().find(|finding| finding.code == "WIFI-NAME").unwrap();
+        assert_eq!(
+            (twice.field.as_str(), twice.message.as_ref()),
+            ("wifi.profiles[3].name", "wifi.profiles[1] has this name too")
+        );
     }
 
     #[test]

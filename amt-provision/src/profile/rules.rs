@@ -5,7 +5,7 @@ mod firmware;
 mod network;
 mod remote;
 
-use super::{CertificateSource, ConsentFor, Mode, PasswordSource, Profile, SecretSource, Tls};
+use super::{CertificateSource, ConsentFor, Mode, PasswordSource, Profile, SecretSource, Tls, is_variable};
 use crate::plan::{is_domain, is_label};
 use amt_core::{Finding, FirmwareVersion, Severity, SystemId};
 use std::collections::BTreeMap;
@@ -30,6 +30,16 @@ impl Report {
         if source.is_some_and(|source| source.count() != 1) {
             self.error("SECRET-SOURCE", field, "it needs exactly one source", "give either `file` or `env`");
         }
+        self.variable("SECRET-SOURCE", field, source.and_then(|source| source.env.as_deref()));
+    }
+
+    /// A variable of the environment is named, not its value: what cannot be a name may be the secret, and is not repeated.
+    fn variable(&mut self, code: &'static str, field: &str, name: Option<&str>) {
+        if name.is_some_and(|name| !is_variable(name)) {
+            let hint = "name a variable of the environment (letters, digits and _); set the secret in the environment, never here, and \
+                        change one that was written here";
+            self.error(code, format!("{field}.env"), "it is no name of a variable", hint);
+        }
     }
 
     fn certificate(&mut self, field: &str, source: &CertificateSource) {
@@ -44,6 +54,7 @@ impl Report {
             let text = "a password has exactly one source: random, static or derived";
             self.error("PASSWORD-SOURCE", field, text, "give one of `random = true`, `file`, `env`, `derived_from`");
         }
+        self.variable("PASSWORD-SOURCE", field, source.env.as_deref());
         self.secret(&format!("{field}.derived_from"), source.derived_from.as_ref());
     }
 }

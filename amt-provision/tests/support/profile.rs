@@ -13,7 +13,8 @@ pub struct Named;
 
 impl Material for Named {
     fn secret(&mut self, source: &SecretSource) -> Result<Secret<String>, Failure> {
-        Ok(Secret::new(source.env.clone().unwrap_or_default()))
+        let name = source.file.as_ref().and_then(|file| file.to_str()).or(source.env.as_deref());
+        Ok(Secret::from(name.unwrap_or_default()))
     }
 
     fn certificates(&mut self, _: &CertificateSource) -> Result<Vec<Vec<u8>>, Failure> {

@@ -105,6 +105,7 @@ mod tests {
         let state = |port| if open.contains(&port) { PortState::Open } else { PortState::Closed };
         judge(&Discovered {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            interface: 0,
             ports: super::super::PORTS.iter().map(|port| (*port, state(*port))).collect(),
             server: None,
             version: None,
@@ -138,6 +139,7 @@ mod tests {
         let own = "CN=Intel(R) AMT self-signed certificate";
         let mut found = Discovered {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            interface: 0,
             ports: super::super::PORTS.iter().map(|port| (*port, PortState::Filtered)).collect(),
             server: None,
             version: None,

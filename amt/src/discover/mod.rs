@@ -7,7 +7,7 @@ mod likely;
 mod targets;
 
 pub use likely::Likely;
-pub use targets::{MAX_TARGETS, Targets};
+pub use targets::{MAX_TARGETS, NotHost, Targets, host};
 
 use crate::certificate::{name_text, single};
 use crate::tls::{self, Endpoint, HAS_LEGACY, Look};
@@ -175,6 +175,8 @@ pub struct SeenCertificate {
 pub struct Discovered {
     /// The address.
     pub address: IpAddr,
+    /// Number of the interface that the address is on, if it was named with one (`fe80::1%eth0`); 0 otherwise.
+    pub interface: u32,
     /// What became of each port of [`PORTS`].
     pub ports: BTreeMap<u16, PortState>,
     /// The `Server` header.
@@ -198,6 +200,14 @@ impl Discovered {
         self.ports.values().any(|state| *state == PortState::Open)
     }
 
+    /// The address as text, with the number of its interface if it has one: `10.0.0.5`, `fe80::1%2`.
+    pub fn place(&self) -> String {
+        match self.interface {
+            0 => self.address.to_string(),
+            interface => format!("{}%{interface}", self.address),
+        }
+    }
+
     fn first_open(&self, ports: &[u16]) -> Option<u16> {
         ports.iter().copied().find(|port| self.ports.get(port) == Some(&PortState::Open))
     }
@@ -205,10 +215,20 @@ impl Discovered {
 
 /// Looks at one address. Never fails: what cannot be seen is absent.
 pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
+    discover_place(SocketAddr::new(address, 0), config).await
+}
+
+/// The same for an address that names its interface.
+async fn discover_place(place: SocketAddr, config: &DiscoverConfig) -> Discovered {
+    let at = move |port| {
+        let mut place = place;
+        place.set_port(port);
+        place
+    };
     let mut tasks = JoinSet::new();
     for port in PORTS.iter().copied() {
         let limit = config.connect_timeout;
-        tasks.spawn(async move { (port, knock(SocketAddr::new(address, port), limit).await) });
+        tasks.spawn(async move { (port, knock(at(port), limit).await) });
     }
     let mut ports: BTreeMap<u16, PortState> = PORTS.iter().map(|port| (*port, PortState::Filtered)).collect();
     while let Some(done) = tasks.join_next().await {
@@ -217,7 +237,11 @@ pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
         }
     }
     let mut found = Discovered {
-        address,
+        address: place.ip(),
+        interface: match place {
+            SocketAddr::V6(place) => place.scope_id(),
+            SocketAddr::V4(_) => 0,
+        },
         ports,
         server: None,
         version: None,
@@ -228,13 +252,13 @@ pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
     };
     let mut heard = Heard::default();
     if let Some(port) = found.first_open(PLAIN) {
-        let place = SocketAddr::new(address, port);
+        let place = at(port);
         if let Ok(Ok(mut stream)) = timeout(config.connect_timeout, TcpStream::connect(place)).await {
             heard = ask(&mut stream, &place.to_string(), config.answer_timeout).await;
         }
     }
     if let Some(port) = found.first_open(SECURE) {
-        let (tls, over_tls) = look(SocketAddr::new(address, port), config).await;
+        let (tls, over_tls) = look(at(port), config).await;
         found.tls = Some(tls);
         if heard.status.is_none() {
             heard = over_tls;
@@ -254,7 +278,7 @@ pub async fn scan(addresses: Targets, config: &DiscoverConfig, mut tell: impl Fn
     let gap = Duration::from_secs(1) / config.rate.max(1);
     let mut next = Instant::now();
     let mut tasks = JoinSet::new();
-    for address in addresses {
+    for place in addresses.places() {
         while tasks.len() >= config.concurrency.max(1) {
             if let Some(Ok(found)) = tasks.join_next().await {
                 tell(found);
@@ -270,7 +294,7 @@ pub async fn scan(addresses: Targets, config: &DiscoverConfig, mut tell: impl Fn
         }
         next = (next + gap).max(Instant::now());
         let config = config.clone();
-        tasks.spawn(async move { discover(address, &config).await });
+        tasks.spawn(async move { discover_place(place, &config).await });
     }
     while let Some(done) = tasks.join_next().await {
         if let Ok(found) = done {

@@ -1,7 +1,8 @@
 //! Addresses as people write them: one, a network, a range.
 
 use amt_core::{ErrorCode, Failure};
-use std::net::{IpAddr, Ipv4Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Most addresses of one scan.
 pub const MAX_TARGETS: usize = 1 << 20;
@@ -16,6 +17,8 @@ pub struct Targets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Span {
     One(IpAddr),
+    /// An address that is one of a link's, with the number of the interface.
+    Scoped(Ipv6Addr, u32),
     /// First and last.
     Many(u32, u32),
 }
@@ -32,6 +35,17 @@ impl Targets {
         self.list.push(Span::One(address));
     }
 
+    /// Adds the address of a place, with the interface that it names (`fe80::1%eth0`); the port does not matter.
+    pub fn push_place(&mut self, place: SocketAddr) {
+        match place {
+            SocketAddr::V6(place) if place.scope_id() != 0 => {
+                self.count = self.count.saturating_add(1);
+                self.list.push(Span::Scoped(*place.ip(), place.scope_id()));
+            }
+            place => self.push(place.ip()),
+        }
+    }
+
     /// Adds an address (`10.0.0.5`, `fd00::5`), a network (`10.0.0.0/24`, without its own and its broadcast address) or a range
     /// (`10.0.0.10-10.0.0.20`, `10.0.0.10-20`). Whether it is more than one address.
     ///
@@ -45,7 +59,7 @@ impl Targets {
             _ => return Err(wrong(text)),
         };
         let (count, many) = match span {
-            Span::One(_) => (1, false),
+            Span::One(_) | Span::Scoped(..) => (1, false),
             Span::Many(first, last) => (usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1), true),
         };
         self.count = self.count.saturating_add(count);
@@ -62,6 +76,21 @@ impl Targets {
         self.count
     }
 
+    /// The addresses in order, with the interfaces that they name and without a port.
+    pub(super) fn places(self) -> impl Iterator<Item = SocketAddr> + Send {
+        self.list.into_iter().flat_map(|span| {
+            let (first, last) = match span {
+                Span::One(_) | Span::Scoped(..) => (1, 1),
+                Span::Many(first, last) => (first, last),
+            };
+            (first..=last).map(move |number| match span {
+                Span::One(address) => SocketAddr::new(address, 0),
+                Span::Scoped(address, interface) => SocketAddrV6::new(address, 0, 0, interface).into(),
+                Span::Many(..) => SocketAddr::new(Ipv4Addr::from(number).into(), 0),
+            })
+        })
+    }
+
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
@@ -73,17 +102,49 @@ impl IntoIterator for Targets {
     type IntoIter = Box<dyn Iterator<Item = IpAddr> + Send>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.list.into_iter().flat_map(|span| {
-            let (first, last) = match span {
-                Span::One(_) => (1, 1),
-                Span::Many(first, last) => (first, last),
-            };
-            (first..=last).map(move |number| match span {
-                Span::One(address) => address,
-                Span::Many(..) => IpAddr::V4(Ipv4Addr::from(number)),
-            })
-        }))
+        Box::new(self.places().map(|place| place.ip()))
     }
+}
+
+/// Why a text is not the name or address of one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotHost {
+    /// A port, a scheme or a path stands with it.
+    More,
+    /// It has characters that no name has.
+    Other,
+}
+
+impl fmt::Display for NotHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::More => "write the name or the address alone",
+            Self::Other => "this is no name and no address",
+        })
+    }
+}
+
+impl std::error::Error for NotHost {}
+
+/// The name or address of one machine: without the brackets that an address of IPv6 may stand in, with the interface that it may name
+/// (`fe80::1%eth0`). Empty text is taken as it is.
+///
+/// # Errors
+/// What else stands there, without repeating it.
+pub fn host(text: &str) -> Result<&str, NotHost> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
+        return Ok(bare);
+    }
+    if bare.contains([':', '/']) {
+        return Err(NotHost::More);
+    }
+    if bare.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '[' | ']' | '@')) {
+        return Err(NotHost::Other);
+    }
+    Ok(bare)
 }
 
 fn wrong(text: &str) -> Failure {
@@ -138,6 +199,16 @@ mod tests {
         assert_eq!(list("10.0.0.7-9"), ["10.0.0.7", "10.0.0.8", "10.0.0.9"]);
         assert_eq!(list("255.255.255.255-255"), ["255.255.255.255"]);
         assert_eq!(list("10.0.0.0/12").len(), MAX_TARGETS - 2);
+    }
+
+    #[test]
+    fn an_address_keeps_the_interface_that_it_names() {
+        let mut targets = Targets::new();
+        targets.push_place(SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 0, 3).into());
+        targets.push_place("10.0.0.5:7".parse().unwrap());
+        assert_eq!(targets.len(), 2);
+        let places: Vec<String> = targets.places().map(|place| place.to_string()).collect();
+        assert_eq!(places, ["[fe80::1%3]:0", "10.0.0.5:0"]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ namespace Amt
         /// <summary>What to do: this firmware differs from the known ones: save the reply and report it.</summary>
         Property = 2014,
 
-        /// <summary>What to do: check that the machine still has power and network; it is tried again.</summary>
+        /// <summary>What to do: check that the machine still has power and network, then try again; a server does so by itself.</summary>
         ReplyTimeout = 2015,
 
         /// <summary>What to do: get a ticket (`kinit USER@REALM`, or log in to the domain), in the account that runs this program.</summary>
@@ -203,7 +203,7 @@ namespace Amt
         /// <summary>What to do: mend what the authority names in the message; the next attempt submits a new request.</summary>
         CaDenied = 4020,
 
-        /// <summary>What to do: check the authority's configuration; the request is repeated on the next attempt.</summary>
+        /// <summary>What to do: check the authority's configuration, then try again: the request is repeated; a server does so by itself.</summary>
         CaUnavailable = 4021,
 
         /// <summary>What to do: check the authority: the certificate must carry the key of the request.</summary>
@@ -239,13 +239,13 @@ namespace Amt
         /// <summary>What to do: see what the device said: 2057 names missing data such as clock, host name or certificate.</summary>
         CommitRefused = 5005,
 
-        /// <summary>What to do: both credentials are kept: the proof is repeated on the next attempt.</summary>
+        /// <summary>What to do: both credentials are kept: try again, which repeats the proof; a server does so by itself.</summary>
         ProofFailed = 5006,
 
         /// <summary>What to do: check DHCP: the address was taken over by another machine.</summary>
         WrongMachine = 5007,
 
-        /// <summary>What to do: leave the machine powered for some minutes; it is tried again.</summary>
+        /// <summary>What to do: leave the machine powered for some minutes, then try again; a server does so by itself.</summary>
         KeyNotReady = 5008,
 
         /// <summary>What to do: correct the profile field named in the message.</summary>
@@ -290,10 +290,10 @@ namespace Amt
         /// <summary>What to do: check power, cable, VLAN and firewalls between here and the machine.</summary>
         ConnectTimeout = 6002,
 
-        /// <summary>What to do: the machine restarted its network or dropped the session; it is tried again.</summary>
+        /// <summary>What to do: the machine restarted its network or dropped the session: try again; a server does so by itself.</summary>
         ConnectionReset = 6003,
 
-        /// <summary>What to do: the machine ended the session; it is tried again.</summary>
+        /// <summary>What to do: the machine ended the session: try again; a server does so by itself.</summary>
         ConnectionClosed = 6004,
 
         /// <summary>What to do: check routing between here and the machine.</summary>
