@@ -1170,6 +1170,18 @@ amt_status amt_device_set_legacy_tls(amt_device *device,
                                      amt_error **err);
 
 /**
+ * The certificate to show to a machine with mutual TLS, which lets in only those whose certificate it trusts; machines that ask for none are not
+ * shown it. `certificate` has its issuers and its key with it, and is not kept. A session that stands is ended. Fails with `AMT_E_PFX_OPEN`
+ * without exactly one private key that belongs to the leaf. A certificate that the machine refuses ends calls with `AMT_E_TLS_CLIENT_REFUSED`.
+ *
+ * # Safety
+ * `device` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_device_set_client_certificate(amt_device *device,
+                                             const amt_certificate *certificate,
+                                             amt_error **err);
+
+/**
  * Reads the instance of `class` that `selectors` choose (a JSON object of names and values; empty for the only one) into `*reply`, to be
  * freed with `amt_document_free`.
  *
@@ -2004,8 +2016,9 @@ amt_status amt_job_add_certificate(amt_job *job,
                                    amt_error **err);
 
 /**
- * Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`: for `amt_local_activate` alone, and not together with
- * `amt_job_add_certificate`. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
+ * Adds a provisioning certificate for whose key the caller signs, on `AMT_EVENT_SIGN`. Over the network it is for machines from AMT 14 on, and
+ * may stand beside certificates of `amt_job_add_certificate`; the signature belongs to a handshake: the machine hangs up when it waits for
+ * long, and after 30 seconds the attempt fails. `amt_local_activate` takes the one kind or the other. A key that `certificate` may have is not used. `certificate` is not kept. Fails with
  * `AMT_E_CERTIFICATE_PARSE` if it holds no chain.
  *
  * # Safety
