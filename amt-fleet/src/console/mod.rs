@@ -96,7 +96,8 @@ impl ConsoleKeeper {
 
     async fn tend(&self, due: Due, at_once: bool) -> Result<Console, Failure> {
         let _turn = self.turn.lock().await;
-        let (mut console, now) = (self.fleet.console().await?, SystemTime::now());
+        // As it will be read back: records hold whole seconds.
+        let (mut console, now) = (self.fleet.console().await?, record::time(seconds(SystemTime::now()).unsigned_abs()));
         if console.drop_ended(now) {
             self.fleet.keep_console(&mut console).await?;
         }
