@@ -205,7 +205,7 @@ fn pure() -> Result<Count> {
         }
     }
     let mut count = tests_of(&["--package", "amt", "--lib"])?;
-    count.add(tests_of(&["--package", "amt", "--test", "all", "pure::", "provision::"])?);
+    count.add(tests_of(&["--package", "amt", "--test", "all", "--", "pure::", "provision::"])?);
     Ok(count)
 }
 

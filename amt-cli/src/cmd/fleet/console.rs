@@ -26,8 +26,7 @@ pub(super) enum Console {
     },
     /// Have the authority issue it now, or ask about the request that waits there
     ///
-    /// Examples: amt fleet console request --config amt.toml
-    ///           amt fleet console request --new --config amt.toml
+    /// Example: amt fleet console request --config amt.toml
     ///
     /// For a database on which no server works; a running server does it by itself. A request that the authority has put off is asked about and
     /// never submitted twice: the exit status is 1 until it is decided.
