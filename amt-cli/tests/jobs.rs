@@ -77,7 +77,7 @@ async fn a_job_is_done_by_the_server_that_runs_and_gone_on_with_by_the_next() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut config = SimConfig::new(3);
-    config.base_address = Ipv4Addr::new(127, 91, 7, 1);
+    config.base_address = Ipv4Addr::new(127, 91, 6, 1);
     config.hello = Some(listen);
     config.roots = vec![RootHash::sha256(chain.root())];
     config.suffix = Some(SUFFIX.to_owned());

@@ -27,7 +27,7 @@ async fn an_unknown_machine_is_named_by_the_callback_and_provisioned() {
     let client = Client::new(url, &Trust::pin(intake.pin().parse().unwrap())).unwrap();
 
     let mut config = SimConfig::new(1);
-    config.base_address = Ipv4Addr::new(127, 93, 0, 1);
+    config.base_address = Ipv4Addr::new(127, 131, 0, 1);
     config.hello = Some(server.addresses()[0]);
     config.roots = vec![RootHash::sha256(chain.root())];
     config.suffix = Some("example.com".to_owned());

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
@@ -117,6 +118,10 @@ impl Device {
     pub async fn call(&mut self, request: &Request) -> Result<Reply, Failure> {
         let stage = "call";
         let failure = |e: amt_wsman::Error| kerberos::explain(&e, stage);
+        if self.was_closed().await {
+            self.stream = None;
+            self.client.handle(self.now(), Input::Closed).map_err(failure)?;
+        }
         self.client.start(self.now(), request).map_err(failure)?;
         let mut buffer = vec![0; READ_SIZE];
         loop {
@@ -146,6 +151,20 @@ impl Device {
             }
             let (now, input) = self.wait(&mut buffer).await;
             self.client.handle(now, input).map_err(failure)?;
+        }
+    }
+
+    /// Whether the machine has ended the connection since the last call, as after its idle time-out or when its settings were changed: nothing
+    /// was sent then, and another connection is made without a word.
+    async fn was_closed(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let mut unasked = [0; 1];
+        tokio::select! {
+            biased;
+            // Anything at all: what comes unasked belongs to no request.
+            _ = stream.read(&mut unasked) => true,
+            // Once around: what has arrived meanwhile is known then.
+            () = yield_now() => false,
         }
     }
 
