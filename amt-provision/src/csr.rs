@@ -150,9 +150,9 @@ pub(crate) fn common_name(certificate: &[u8]) -> Option<String> {
 }
 
 /// Whether a machine that trusts clients of the name or domain `trusted` trusts one of the common name `name` (`spec/profile.md` §2.2).
-pub(crate) fn is_trusted_name(name: &str, trusted: &str) -> bool {
+pub fn is_trusted_name(name: &str, trusted: &str) -> bool {
     let (name, trusted) = (name.to_ascii_lowercase(), trusted.to_ascii_lowercase());
-    name == trusted || name.strip_suffix(&trusted).is_some_and(|rest| rest.ends_with('.'))
+    name == trusted || name.strip_suffix(&trusted).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 /// Whether `chain`, leaf first, leads to `root` by the names in it. Signatures are checked where there is a crypto library.
@@ -243,6 +243,20 @@ mod tests {
 
     /// SEQUENCE { INTEGER 0x00c1…, INTEGER 65537 } with a short modulus: enough for the encoding.
     const PKCS1: &[u8] = &[0x30, 0x0b, 0x02, 0x04, 0x00, 0xc1, 0x22, 0x33, 0x02, 0x03, 0x01, 0x00, 0x01];
+
+    #[test]
+    fn a_client_is_trusted_by_its_name_or_a_domain_of_it() {
+        for (name, trusted, is) in [
+            ("console.example.com", "Console.Example.com", true),
+            ("console.example.com", "example.com", true),
+            ("console.example.com", "ample.com", false),
+            ("example.com", "console.example.com", false),
+            (".example.com", "example.com", false),
+            ("console.example.com", "", false),
+        ] {
+            assert_eq!(is_trusted_name(name, trusted), is, "{name} {trusted}");
+        }
+    }
 
     #[test]
     fn the_request_carries_names_and_key() {

@@ -63,7 +63,6 @@ static void nothing_is_changed_without_a_signature(const struct machine *machine
     amt_error *err = NULL;
     amt_provision *attempt = NULL;
     amt_event *event, *none = NULL;
-    amt_status status;
     int signatures = 0;
 
     OK(amt_provision_new(job, &attempt, &err));
@@ -82,14 +81,7 @@ static void nothing_is_changed_without_a_signature(const struct machine *machine
     OK(amt_provision_new(job, &attempt, &err));
     event = until(attempt, AMT_EVENT_SIGN, key, &signatures);
     CHECK(amt_event_free(event) == AMT_OK);
-    OK(amt_provision_sign_failed(attempt, "the module is locked", 20, &err));
-    do {
-        event = NULL;
-        status = amt_provision_next(attempt, 60000, &event, NULL);
-        CHECK(amt_event_free(event) == AMT_OK);
-    } while (status == AMT_OK);
-    CHECK(status == AMT_E_SIGNER);
-    CHECK(amt_provision_free(attempt) == AMT_OK);
+    signer_refuses(attempt);
     CHECK(signatures == 0);
     CHECK(machine_says(machine, "\"control_mode\":\"none\""));
 }

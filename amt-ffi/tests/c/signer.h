@@ -30,4 +30,21 @@ static inline void signer_sign(amt_provision *attempt, const amt_event *event, c
     free(signature);
 }
 
+/* Answers AMT_EVENT_SIGN with a refusal, which ends the attempt; the attempt is freed. */
+static inline void signer_refuses(amt_provision *attempt)
+{
+    amt_error *err = NULL;
+    amt_event *event;
+    amt_status status;
+
+    OK(amt_provision_sign_failed(attempt, "the module is locked", 20, &err));
+    do {
+        event = NULL;
+        status = amt_provision_next(attempt, 60000, &event, NULL);
+        CHECK(amt_event_free(event) == AMT_OK);
+    } while (status == AMT_OK);
+    CHECK(status == AMT_E_SIGNER);
+    CHECK(amt_provision_free(attempt) == AMT_OK);
+}
+
 #endif

@@ -5,6 +5,7 @@ use crate::Fleet;
 use crate::console::{ConsoleKeeper, wrong_name};
 use crate::profiles::Profiles;
 use amt_core::Failure;
+use amt_provision::csr::is_trusted_name;
 use amt_provision::renew::{DUE_PERCENT, Due};
 use std::path::Path;
 
@@ -50,7 +51,7 @@ impl Reading<'_> {
             self.wrong("console.name", why);
         }
         for (profile, names) in mutual {
-            if !names.is_empty() && !names.contains(&name) {
+            if !names.is_empty() && !names.iter().any(|trusted| is_trusted_name(&name, trusted)) {
                 self.wrong(
                     "console.name",
                     format!("{name:?} is none of the tls.trusted_names of {profile}: machines with these settings would not let this console in"),
