@@ -75,3 +75,34 @@ impl Config {
         ConsoleKeeper::new(fleet, ca, console.name.clone(), due).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration whose settings have mutual TLS with these trusted names.
+    fn parse(names: &str) -> Result<Config, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = rcgen::generate_simple_self_signed(vec!["consoles".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("root.pem"), root.cert.pem()).unwrap();
+        let settings = format!(
+            "format = 1\nname = \"m\"\n[tls]\nremote = \"mutual\"\ntrusted_roots = [{{ file = \"root.pem\" }}]\ntrusted_names = [{names}]\n"
+        );
+        std::fs::write(folder.path().join("m.toml"), settings).unwrap();
+        Config::parse(
+            "database = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"Example.com\"]\n[profile]\nsettings = \"m.toml\"\n",
+            folder.path(),
+            "amt.toml",
+        )
+    }
+
+    #[test]
+    fn mutual_tls_wants_a_console_that_is_let_in() {
+        for names in ["", "\"amt-console.example.com\"", "\"other.org\", \"example.com\""] {
+            let console = parse(names).unwrap().console.expect("settings have mutual TLS");
+            assert_eq!(console.name, "amt-console.example.com", "{names}");
+        }
+        let failure = parse("\"other.example.com\", \"ample.com\"").unwrap_err();
+        assert!(failure.message.contains("is none of the tls.trusted_names of m"), "{failure}");
+    }
+}
