@@ -4,6 +4,7 @@ use crate::ErrorCode;
 use crate::status::PtStatus;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// What the firmware itself said, kept beside the code and never folded into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +56,16 @@ impl fmt::Display for DeviceStatus {
     }
 }
 
-/// An error as users of every language see it.
+/// An error as users of every language see it; [`FailureDetails`] are its fields.
+///
+/// One pointer: every `?` of every procedure passes it on, and nothing is in a hurry once something has failed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure(Box<FailureDetails>);
+
+/// What a [`Failure`] holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Failure {
+pub struct FailureDetails {
     /// Number and name in the registry.
     pub code: ErrorCode,
     /// Where it happened: a step of a procedure or an operation, for example `set-admin-password`.
@@ -74,7 +81,13 @@ pub struct Failure {
 impl Failure {
     /// A failure with the registry's own hint.
     pub fn new(code: ErrorCode, stage: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code, stage: stage.into(), message: message.into(), device: None, hint: Cow::Borrowed(code.hint()) }
+        Self::with(code, stage.into(), message.into())
+    }
+
+    /// Not repeated for each kind of text, and not in each place that fails.
+    #[inline(never)]
+    fn with(code: ErrorCode, stage: Cow<'static, str>, message: String) -> Self {
+        Self(Box::new(FailureDetails { code, stage, message, device: None, hint: Cow::Borrowed(code.hint()) }))
     }
 
     /// The same, with what the device said.
@@ -96,6 +109,31 @@ impl Failure {
     pub fn at(mut self, stage: impl Into<Cow<'static, str>>) -> Self {
         self.stage = stage.into();
         self
+    }
+
+    /// Its fields, to keep some of them.
+    pub fn into_details(self) -> FailureDetails {
+        *self.0
+    }
+}
+
+impl Deref for Failure {
+    type Target = FailureDetails;
+
+    fn deref(&self) -> &FailureDetails {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut FailureDetails {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

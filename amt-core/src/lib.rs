@@ -26,7 +26,7 @@ pub mod tls;
 pub mod version;
 
 pub use code::ErrorCode;
-pub use failure::{DeviceStatus, Failure};
+pub use failure::{DeviceStatus, Failure, FailureDetails};
 pub use finding::{Finding, Severity};
 pub use id::SystemId;
 pub use secret::Secret;

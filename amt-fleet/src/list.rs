@@ -280,7 +280,7 @@ fn read(machine: &mut KnownMachine, column: Column, cell: &str) -> Result<(), St
     };
     match column {
         Column::Uuid => {
-            let id: SystemId = cell.parse().map_err(|error: amt_core::Failure| error.message)?;
+            let id: SystemId = cell.parse().map_err(|error: amt_core::Failure| error.into_details().message)?;
             if !id.is_usable_as_key() {
                 return Err(format!("{id} is a placeholder that many machines share"));
             }

@@ -67,7 +67,7 @@ pub fn parse_pairs(text: &str, scope: PairScope) -> Result<Vec<SecretPair>, Vec<
     for (Listed { number, pair, .. }, more) in listed.into_iter().zip(more) {
         match pair {
             Ok(pair) => pairs.push(more.with(pair, scope)),
-            Err(failures) => wrong.extend(failures.into_iter().map(|f| (number, f.message))),
+            Err(failures) => wrong.extend(failures.into_iter().map(|f| (number, f.into_details().message))),
         }
     }
     if wrong.is_empty() {

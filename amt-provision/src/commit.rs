@@ -66,7 +66,7 @@ impl Comeback {
         let seconds = self.limit.as_secs();
         let text = format!("the machine did not come back as it shall be within {seconds} s: {}", failure.message);
         let mut proof = Failure::new(ErrorCode::PROOF_FAILED, Step::Prove.name(), text);
-        proof.device = failure.device;
+        proof.device = failure.into_details().device;
         Err(proof)
     }
 }

@@ -218,7 +218,7 @@ pub(crate) async fn log_in<T: Send + 'static, R: Clone + Send + 'static>(
     let tried = passwords.len();
     let text = format!("the machine refused all {tried} passwords known for {ADMIN}, or the account is locked");
     let mut failure = Failure::new(ErrorCode::ADMIN_PASSWORD_UNKNOWN, step.name(), text);
-    failure.device = refused.and_then(|f| f.device);
+    failure.device = refused.and_then(|f| f.into_details().device);
     Err(failure)
 }
 

@@ -106,7 +106,7 @@ pub fn explain_client(handshake: &Handshake) -> Option<Failure> {
         _ => return Some(failure),
     };
     let mut refused = Failure::new(ErrorCode::TLS_CLIENT_REFUSED, "connect", text).hint(hint);
-    refused.device = failure.device;
+    refused.device = failure.into_details().device;
     Some(refused)
 }
 

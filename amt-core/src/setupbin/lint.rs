@@ -69,7 +69,7 @@ pub fn lint(file: &[u8]) -> Vec<Finding> {
         Ok(file) => file.lint(),
         Err(failure) => {
             let hint = "no BIOS takes this for a setup.bin: check that it is the right file, and whole";
-            vec![Finding::new("FILE-UNREADABLE", Severity::Error, "header", failure.message, hint)]
+            vec![Finding::new("FILE-UNREADABLE", Severity::Error, "header", failure.into_details().message, hint)]
         }
     }
 }

@@ -169,7 +169,7 @@ impl Ladder {
                 return Err(failure);
             }
             let text = format!("{}; older TLS might reach it, but the profile does not allow that", failure.message);
-            return Err(not_allowed(&text, failure.device));
+            return Err(not_allowed(&text, failure.into_details().device));
         }
         self.at = next;
         Ok(next)

@@ -26,7 +26,7 @@ impl Reading<'_> {
                 match there.as_ref().map(|source| source.policy(&mut settings.folder.clone())) {
                     Some(_) if here => self.wrong(field(name), "is in the settings too: give it in one place"),
                     Some(Ok(named)) => *policy = named,
-                    Some(Err(failure)) => self.wrong(field(name), failure.message),
+                    Some(Err(failure)) => self.wrong(field(name), failure.into_details().message),
                     None => {}
                 }
             }
@@ -88,7 +88,7 @@ impl Reading<'_> {
         let (document, mut findings) = match read_profile(&path) {
             Ok(read) => read,
             Err(failure) => {
-                self.wrong(at, failure.message);
+                self.wrong(at, failure.into_details().message);
                 return None;
             }
         };

@@ -38,7 +38,7 @@ impl Reading<'_> {
                 Ok(answer) => {
                     (read.reason, read.dns_suffix, read.profile) = (answer.reason, answer.dns_suffix, answer.profile);
                 }
-                Err(failure) => self.wrong(format!("rule[{at}]"), failure.message),
+                Err(failure) => self.wrong(format!("rule[{at}]"), failure.into_details().message),
             }
             (read.entry, read.boot, read.rename) = (rule.entry, rule.boot, rule.rename);
             read
@@ -51,7 +51,13 @@ impl Reading<'_> {
         for (at, rule) in rules.0.iter().enumerate() {
             if let Some(Err(failure)) = rule.profile.as_ref().map(|name| profiles.find(name)) {
                 let field = format!("rule[{at}].profile");
-                let finding = Finding::new("RULE-PROFILE", Severity::Warning, field, failure.message, failure.hint);
+                let finding = Finding::new(
+                    "RULE-PROFILE",
+                    Severity::Warning,
+                    field,
+                    failure.message.clone(),
+                    failure.hint.clone(),
+                );
                 self.findings.push(finding);
             }
         }

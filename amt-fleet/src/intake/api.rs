@@ -212,7 +212,7 @@ impl Asked<'_> {
         let bytes = timeout(within, collect(body)).await.map_err(|_| {
             Refusal::new(ProblemCode::Slow, format!("the body did not come within {} s", within.as_secs_f32()))
         })??;
-        wire::read(&bytes).map_err(|failure| Refusal::new(ProblemCode::Malformed, failure.message))
+        wire::read(&bytes).map_err(|failure| Refusal::new(ProblemCode::Malformed, failure.into_details().message))
     }
 }
 
@@ -223,7 +223,7 @@ fn checked(id: SystemId, sequence: u64, report: Result<Report, Failure>) -> Resu
     }
     let too_high = |_| Refusal::new(ProblemCode::Value, format!("sequence is higher than {MAX_SEQUENCE}"));
     let sequence = i64::try_from(sequence).map_err(too_high)?;
-    let report = report.map_err(|failure| Refusal::new(ProblemCode::Value, failure.message))?;
+    let report = report.map_err(|failure| Refusal::new(ProblemCode::Value, failure.into_details().message))?;
     Ok((report, sequence))
 }
 

@@ -123,7 +123,7 @@ impl Run {
         match session.call(Step::Commit, &SetupAndConfigurationService::commit_changes()).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_lost() || error.is_refusal() => {
-                let why = Failure::from(error).message;
+                let why = Failure::from(error).into_details().message;
                 self.cx.note(format!("the commit brought no good answer; the next login will tell: {why}"));
                 Ok(())
             }

@@ -43,7 +43,7 @@ pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
         match opened {
             // Not every firmware says so beforehand.
             Err(failure) if failure.code == ErrorCode::LOCAL_TLS_REQUIRED && !secure => {
-                cx.note(failure.message);
+                cx.note(failure.into_details().message);
                 secure = true;
             }
             // The firmware's network restarts after many a change, and its local ports with it; the local management service then

@@ -87,6 +87,7 @@ impl Desired {
 }
 
 fn unusable(code: &'static str, field: &str, failure: Failure) -> Finding {
+    let failure = failure.into_details();
     Finding::new(code, Severity::Error, field, failure.message, failure.hint)
 }
 

@@ -93,7 +93,7 @@ impl Run {
                 self.persist().await
             }
             Err(refusal) => {
-                let why = Failure::from(refusal).message;
+                let why = Failure::from(refusal).into_details().message;
                 self.cx.note(format!("the pre-shared pair was not replaced: {why}; the machine keeps the one it has"));
                 self.record.psk.retain(|other| *other != fresh);
                 self.record.fresh_psk = None;

@@ -189,7 +189,7 @@ impl Run {
             Err(CallError::Other(failure)) if failure.code == ErrorCode::CANCELLED => return Err(failure),
             // The firmware restarts its network and may take the answer with it.
             Err(error) => {
-                let text = Failure::from(error).message;
+                let text = Failure::from(error).into_details().message;
                 self.cx.note(format!("the answer was lost ({text}); what the machine shows from now on will tell"));
             }
         }

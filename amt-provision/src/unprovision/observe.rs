@@ -47,7 +47,7 @@ impl Seen {
             Self::Unclear(failure) if sent => {
                 let text = format!("whether the setup was taken back cannot be seen: {}", failure.message);
                 let mut proof = Failure::new(ErrorCode::PROOF_FAILED, Step::Unprovision.name(), text);
-                proof.device = failure.device;
+                proof.device = failure.into_details().device;
                 Err(proof.hint("its passwords are kept; run it again when the machine can be reached: it looks first"))
             }
             Self::Closed(failure) | Self::Unclear(failure) => Err(failure),

@@ -13,7 +13,7 @@ pub(crate) fn check_on_die(presented: &[Vec<u8>], roots: &[Vec<u8>]) -> Result<(
         return Err(OnDieFault::Length { have: presented.len() });
     }
     let all = facts::chain(&[presented, roots].concat(), &[], None);
-    let facts = all.map_err(|failure| OnDieFault::Unreadable { why: failure.message })?;
+    let facts = all.map_err(|failure| OnDieFault::Unreadable { why: failure.into_details().message })?;
     pki::check_on_die(&facts, presented, roots)
 }
 

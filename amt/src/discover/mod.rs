@@ -369,7 +369,7 @@ async fn look(place: SocketAddr, config: &DiscoverConfig) -> (SeenTls, Heard) {
             }
             Err(failure) => {
                 let other_engine = matches!(failure.code, ErrorCode::TLS_VERSION | ErrorCode::TLS_HANDSHAKE);
-                seen.failure.get_or_insert(failure.message);
+                seen.failure.get_or_insert(failure.into_details().message);
                 if seen.certificate_requested || !other_engine {
                     break;
                 }

@@ -110,7 +110,7 @@ impl LocalChannel {
             return failure;
         }
         let text = format!("the local management service at {} does not answer: {}", self.access.lms, failure.message);
-        Failure::new(ErrorCode::LMS_HUNG, failure.stage, text)
+        Failure::new(ErrorCode::LMS_HUNG, failure.into_details().stage, text)
     }
 
     /// Connects to `port`, in place of the connection before.

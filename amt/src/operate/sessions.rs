@@ -239,7 +239,7 @@ fn judge(answer: Result<SessionAnswer, Failure>) -> (SessionState, Option<String
             (SessionState::Off, Some("the firmware says that it is not supported".to_owned()))
         }
         Ok(SessionAnswer { status, .. }) => (SessionState::Unclear, Some(format!("the firmware says: {status}"))),
-        Err(failure) => (SessionState::Unclear, Some(failure.message)),
+        Err(failure) => (SessionState::Unclear, Some(failure.into_details().message)),
     }
 }
 

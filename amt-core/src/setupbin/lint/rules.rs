@@ -122,7 +122,7 @@ impl<'a> File<'a> {
         let mut checked = |entry: &Entry<'a>, result: Result<(), crate::Failure>| {
             if let Err(failure) = result {
                 let hint = "capitals and digits without dashes; `amt psk check` says what is wrong with a pair";
-                list.add("PSK-CHECK", Error, field.entry(entry), failure.message, hint);
+                list.add("PSK-CHECK", Error, field.entry(entry), failure.into_details().message, hint);
             }
         };
         if let Some(pid) = pid {

@@ -24,9 +24,11 @@ pub(super) fn check(file: &SetupBin, place: Place<'_>, record: &Record, list: &m
         match Value::read(&entry) {
             Ok(value) => check_value(file, field, variable, &value, list),
             Err(failure) if matches!(variable.kind, Kind::Text { .. }) => {
-                list.add("VAR-TEXT", Error, field, failure.message, "use ASCII");
+                list.add("VAR-TEXT", Error, field, failure.into_details().message, "use ASCII");
             }
-            Err(failure) => list.add("VAR-VALUE", Error, field, failure.message, "firmware cannot read this value"),
+            Err(failure) => {
+                list.add("VAR-VALUE", Error, field, failure.into_details().message, "firmware cannot read this value")
+            }
         }
         if variable.name == "ipv6" && !IPV6_LENGTHS.contains(&entry.value.len()) {
             let text = format!("{} bytes; known values have 204 or 84", entry.value.len());

@@ -79,7 +79,7 @@ impl SecretPair {
 
     /// What keeps it from being stored.
     fn check(&self) -> Result<(), String> {
-        self.pair.pid.check().map_err(|failure| failure.message)?;
+        self.pair.pid.check().map_err(|failure| failure.into_details().message)?;
         let long =
             |password: &Option<Secret<String>>| password.as_ref().is_some_and(|p| p.expose().len() > MAX_MEBX_PASSWORD);
         if long(&self.mebx_password) || long(&self.new_mebx_password) {
