@@ -1,12 +1,13 @@
 //! Sections `access` and `kerberos`.
 
 use super::SecretSource;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who may log in besides the administrator (`AMT_AuthorizationService`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Access {
     /// Users and groups.
@@ -18,8 +19,8 @@ pub struct Access {
 }
 
 /// One user, or one user or group of a directory.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct User {
     /// Name for digest log-in: 1 to 16 characters; either this or `sid`.
@@ -38,7 +39,8 @@ pub struct User {
 }
 
 /// From where a user may log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Permission {
     /// The machine's own system.
@@ -63,7 +65,8 @@ impl Permission {
 macro_rules! realms {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
         /// What a user may do.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+        #[cfg_attr(test, derive(JsonSchema))]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
         pub enum Realm { $($(#[$doc])* $name,)* }
@@ -126,8 +129,8 @@ realms! {
 }
 
 /// Log-in with an account of a directory (`AMT_KerberosSettingData`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Kerberos {
     /// Whether it is on.

@@ -1,12 +1,13 @@
 //! Sections `redirection`, `kvm`, `consent`, `power`, `time` and `audit`.
 
 use super::SecretSource;
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Serial over LAN and remote drives (`AMT_RedirectionService`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Redirection {
     /// Whether the redirection ports are open at all.
@@ -21,8 +22,8 @@ pub struct Redirection {
 }
 
 /// Remote screen, keyboard and mouse (`CIM_KVMRedirectionSAP`, `IPS_KVMRedirectionSettingData`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Kvm {
     /// Whether it is on.
@@ -40,8 +41,8 @@ pub struct Kvm {
 }
 
 /// Whether whoever sits at the machine has to agree (`IPS_OptInService`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Consent {
     /// For what.
@@ -50,7 +51,8 @@ pub struct Consent {
 }
 
 /// What consent is demanded for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsentFor {
     /// Nothing; in admin control mode only.
@@ -62,8 +64,8 @@ pub enum ConsentFor {
 }
 
 /// When the management engine has power (`AMT_SystemPowerScheme`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Power {
     /// Power package, by what it means: the machine's list decides which it is.
@@ -75,7 +77,8 @@ pub struct Power {
 }
 
 /// Power packages by meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PowerPackage {
     /// On while the system runs.
@@ -85,8 +88,8 @@ pub enum PowerPackage {
 }
 
 /// The machine's clock (`AMT_TimeSynchronizationService`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Time {
     /// Whether the clock is set when it is off by more than ten seconds. On unless it is switched off here.
@@ -98,8 +101,8 @@ pub struct Time {
 }
 
 /// The audit log (`AMT_AuditPolicyRule`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Audit {
     /// Whether what changes the security of the machine is recorded. What concerns the log itself always is.
@@ -111,7 +114,8 @@ pub struct Audit {
 }
 
 /// A part of the firmware whose events may be recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AuditEvents {

@@ -35,6 +35,7 @@ pub use remote::{Proxy, RemoteAccess, RemoteServer, Trigger, Tunnel};
 pub use schema::{reference, schema};
 pub use secret::{SecretSource, is_variable};
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,8 +45,8 @@ use std::collections::BTreeMap;
 pub const FORMAT: u32 = 1;
 
 /// A configuration profile.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Profile {
     /// Version of the document: 1.
@@ -109,7 +110,8 @@ pub struct Profile {
 }
 
 /// Control mode of host-based setup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every feature; whoever sits at the machine is asked only if the profile says so.
@@ -119,8 +121,8 @@ pub enum Mode {
 }
 
 /// Encryption of the management ports.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Tls {
     /// From the network.
@@ -138,7 +140,8 @@ pub struct Tls {
 }
 
 /// How a port speaks TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     /// No TLS: firmware before 16.1 only.
@@ -171,8 +174,8 @@ impl TlsMode {
 }
 
 /// What is different on one machine. What is named here replaces what the profile says.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Override {
     /// Host name, without domain.

@@ -1,12 +1,13 @@
 //! Sections `general`, `wired` and `wifi`.
 
 use super::{CertificateSource, SecretSource};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names, answers to pings, updates of DNS (`AMT_GeneralSettings`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct General {
     /// Host name, without domain. Names are of single machines: give them under `machines`, unless the profile is for one.
@@ -39,7 +40,8 @@ pub struct General {
 }
 
 /// Who registers a name in DNS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsUpdate {
     /// Nobody on AMT's behalf; usual where it shares the name of the system.
@@ -51,7 +53,8 @@ pub enum DnsUpdate {
 }
 
 /// Address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// IPv4.
@@ -61,8 +64,8 @@ pub enum Family {
 }
 
 /// The wired network interface (`AMT_EthernetPortSettings`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Wired {
     /// Where its address comes from.
@@ -86,7 +89,8 @@ pub struct Wired {
 }
 
 /// Where an address comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum IpMode {
     /// DHCP, as the machine's system gets it.
@@ -98,8 +102,8 @@ pub enum IpMode {
 }
 
 /// Log-in at a switch or an access point (802.1X). A machine holds one for wired and wireless together.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Ieee8021x {
     /// Off removes it from the machine.
@@ -146,7 +150,8 @@ impl Ieee8021x {
 }
 
 /// Protocols of 802.1X.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// EAP-TLS: with a certificate.
@@ -173,7 +178,8 @@ impl Protocol {
 }
 
 /// How a name of a server is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerName {
     /// All of it.
@@ -183,8 +189,8 @@ pub enum ServerName {
 }
 
 /// Wireless networks (`AMT_WiFiPortConfigurationService`).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Wifi {
     /// When AMT uses the wireless interface.
@@ -205,7 +211,8 @@ pub struct Wifi {
 }
 
 /// When the wireless interface is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WifiMode {
     /// Never.
@@ -217,8 +224,8 @@ pub enum WifiMode {
 }
 
 /// One wireless network.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct WifiProfile {
     /// Name of the entry: 1 to 32 letters and digits. Capital letters make no difference.
@@ -241,7 +248,8 @@ pub struct WifiProfile {
 }
 
 /// How a wireless network lets machines in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WifiSecurity {
     /// WPA with a passphrase.
@@ -264,7 +272,8 @@ impl WifiSecurity {
 }
 
 /// How a wireless network is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Encryption {
     /// TKIP.

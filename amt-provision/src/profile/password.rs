@@ -5,14 +5,15 @@ use crate::password::Random;
 use crate::plan::PasswordPolicy;
 use amt_core::{Failure, Secret, SystemId};
 use hmac::{Hmac, KeyInit, Mac};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::path::PathBuf;
 
 /// Passwords of the administrator and of the setup menu.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Passwords {
     /// Of the network administrator `admin`.
@@ -24,11 +25,12 @@ pub struct Passwords {
 }
 
 /// Where a password comes from. Exactly one of its fields is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(
     expecting = "where the secret is, as { file = \"…\" } or { env = \"…\" }; the secret itself is never written here"
 )]
-#[schemars(deny_unknown_fields)]
+#[cfg_attr(test, schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct PasswordSource {
     /// Another one for each machine, kept in the fleet's database: `true`.

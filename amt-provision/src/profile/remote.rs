@@ -1,12 +1,13 @@
 //! Section `remote_access`.
 
 use super::{CertificateSource, SecretSource};
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Connections that the machine opens to a gateway when it is away from home (CIRA).
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct RemoteAccess {
     /// Ends of DNS names of the networks that are home; at most 4. An empty list: it is at home everywhere and never connects.
@@ -21,8 +22,8 @@ pub struct RemoteAccess {
 }
 
 /// A gateway.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct RemoteServer {
     /// Name or address.
@@ -43,8 +44,8 @@ pub struct RemoteServer {
 }
 
 /// One reason to connect.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Tunnel {
     /// What the reason is.
@@ -58,7 +59,8 @@ pub struct Tunnel {
 }
 
 /// Why the machine connects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// The user asks for help, in the BIOS or the system.
@@ -70,8 +72,8 @@ pub enum Trigger {
 }
 
 /// A proxy that the machine may use.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema), schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Proxy {
     /// Name or address.

@@ -1,14 +1,15 @@
 //! The schema of the document: for editors, and as the page of the documentation.
 
-use super::Profile;
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
+/// Derived from the types of the document; a test below says when it is not what they say any more. As text: the code that would make it is
+/// several times its size.
+const SCHEMA: &str = include_str!("schema.json");
+
 /// JSON Schema (draft 2020-12) of a profile.
 pub fn schema() -> Value {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Profile>();
-    schema.to_value()
+    serde_json::from_str(SCHEMA).unwrap_or_default()
 }
 
 /// Keys that may stand at `path` (`wifi.profiles[0]`); none if the path is not of the document.
@@ -165,7 +166,23 @@ fn text(schema: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Profile;
     use super::*;
+    use schemars::generate::SchemaSettings;
+
+    #[test]
+    fn the_schema_is_what_the_types_say() {
+        let derived = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Profile>().to_value();
+        if std::env::var_os("TRYCMD").is_some_and(|action| action == "overwrite") {
+            let text = serde_json::to_string_pretty(&derived).unwrap() + "\n";
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/profile/schema.json"), text).unwrap();
+        } else {
+            assert!(
+                derived == schema(),
+                "make schema.json anew: TRYCMD=overwrite cargo test --workspace the_schema_is"
+            );
+        }
+    }
 
     #[test]
     fn the_schema_refuses_unknown_keys_and_knows_what_may_stand_where() {

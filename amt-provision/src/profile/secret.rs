@@ -1,5 +1,6 @@
 //! Where a secret comes from.
 
+#[cfg(test)]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -17,11 +18,12 @@ pub fn is_variable(text: &str) -> bool {
 }
 
 /// A secret that the profile names and does not hold. Exactly one of its fields is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(
     expecting = "where the secret is, as { file = \"…\" } or { env = \"…\" }; the secret itself is never written here"
 )]
-#[schemars(deny_unknown_fields)]
+#[cfg_attr(test, schemars(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct SecretSource {
     /// A file whose first line it is; relative to the folder of the profile.
