@@ -1,8 +1,9 @@
 //! The C library and the command line for Linux: `bin`, `include`, `lib`, pkg-config and CMake.
 
-use super::{Build, VERSION, abi, fresh, nm, put, put_all, put_documents, put_filled, symbols, tarball};
+use super::{Build, VERSION, abi, fresh, nm, put, put_all, put_documents, put_filled, released, symbols, tarball};
 use crate::process::{build_amt, build_library, cargo, program, root, run, target};
 use anyhow::{Result, bail};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
     // Without the Rust library beside them: cargo would leave out the optimisation over all crates for the sake of that one.
     let mut command =
         cargo(&["rustc", "--quiet", "--profile", "dist", "-p", "amt-ffi", "--crate-type", "cdylib,staticlib"]);
-    command.env("CFLAGS", CFLAGS);
+    released(command.env("CFLAGS", CFLAGS))?;
     if variant == Variant::Pure {
         let folder = target("pure");
         run(command.arg("--target-dir").arg(&folder))?;
@@ -39,7 +40,7 @@ pub(super) fn amt(build: Build) -> Result<PathBuf> {
     if build == Build::Development {
         return build_amt(&[]);
     }
-    run(&mut cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]))?;
+    run(released(&mut cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]))?)?;
     Ok(target("dist/amt"))
 }
 
@@ -82,6 +83,25 @@ pub(super) fn stripped(library: &Path) -> Result<PathBuf> {
     let copy = library.with_extension("stripped.so");
     run(program("strip", &["--strip-unneeded", "-o"]).arg(&copy).arg(library))?;
     Ok(copy)
+}
+
+/// How much of the shared library in `folder` came from SQLite's sources, in bytes.
+pub(super) fn sqlite(folder: &Path) -> Result<u64> {
+    let mut own = BTreeSet::new();
+    for crates in fs::read_dir(folder.join("build"))? {
+        let archive = crates?.path().join("out/libsqlite3.a");
+        if archive.is_file() {
+            let names = nm(&["--defined-only", "--format=just-symbols"], &archive)?;
+            own.extend(names.lines().map(str::to_owned));
+        }
+    }
+    let table = nm(&["--defined-only", "--print-size"], &folder.join("libamt_ffi.so"))?;
+    let size = |line: &str| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [_, size, _, name] = fields[..] else { return None };
+        u64::from_str_radix(size, 16).ok().filter(|_| own.contains(name))
+    };
+    Ok(table.lines().filter_map(size).sum())
 }
 
 /// It is asked for by its version, exports what is promised and nothing else, and needs nothing but the C library.
