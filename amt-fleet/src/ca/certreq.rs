@@ -320,8 +320,41 @@ fn rewound(file: &mut File) -> io::Result<String> {
     file.rewind()?;
     let mut bytes = Vec::new();
     file.take(MAX_OUTPUT).read_to_end(&mut bytes)?;
-    Ok(match encoding_rs::Encoding::for_bom(&bytes) {
-        Some((encoding, _)) => encoding.decode(&bytes).0.into_owned(),
-        None => String::from_utf8_lossy(&bytes).into_owned(),
-    })
+    Ok(text(&bytes))
+}
+
+/// Windows' programs write UTF-16 with a byte order mark, or what the code page is, of which this keeps ASCII.
+fn text(bytes: &[u8]) -> String {
+    let wide = |units: fn([u8; 2]) -> u16, rest: &[u8]| {
+        let units = rest.as_chunks().0.iter().map(|pair| units(*pair));
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => wide(u16::from_be_bytes, rest),
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => String::from_utf8_lossy(rest).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn what_programs_of_windows_write_is_read_as_text() {
+        let said = "RequestId: 17 – Ü";
+        let wide = |mark: [u8; 2], bytes: fn(u16) -> [u8; 2]| {
+            mark.into_iter().chain(said.encode_utf16().flat_map(bytes)).collect::<Vec<u8>>()
+        };
+        let little = wide([0xff, 0xfe], u16::to_le_bytes);
+        assert_eq!(text(&little), said);
+        assert_eq!(text(&wide([0xfe, 0xff], u16::to_be_bytes)), said);
+        assert_eq!(text(&[b"\xef\xbb\xbf", said.as_bytes()].concat()), said);
+        assert_eq!(text(said.as_bytes()), said);
+        assert_eq!(text(b"RequestId: 17 \x96"), "RequestId: 17 \u{fffd}");
+        // Cut at every byte: what is there is kept.
+        for length in 0..little.len() {
+            assert!(said.starts_with(text(&little[..length]).trim_matches(['\u{fffd}', '\u{ff}', 'ÿ'])), "{length}");
+        }
+    }
 }
