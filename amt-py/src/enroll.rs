@@ -176,7 +176,7 @@ fn with(found: AgentFacts, given: Option<&Bound<'_, PyAny>>) -> PyResult<AgentFa
     let Value::Object(mut all) = found else { return Err(bad("are none".to_owned())) };
     all.extend(given);
     let text = Value::Object(all).to_string();
-    wire::read(text.as_bytes()).map_err(|failure| bad(failure.message))
+    wire::read(text.as_bytes()).map_err(|failure| bad(failure.into_details().message))
 }
 
 fn step_json(step: &Step) -> Value {

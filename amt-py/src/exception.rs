@@ -45,6 +45,7 @@ pub(crate) fn raise_timeout(failure: Failure) -> PyErr {
 type Parts = (String, u32, &'static str, String, String, Option<String>);
 
 fn parts(failure: Failure) -> Parts {
+    let failure = failure.into_details();
     (
         failure.message,
         failure.code.number(),

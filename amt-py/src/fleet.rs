@@ -169,7 +169,8 @@ impl Fleet {
         facts: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         let facts = from_python(facts)?.map_err(|why| wrong(format!("facts: {why}")))?;
-        let report = Report::said(id(uuid)?, source, &facts).map_err(|failure| wrong(failure.message))?;
+        let report =
+            Report::said(id(uuid)?, source, &facts).map_err(|failure| wrong(failure.into_details().message))?;
         let fleet = self.get()?;
         wait(py, async move { fleet.report(report).await })
     }

@@ -118,7 +118,7 @@ fn apply(
 ) -> Result<Option<SocketAddr>, String> {
     let mut wanted = Wanted::default();
     for entry in record.entries() {
-        let value = Value::read(&entry).map_err(|failure| failure.message)?;
+        let value = Value::read(&entry).map_err(|failure| failure.into_details().message)?;
         if !wanted.take(&entry, &value) {
             not_followed.push(entry.name());
         }
@@ -131,7 +131,8 @@ fn apply(
             return Err(format!("AMT {} has no pre-shared keys", machine.persona.version));
         }
         (Some(pid), Some(pps)) => {
-            let pair = PskPair::parse(pid.expose(), pps.expose(), Form::Strict).map_err(|failure| failure.message)?;
+            let pair = PskPair::parse(pid.expose(), pps.expose(), Form::Strict)
+                .map_err(|failure| failure.into_details().message)?;
             machine.psk = Some(pair);
         }
         _ => return Err("a PID without a PPS, or a PPS without a PID".to_owned()),

@@ -286,7 +286,7 @@ fn our_own_refused_logins_say_whether_the_account_is_likelier_locked() {
         let (result, _) = play(&mut client, &Request::get("AMT_X"), &mut device);
         let error = result.unwrap_err();
         assert_eq!(error, Error::WrongOrLocked { worked_before: false, refused });
-        hints.push(error.failure("test").hint.into_owned());
+        hints.push(error.failure("test").into_details().hint.into_owned());
     }
     assert!(hints[0].contains("first try of this session, so the password is likelier wrong"), "{}", hints[0]);
     assert_eq!(hints[1], ErrorCode::WRONG_OR_LOCKED.hint());
@@ -366,7 +366,7 @@ fn pages_faults_and_other_statuses_are_told_apart() {
         let (result, _) = play(&mut client(), &Request::get("AMT_X"), |_| Then::SayAndClose(bytes.clone()));
         result.unwrap_err().failure("get")
     };
-    assert_eq!(failure(page("503 Unavailable")).device.unwrap().to_string(), "HTTP status 503");
+    assert_eq!(failure(page("503 Unavailable")).into_details().device.unwrap().to_string(), "HTTP status 503");
     for (bytes, code) in [
         (page("400 Bad Request"), ErrorCode::NOT_SOAP),
         (page("200 OK"), ErrorCode::NOT_SOAP),
@@ -396,7 +396,7 @@ fn a_fault_with_status_400_is_the_devices_own_word() {
     assert_eq!(error.subcode(), Some("AlreadyExists"));
     let failure = error.failure("create");
     assert_eq!(failure.code, ErrorCode::SOAP_FAULT);
-    assert_eq!(failure.device.unwrap().to_string(), "SOAP fault Sender/AlreadyExists: exists");
+    assert_eq!(failure.into_details().device.unwrap().to_string(), "SOAP fault Sender/AlreadyExists: exists");
 }
 
 #[test]

@@ -126,8 +126,8 @@ async fn a_refusal_names_the_firmwares_reason() {
     lab.fault("CIM_PowerManagementService.RequestPowerStateChange:in:status=32785");
     let failure = change_power(&mut lab.device(), PowerAction::Reset).await.unwrap_err();
     assert_eq!(failure.code, ErrorCode::RETURN_VALUE);
-    let Some(DeviceStatus::ReturnValue { value, name, .. }) = failure.device else { panic!("{failure:?}") };
-    assert_eq!((value, name.as_ref()), (32_785, "NOT_OWNER"));
+    let Some(DeviceStatus::ReturnValue { value, name, .. }) = &failure.device else { panic!("{failure:?}") };
+    assert_eq!((*value, name.as_ref()), (32_785, "NOT_OWNER"));
     lab.simulator.stop().await.unwrap();
 }
 

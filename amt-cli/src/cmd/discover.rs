@@ -110,7 +110,10 @@ impl Discover {
                     // One name of many may be mistyped or gone: the others are looked at all the same.
                     Err(failure) => unresolved.push((text.clone(), failure)),
                 },
-                Err(failure) => return Err(Error::usage(failure.message, failure.hint.into_owned())),
+                Err(failure) => {
+                    let failure = failure.into_details();
+                    return Err(Error::usage(failure.message, failure.hint.into_owned()));
+                }
             }
         }
         Ok((targets, alone, unresolved))

@@ -33,7 +33,7 @@ fn typed_entry_is_normalised_and_files_are_not() {
 
 #[test]
 fn what_is_wrong_is_named_without_showing_the_secret() {
-    let wrong = |pps: &str| Pps::parse(pps, Form::Typed).unwrap_err().message;
+    let wrong = |pps: &str| Pps::parse(pps, Form::Typed).unwrap_err().into_details().message;
     assert_eq!(wrong("CAT0"), "the PPS has 4 characters instead of 32");
     assert!(wrong(&PAIRS[1].1.replace("QR61", "QR60")).starts_with("group 5 "));
     assert!(wrong(&PAIRS[1].1.replace("QR61", "QRé1")).starts_with("character 19 "));

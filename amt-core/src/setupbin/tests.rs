@@ -145,7 +145,7 @@ fn the_writer_refuses_what_the_version_cannot_carry() {
     let refusal = |version, entries: Vec<RawEntry>, scrambled| {
         let error = Draft::new(version, false).unwrap().push(entries, scrambled).unwrap_err();
         assert_eq!(error.code, ErrorCode::SETUP_BIN);
-        error.message
+        error.into_details().message
     };
     for variable in TABLE {
         for version in Version::ALL.into_iter().filter(|version| *version < variable.since) {

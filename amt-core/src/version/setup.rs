@@ -54,8 +54,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_with_the_way_out() {
-        let told =
-            |major, minor, kind| FirmwareVersion::new(major, minor).check_setup(kind).map_err(|f| (f.code, f.message));
+        let told = |major, minor, kind| {
+            FirmwareVersion::new(major, minor).check_setup(kind).map_err(|f| (f.code, f.into_details().message))
+        };
         let unsupported = |text: &str| Err((ErrorCode::FIRMWARE_UNSUPPORTED, text.to_owned()));
         let no_pki = "AMT 2.5 has no PKI configuration; use a PID/PPS pair";
         assert_eq!(told(2, 5, SetupKind::Pki), unsupported(no_pki));

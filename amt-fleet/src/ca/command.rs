@@ -161,7 +161,7 @@ mod tests {
         match answer {
             CaAnswer::Failed(failure) => {
                 assert_eq!(failure.code, ErrorCode::CA_UNAVAILABLE);
-                failure.message
+                failure.into_details().message
             }
             other => panic!("{other:?}"),
         }

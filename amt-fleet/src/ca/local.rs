@@ -359,7 +359,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = files(folder.path());
         LocalCa::open(&files).unwrap();
-        let reason = || LocalCa::open(&files).unwrap_err().message;
+        let reason = || LocalCa::open(&files).unwrap_err().into_details().message;
         std::fs::write(&files.key, new_key().unwrap()).unwrap();
         assert!(reason().contains("does not belong"), "{}", reason());
         std::fs::write(&files.key, "junk").unwrap();

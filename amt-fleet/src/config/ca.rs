@@ -264,7 +264,7 @@ mod tests {
             (format!("{est}certificate = \"root.pem\"\nkey = \"junk\"\n"), "the client's key holds none"),
             (format!("{est}program = \"x\"\n"), "ca.program: this key has no meaning with kind = \"est\""),
         ] {
-            let message = parse(&section).unwrap_err().message;
+            let message = parse(&section).unwrap_err().into_details().message;
             assert!(message.contains(expected) && !message.contains("s3cret"), "{section}\n{message}");
         }
     }

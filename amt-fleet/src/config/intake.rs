@@ -75,7 +75,7 @@ mod tests {
             ("[intake]\ncertificate = \"i.pem\"\nkey = \"gone\"\n", "intake.key: "),
             ("[intake]\ntoken = \"x\"\n", "unknown field `token`"),
         ] {
-            let message = parse(section).unwrap_err().message;
+            let message = parse(section).unwrap_err().into_details().message;
             assert!(message.contains(field), "{message}");
         }
     }

@@ -552,7 +552,7 @@ mod tests {
     fn message(text: &str) -> String {
         let failure = parse(text).unwrap_err();
         assert_eq!(failure.code, ErrorCode::CONFIG);
-        failure.message
+        failure.into_details().message
     }
 
     #[test]

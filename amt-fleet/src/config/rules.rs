@@ -274,7 +274,7 @@ mod tests {
             ("[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"floppy\"\n", "unknown variant `floppy`"),
             ("[[action]]\nname = \"a\"\non = \"provisioned\"\nboot = \"network\"\nwhen = \"(\"\n", "action[0].when: "),
         ] {
-            let message = parse(text).unwrap_err().message;
+            let message = parse(text).unwrap_err().into_details().message;
             assert!(message.contains(want), "{text}\n{message}");
         }
     }

@@ -80,7 +80,7 @@ async fn talk(stream: TcpStream, machines: Arc<Machines>) {
 
 fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
     let find = |uuid: &str| -> Result<&Machine, String> {
-        let id: SystemId = uuid.parse().map_err(|e: amt_core::Failure| e.message)?;
+        let id: SystemId = uuid.parse().map_err(|e: amt_core::Failure| e.into_details().message)?;
         machines.find(id).ok_or_else(|| format!("no machine {id}"))
     };
     let tell = |uuid: &str, event: Event| {
@@ -100,7 +100,7 @@ fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
         }
         Command::PowerCycle { uuid } => tell(&uuid, Event::Power),
         Command::Fault { uuid, fault } => {
-            let fault = fault.parse().map_err(|e: amt_core::Failure| e.message)?;
+            let fault = fault.parse().map_err(|e: amt_core::Failure| e.into_details().message)?;
             tell(&uuid, Event::Fault(fault))
         }
         Command::CheckAdminPassword { uuid, password } => {
@@ -110,7 +110,7 @@ fn answer(line: &[u8], machines: &Machines) -> Result<Vec<u8>, String> {
             matches(find(&uuid)?.shared.firmware().check_mebx_password(&password))
         }
         Command::CheckPsk { uuid, pid, pps } => {
-            let pair = PskPair::parse(&pid, &pps, Form::Strict).map_err(|e| e.message)?;
+            let pair = PskPair::parse(&pid, &pps, Form::Strict).map_err(|e| e.into_details().message)?;
             matches(find(&uuid)?.shared.firmware().check_psk(&pair))
         }
     }

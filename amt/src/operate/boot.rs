@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn a_refusal_for_want_of_consent_says_so() {
-        let refused = |device| explain(Failure::new(ErrorCode::RETURN_VALUE, STAGE, "no").device(device)).hint;
+        let refused =
+            |device| explain(Failure::new(ErrorCode::RETURN_VALUE, STAGE, "no").device(device)).into_details().hint;
         let value = |value| DeviceStatus::ReturnValue { method: "m".into(), value, name: "n".into() };
         assert!(refused(value(32_768 + 2081)).contains("consent") && refused(value(2081)).contains("consent"));
         assert!(!refused(value(5)).contains("consent"));
