@@ -3,6 +3,7 @@
 use super::attempt::{Proven, Provisioner};
 use super::*;
 use crate::ca::{Asked, CertificateAuthority};
+use crate::certificates::Presented;
 use crate::config::{Admission, RetryPolicy};
 use crate::fact::{FactKey, FactSource};
 use crate::host::FleetHost;
@@ -39,7 +40,6 @@ impl<F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync> Provisioner for Pretend<
     fn provision<'a>(
         &'a self,
         job: Job,
-        _present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
         Box::pin(async move {
@@ -135,6 +135,7 @@ where
         ca,
         events: crate::event::Events::new(),
         provisioner: Box::new(provisioner),
+        presented: Presented::default(),
         plan,
         profiles: crate::profiles::Profiles::default(),
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },
