@@ -2887,7 +2887,7 @@ amt_status amt_record_free(amt_record *record);
 
 /**
  * Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
- * The file's own `database` and `seal_key_file` are not used. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
+ * The file's own `database` and `seal_key_file` are not used. It need not name a provisioning certificate where `amt_server_add_chain` gives one. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
  *
  * Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
  *
@@ -2937,10 +2937,11 @@ amt_status amt_server_intake_pin(const amt_server *server,
 
 /**
  * Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
- * `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take.
+ * `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take, the event `signature` that
+ * `amt_server_signature` has.
  *
  * All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
- * `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is
+ * `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server: with `AMT_E_CONFIG` at once where there is no provisioning certificate. Whatever ends it, and a power cut too, what was unfinished is
  * taken up by the next server on the database.
  *
  * # Safety
@@ -3049,6 +3050,62 @@ amt_status amt_setupbin_variables(amt_document **out,
  * `setupbin` is null or a handle, not used again.
  */
 amt_status amt_setupbin_free(amt_setupbin *setupbin);
+
+/**
+ * Adds a provisioning certificate for whose key the host signs, before the first `amt_server_next`: beside those of the configuration, which then
+ * need not name any. They are numbered from 0 in the order of these calls. For machines from AMT 14 on. A machine that one is presented to
+ * brings the event `signature` in `amt_server_next`. A key that `certificate` may have is not used. `certificate` is not kept.
+ *
+ * Fails with `AMT_E_CERTIFICATE_PARSE` if it holds no chain, with `AMT_E_INVALID_ARGUMENT` once the server serves.
+ *
+ * # Safety
+ * `server` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_server_add_chain(amt_server *server,
+                                const amt_certificate *certificate,
+                                amt_error **err);
+
+/**
+ * Takes the oldest signature that is needed and was not taken yet: its number, and into `*asked`, to be freed with `amt_event_free`, an
+ * `AMT_EVENT_SIGN`, of which `amt_event_sign_data` tells the number of the certificate and the data. 0 and null: there is none. Any thread may
+ * call this at any time, also beside `amt_server_next`.
+ *
+ * # Safety
+ * `server` is null or a handle; `signature` and `asked` are null or writable; `err` is null or writable.
+ */
+amt_status amt_server_signature(const amt_server *server,
+                                uint64_t *signature,
+                                amt_event **asked,
+                                amt_error **err);
+
+/**
+ * Gives the signature that was asked for under this number: RSA, PKCS#1 v1.5, over the SHA-256 of the data, as `openssl dgst -sha256 -sign` makes
+ * it. It belongs to a handshake: the machine hangs up when it waits for long, and after 20 seconds the attempt fails and is repeated like any
+ * other. Any thread may call this at any time; the server goes on with it inside `amt_server_next`.
+ *
+ * Fails with `AMT_E_INVALID_ARGUMENT` for what is no signature, it is waited for on; and if nobody waits for it any more.
+ *
+ * # Safety
+ * `server` is null or a handle; `data` is null or readable for `len` bytes; `err` is null or writable.
+ */
+amt_status amt_server_sign(const amt_server *server,
+                           uint64_t signature,
+                           const uint8_t *data,
+                           size_t len,
+                           amt_error **err);
+
+/**
+ * There is no signature under this number, for this reason. The attempt fails with `AMT_E_SIGNER`, which quotes it, and is repeated later
+ * (`[retry]` of the configuration); the machine waits for its setup as before.
+ *
+ * # Safety
+ * `server` is null or a handle; `reason` is null or readable for `reason_len` bytes; `err` is null or writable.
+ */
+amt_status amt_server_sign_failed(const amt_server *server,
+                                  uint64_t signature,
+                                  const char *reason,
+                                  size_t reason_len,
+                                  amt_error **err);
 
 /**
  * Says everything that is wrong with a profile (docs/profile.md), and with `firmware`, such as `16.1`, also what that firmware cannot do, as

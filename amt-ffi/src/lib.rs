@@ -32,6 +32,7 @@ pub mod fleet;
 mod guard;
 mod handle;
 pub mod hello;
+mod inbox;
 pub mod job;
 pub mod listener;
 pub mod local;
@@ -43,6 +44,7 @@ pub mod question;
 pub mod record;
 pub mod server;
 pub mod setupbin;
+pub mod signature;
 pub mod status;
 #[doc(hidden)]
 pub mod test_panic;

@@ -6,6 +6,7 @@ use crate::event::amt_event;
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::job::{Order, amt_job};
+use crate::signature;
 use crate::status::amt_status;
 use ::amt_provision::CaAnswer;
 use ::amt_provision::local::{Activated, Standing, Unprovisioned};
@@ -186,9 +187,6 @@ pub unsafe extern "C" fn amt_provision_denied(
     }
 }
 
-/// Longest signature: RSA of 16384 bits.
-const MAX_SIGNATURE: usize = 2048;
-
 /// Answers `AMT_EVENT_SIGN` with the signature: RSA, PKCS#1 v1.5, over the SHA-256 of the data, as `openssl dgst -sha256 -sign` makes it.
 ///
 /// # Safety
@@ -201,16 +199,7 @@ pub unsafe extern "C" fn amt_provision_signed(
     err: *mut *mut amt_error,
 ) -> amt_status {
     // SAFETY: the caller keeps the contract above.
-    unsafe {
-        answer(provision, err, |attempt| {
-            let signature = argument::bytes("data", data, len)?;
-            if !(1..=MAX_SIGNATURE).contains(&signature.len()) {
-                let text = format!("data: {len} bytes are no signature");
-                return Err(argument::invalid(text));
-            }
-            attempt.provisioning.signed(Ok(signature.to_vec()))
-        })
-    }
+    unsafe { answer(provision, err, |attempt| attempt.provisioning.signed(Ok(signature::read("data", data, len)?))) }
 }
 
 /// Answers `AMT_EVENT_SIGN`: there is no signature, for this reason. The attempt ends with `AMT_E_SIGNER`.

@@ -6,18 +6,16 @@ use crate::error::amt_error;
 use crate::fleet::read;
 use crate::guard::guard;
 use crate::handle;
+use crate::inbox::Inbox;
 use crate::server::amt_server;
 use crate::status::amt_status;
 use ::amt_fleet::resolve::{Answer, Question, Resolver, Resolving};
 use amt_core::{ErrorCode, Failure};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Has the host asked about every machine, after the rules and the program of the configuration (docs/resolver.md), and waits `patience_ms` for
 /// each answer; 0: no longer. Until this is called it is not asked. A machine that is asked about brings the event `question` in
@@ -35,7 +33,7 @@ pub unsafe extern "C" fn amt_server_ask_host(
     unsafe {
         guard(err, || {
             let patience = (patience_ms > 0).then(|| Duration::from_millis(patience_ms.into()));
-            handle::lease(server)?.questions.lock().patience = patience;
+            *handle::lease(server)?.questions.patience() = patience;
             Ok(())
         })
     }
@@ -60,7 +58,7 @@ pub unsafe extern "C" fn amt_server_question(
             let number = Out::new("question", question, 0)?;
             let out = Out::handle("asked", asked)?;
             let server = handle::lease(server)?;
-            if let Some((taken, document)) = server.questions.lock().untold.pop_front() {
+            if let Some((taken, document)) = server.questions.inbox.take() {
                 number.set(taken);
                 out.give(amt_document::new(document));
             }
@@ -92,7 +90,7 @@ pub unsafe extern "C" fn amt_server_answer(
             let server = handle::lease(server)?;
             let answer: Answer = read("answer", argument::text("answer", answer, answer_len)?)?;
             let answer = answer.normalised().map_err(|failure| unusable(&failure.message))?;
-            server.questions.answer(question, Ok(answer))
+            server.questions.inbox.answer("question", question, Ok(answer))
         })
     }
 }
@@ -115,107 +113,32 @@ pub unsafe extern "C" fn amt_server_answer_failed(
         guard(err, || {
             let server = handle::lease(server)?;
             let reason = argument::text("reason", reason, reason_len)?;
-            server.questions.answer(question, Err(failed(reason.to_owned())))
+            server.questions.inbox.fail("question", question, reason)
         })
     }
 }
 
 /// The questions of one server.
 pub(crate) struct Questions {
-    state: Mutex<State>,
-    /// Told whenever there is one more.
-    news: UnboundedSender<Value>,
-}
-
-struct State {
+    pub(crate) inbox: Arc<Inbox<Value, Answer>>,
     /// None: the host is not asked.
-    patience: Option<Duration>,
-    /// Number of the last question.
-    last: u64,
-    /// What the host has not taken yet.
-    untold: VecDeque<(u64, Value)>,
-    /// Who waits.
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Answer, Failure>>>,
+    patience: Mutex<Option<Duration>>,
 }
 
 impl Questions {
-    /// None yet, and where each is announced.
-    pub(crate) fn new() -> (Arc<Self>, UnboundedReceiver<Value>) {
-        let (news, announced) = unbounded_channel();
-        let state = State { patience: None, last: 0, untold: VecDeque::new(), waiting: BTreeMap::new() };
-        (Arc::new(Self { state: Mutex::new(state), news }), announced)
+    /// None yet; each is announced to `news`.
+    pub(crate) fn new(news: UnboundedSender<Value>) -> Self {
+        Self { inbox: Arc::new(Inbox::new(news, failed)), patience: Mutex::new(None) }
     }
 
     /// Nobody is asked any more, and who waits need not.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.patience = None;
-        state.untold.clear();
-        state.waiting.clear();
+        *self.patience() = None;
+        self.inbox.close();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, number: u64, answer: Result<Answer, Failure>) -> Result<(), Failure> {
-        let mut state = self.lock();
-        let sender = state.waiting.remove(&number);
-        state.untold.retain(|(untold, _)| *untold != number);
-        drop(state);
-        if sender.is_some_and(|sender| sender.send(answer).is_ok()) {
-            return Ok(());
-        }
-        let text = format!("question: nobody waits for an answer to {number}");
-        Err(argument::invalid(text))
-    }
-
-    /// Puts a question; none if the host is not asked.
-    fn put(self: &Arc<Self>, question: &Question) -> Option<Waiting> {
-        let asked = question.to_json();
-        let mut state = self.lock();
-        let patience = state.patience?;
-        state.last += 1;
-        let number = state.last;
-        let (sender, answer) = oneshot::channel();
-        state.waiting.insert(number, sender);
-        let announced = json!({
-            "at": ::amt_fleet::json::time(SystemTime::now()),
-            "event": "question",
-            "uuid": asked["uuid"],
-            "address": asked["address"],
-            "message": "what shall become of this machine?",
-        });
-        state.untold.push_back((number, asked));
-        // Nobody listening means that the server is being dropped.
-        let _ = self.news.send(announced);
-        Some(Waiting { questions: Arc::clone(self), number, patience, answer })
-    }
-}
-
-/// A question that waits; dropped, it is withdrawn.
-struct Waiting {
-    questions: Arc<Questions>,
-    number: u64,
-    patience: Duration,
-    answer: oneshot::Receiver<Result<Answer, Failure>>,
-}
-
-impl Waiting {
-    async fn answer(mut self) -> Result<Answer, Failure> {
-        let late = || failed(format!("the host did not answer within {:.1} s", self.patience.as_secs_f64()));
-        match timeout(self.patience, &mut self.answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(failed("the server is stopping".to_owned()))),
-            Err(_) => Err(late()),
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.questions.lock();
-        state.waiting.remove(&self.number);
-        state.untold.retain(|(number, _)| *number != self.number);
+    fn patience(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -224,10 +147,15 @@ pub(crate) struct Host(pub(crate) Arc<Questions>);
 
 impl Resolver for Host {
     fn resolve<'a>(&'a self, question: &'a Question) -> Resolving<'a> {
-        let waiting = self.0.put(question);
+        let patience = *self.0.patience();
+        let waiting = patience.map(|patience| {
+            let asked = question.to_json();
+            let about = json!({ "uuid": asked["uuid"], "address": asked["address"] });
+            (self.0.inbox.put(asked, "question", "what shall become of this machine?", about), patience)
+        });
         Box::pin(async move {
             match waiting {
-                Some(waiting) => waiting.answer().await,
+                Some((waiting, patience)) => waiting.answer(patience).await,
                 None => Ok(Answer::default()),
             }
         })

@@ -7,11 +7,14 @@ use crate::fleet::{Open, amt_fleet};
 use crate::guard::guard;
 use crate::handle::{self, Exclusive, Object};
 use crate::question::{Host, Questions};
+use crate::signature::{HostSigner, Signatures, signatures};
 use crate::status::amt_status;
 use crate::text;
 use ::amt_fleet::config::Config;
 use ::amt_fleet::intake::Intake;
 use ::amt_fleet::{Server, Subscription};
+use amt::certificate::Bundle;
+use amt::local::RemoteChains;
 use amt_core::{ErrorCode, Failure};
 use serde_json::Value;
 use std::ffi::c_char;
@@ -20,13 +23,14 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// A setup server, bound to its ports. One call of `amt_server_next` at a time; any thread may call the other functions at any time.
 pub struct amt_server {
     pub(crate) questions: Arc<Questions>,
+    pub(crate) signatures: Arc<Signatures>,
     addresses: String,
     reports: Reports,
     stop: Arc<watch::Sender<bool>>,
@@ -47,8 +51,19 @@ struct Reports {
 
 type Run = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
+/// A server that does not serve yet, and how it is told to stop.
+struct Begin {
+    server: Server,
+    intake: Option<Intake>,
+    stopped: watch::Receiver<bool>,
+    /// Chains of the host, so far.
+    chains: usize,
+}
+
 struct Serving {
-    /// Until it has ended.
+    /// Until the first call.
+    begin: Option<Box<Begin>>,
+    /// From then on until it has ended.
     run: Option<Run>,
     events: Subscription,
     /// Questions that the host may take.
@@ -56,18 +71,28 @@ struct Serving {
     /// What it ended with.
     end: Option<Failure>,
     open: Arc<Open>,
+    signatures: Arc<Signatures>,
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.open.waiting.discard(self.run.take());
+        // A handshake may wait for one on a thread of its own.
+        self.signatures.close();
+        self.open.waiting.discard((self.run.take(), self.begin.take()));
     }
 }
 
 impl Serving {
     /// What happens next; none if nothing does in time.
     fn next(&mut self, patience: Duration) -> Result<Option<amt_document>, Failure> {
-        let Self { run, events, asked, end, open } = self;
+        if let Some(begin) = self.begin.take() {
+            let Begin { server, intake, mut stopped, .. } = *begin;
+            self.run = Some(Box::pin(server.run_with(intake, async move {
+                // The sender is dropped with the handle, and this with it.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            })));
+        }
+        let Self { run, events, asked, end, open, .. } = self;
         let next = async {
             loop {
                 let Some(running) = run else {
@@ -93,7 +118,7 @@ impl Serving {
 }
 
 /// Binds the ports of the configuration file at `config` (docs/setup-server.md) over a database, into `*out`; free it with `amt_server_free`.
-/// The file's own `database` and `seal_key_file` are not used. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
+/// The file's own `database` and `seal_key_file` are not used. It need not name a provisioning certificate where `amt_server_add_chain` gives one. With an `[intake]` (docs/intake.md) clients on the machines report to it too.
 ///
 /// Fails with `AMT_E_CONFIG`, whose message lists everything that is wrong, one line each, and with `AMT_E_LISTEN`.
 ///
@@ -121,10 +146,12 @@ pub unsafe extern "C" fn amt_server_new(
 
 fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
     let fleet = open.fleet()?.clone();
-    let (questions, asked) = Questions::new();
+    let (news, asked) = unbounded_channel();
+    let questions = Arc::new(Questions::new(news.clone()));
+    let signatures = signatures(news);
     let host = Host(Arc::clone(&questions));
     let (server, intake) = open.waiting.run(async {
-        let server = Server::builder(fleet.clone()).config(config).await?.resolver(host).bind().await?;
+        let server = Server::builder(fleet.clone()).config(config).await?.resolver(host).chains_follow().bind().await?;
         let intake = match &config.intake {
             Some(settings) => Some(Intake::builder(fleet).settings(settings).bind().await?),
             None => None,
@@ -138,13 +165,25 @@ fn bind(open: Arc<Open>, config: &Config) -> Result<amt_server, Failure> {
     });
     let events = server.subscribe();
     let stop = Arc::new(watch::Sender::new(false));
-    let mut stopped = stop.subscribe();
-    let run: Run = Box::pin(server.run_with(intake, async move {
-        // The sender is dropped with the handle, and this with it.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    }));
-    let serving = Serving { run: Some(run), events, asked, end: None, open };
-    Ok(amt_server { questions, addresses, reports, stop, serving: Exclusive::new(serving) })
+    let begin = Box::new(Begin { server, intake, stopped: stop.subscribe(), chains: 0 });
+    let own = Arc::clone(&signatures);
+    let serving = Serving { begin: Some(begin), run: None, events, asked, end: None, open, signatures: own };
+    Ok(amt_server { questions, signatures, addresses, reports, stop, serving: Exclusive::new(serving) })
+}
+
+impl amt_server {
+    /// One more chain for which the host signs.
+    pub(crate) fn add_chain(&self, bundle: &Bundle) -> Result<(), Failure> {
+        let mut serving = self.serving.enter::<Self>()?;
+        let Some(begin) = &mut serving.begin else {
+            return Err(argument::invalid("server: it serves already, and chains are added before that"));
+        };
+        let mut chains = RemoteChains::default();
+        chains.add(bundle, Arc::new(HostSigner(Arc::clone(&self.signatures))), begin.chains)?;
+        begin.server.add_chains(chains)?;
+        begin.chains += 1;
+        Ok(())
+    }
 }
 
 /// As a list with commas.
@@ -204,10 +243,11 @@ pub unsafe extern "C" fn amt_server_intake_pin(
 }
 
 /// Serves for at most `timeout_ms` and brings what happened, one event as a JSON object as of `amt serve --json`, into `*event`, to be freed with
-/// `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take.
+/// `amt_document_free`; null if nothing did. The event `question` says that `amt_server_question` has one to take, the event `signature` that
+/// `amt_server_signature` has.
 ///
 /// All work is done inside these calls, for all machines at a time: call it without delay, from one thread, until it fails: with
-/// `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server. Whatever ends it, and a power cut too, what was unfinished is
+/// `AMT_E_CANCELLED` after `amt_server_stop`, else with what ended the server: with `AMT_E_CONFIG` at once where there is no provisioning certificate. Whatever ends it, and a power cut too, what was unfinished is
 /// taken up by the next server on the database.
 ///
 /// # Safety
@@ -244,6 +284,7 @@ pub unsafe extern "C" fn amt_server_stop(server: *const amt_server, err: *mut *m
         guard(err, || {
             let server = handle::lease(server)?;
             server.questions.close();
+            server.signatures.close();
             server.stop.send_replace(true);
             Ok(())
         })

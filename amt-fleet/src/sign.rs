@@ -1,14 +1,14 @@
 //! A program that signs for provisioning certificates: their keys need not be on the machines that are set up with them.
 
 use crate::program::Program;
-use amt::local::Signer;
+use amt::local::{MAX_SIGNATURE, Signer};
 use amt::mei::MeiFuture;
 use amt_core::{ErrorCode, Failure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Longest signature: RSA of 16384 bits.
-const MAX_SIGNATURE: usize = 2048;
+/// What a program is given unless something else is said.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a program for each signature. It is given what is to be signed on standard input, and the number of the certificate, from 0, in
 /// `AMT_CERTIFICATE`; it answers with the bytes of an RSA signature, PKCS#1 v1.5 over SHA-256, as `openssl dgst -sha256 -sign` does.
@@ -21,7 +21,7 @@ impl SignProgram {
     /// Without arguments, killed if it takes longer than 20 seconds: a handshake has 30, and the firmware needs some of them.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let mut program = Program::new(path);
-        program.timeout = Duration::from_secs(20);
+        program.timeout = PATIENCE;
         Self { program }
     }
 
@@ -30,6 +30,18 @@ impl SignProgram {
     pub fn arguments(mut self, arguments: Vec<String>) -> Self {
         self.program.arguments = arguments;
         self
+    }
+
+    /// The same with another limit of time.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.program.timeout = timeout;
+        self
+    }
+
+    /// The program.
+    pub(crate) fn path(&self) -> &Path {
+        &self.program.path
     }
 }
 

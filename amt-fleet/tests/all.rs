@@ -11,6 +11,7 @@ mod observing;
 #[cfg(feature = "legacy-tls")]
 mod psk;
 mod renewal;
+mod signed;
 mod simulated;
 mod support;
 mod unprovision;

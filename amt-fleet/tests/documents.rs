@@ -25,6 +25,7 @@ fn every_configuration_that_is_shown_is_read() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("provisioning.pfx", "x"),
+        ("provisioning-chain.pem", "x"),
         ("pfx-password", "secret\n"),
         ("lab-password", "Fixed1!password\n"),
         ("webhook.secret", "shared\n"),

@@ -26,6 +26,8 @@ pub(crate) fn raise(failure: Failure) -> PyErr {
         }
         ErrorCode::REPLY_TIMEOUT | ErrorCode::CONNECT_TIMEOUT => python::AmtTimeout::new_err,
         ErrorCode::PLAN_INVALID | ErrorCode::CONFIG | ErrorCode::NOT_ADMITTED => python::PolicyError::new_err,
+        // Whoever has the key said no, and not the machine.
+        ErrorCode::SIGNER => python::AmtError::new_err,
         code => match code.number() {
             1000..=1999 => python::DecodeError::new_err,
             2000..=3999 | 5000..=5999 => python::DeviceError::new_err,

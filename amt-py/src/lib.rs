@@ -1,6 +1,7 @@
 //! `amtpy._amt`: glue between Python and the library. What users import is the package `amtpy` in `python/`.
 
 mod awaitable;
+mod callback;
 mod capabilities;
 mod certificate;
 mod classes;
@@ -20,6 +21,7 @@ mod psk;
 mod resolver;
 mod server;
 mod setupbin;
+mod signer;
 mod sim;
 mod upkeep;
 mod wait;
@@ -54,6 +56,8 @@ mod _amt {
     use crate::server::{Events, SetupServer};
     #[pymodule_export]
     use crate::setupbin::SetupBin;
+    #[pymodule_export]
+    use crate::signer::Chain;
     #[pymodule_export]
     use crate::sim::{VirtualMachine, VirtualMachines};
     #[pymodule_export]

@@ -2,14 +2,14 @@
 
 use crate::convert::{to_python, word, wrong};
 use crate::exception::raise;
-
 use crate::provision::{Journal, Keeper, certificates, follow, journal_of, policy};
+use crate::signer::{self, Chains};
 use crate::wait::wait;
 use ::amt_provision::local::{Extent, Standing};
 use ::amt_provision::remote::ControlMode;
 use ::amt_provision::{Plan, Record, Step};
 use amt::ProvisioningCertificate;
-use amt::local::{ActivateJob, LocalAccess, Route, UnprovisionJob};
+use amt::local::{ActivateJob, LocalAccess, RemoteChains, Route, UnprovisionJob};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_fleet::{Fleet, json};
 use pyo3::prelude::*;
@@ -87,10 +87,16 @@ pub(crate) fn local_activate(
     enable: bool,
     secure: bool,
     progress: Option<Py<PyAny>>,
+    chains: Option<Chains>,
+    sign: Option<Bound<'_, PyAny>>,
 ) -> PyResult<LocalOutcome> {
     let mode = word(&MODES, |(name, _)| name, "mode", mode)?.1;
     let certificates = certificate.map(certificates).transpose()?;
-    if mode == ControlMode::Admin && certificates.as_ref().is_none_or(|all| all.is_empty()) {
+    let remote = signer::remote(chains, sign)?;
+    if remote.is_some() && certificates.is_some() {
+        return Err(wrong("chains: give these or certificate, not both"));
+    }
+    if mode == ControlMode::Admin && remote.is_none() && certificates.as_ref().is_none_or(|all| all.is_empty()) {
         return Err(wrong("certificate: admin control mode needs a provisioning certificate"));
     }
     let mut plan = Plan::new();
@@ -101,6 +107,7 @@ pub(crate) fn local_activate(
         plan: Box::new(plan),
         mode,
         certificates: certificates.unwrap_or_default(),
+        remote,
         enable,
         secure,
         suffixes: suffix.into_iter().collect(),
@@ -133,6 +140,7 @@ enum Change {
         plan: Box<Plan>,
         mode: ControlMode,
         certificates: Arc<[ProvisioningCertificate]>,
+        remote: Option<RemoteChains>,
         enable: bool,
         secure: bool,
         suffixes: Vec<String>,
@@ -172,9 +180,9 @@ async fn carry_out(
     let mut record = fleet.record(id).await?.unwrap_or_else(|| Record::new(id));
     let keeper = Keeper { fleet, authority: None, steps };
     let (control_mode, changed, firmware) = match change {
-        Change::Activate { plan, mode, certificates, enable, secure, suffixes } => {
+        Change::Activate { plan, mode, certificates, remote, enable, secure, suffixes } => {
             let mut job = ActivateJob::new(record, *plan, mode);
-            (job.certificates, job.suffixes) = (certificates, suffixes);
+            (job.certificates, job.remote, job.suffixes) = (certificates, remote, suffixes);
             (job.enable, job.secure) = (enable, secure);
             let done = amt::local::activate(access, job, &keeper).await?;
             (done.control_mode.as_str(), done.changed, done.version)

@@ -5,6 +5,7 @@ use crate::convert::{id, wrong};
 use crate::enroll::AbortOnDrop;
 use crate::exception::raise;
 use crate::hello::Hello;
+use crate::signer::{self, Chains};
 use crate::wait::{broken, runtime, wait};
 use crate::{certificate, fleet, psk};
 use ::amt_provision::{CaAnswer, CertificateRequest, Event, PasswordPolicy, Plan, Record, Step};
@@ -119,7 +120,7 @@ macro_rules! provision {
         #[pyo3(signature = (
             address, *, uuid, journal, authority, certificate=None, psk=Vec::new(), legacy_tls="refuse", journal_key=None,
             port=16993, hello=None, suffix=None, host_name=None, domain_name=None, admin_password=None, mebx_password=None,
-            known_admin_passwords=Vec::new(), otp=None, progress=None
+            known_admin_passwords=Vec::new(), otp=None, progress=None, chains=None, sign=None
         ))]
         #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
         pub(crate) fn $name<'py>(
@@ -142,6 +143,8 @@ macro_rules! provision {
             known_admin_passwords: Vec<String>,
             otp: Option<String>,
             progress: Option<Py<PyAny>>,
+            chains: Option<Chains>,
+            sign: Option<Bound<'py, PyAny>>,
         ) -> PyResult<$output> {
             let mut plan = Plan::new();
             plan.host_name = host_name;
@@ -159,6 +162,7 @@ macro_rules! provision {
             if let Some(certificate) = certificate {
                 job.certificates = certificates(certificate)?;
             }
+            job.remote = signer::remote(chains, sign)?;
             job.psk = psk.into_iter().map(|given| given.0).collect();
             let journal = journal_of(journal, journal_key)?;
             let authority = LocalCaFiles::new(authority.0, authority.1);
@@ -174,7 +178,10 @@ provision! {
     /// with the same journal, an attempt that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of
     /// `certificate`: `psk` is a list of `PskPair` or (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's
     /// certificate is signed by the authority in `authority`, a pair of paths of certificate and key (PEM), made on first use as well. Passwords
-    /// that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
+    /// that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step.
+    /// `chains` are certificates for whose keys `sign(index, data)` signs, in a thread of its own, within 20 seconds: it gets the position of the
+    /// chain and returns an RSA signature, PKCS#1 v1.5 over the SHA-256 of `data`. What it raises ends the attempt as `SIGNER`. For AMT 14 and
+    /// later. Ctrl-C ends the attempt; what the journal holds stays.
     provision -> Outcome, run
 }
 

@@ -5,9 +5,11 @@ use crate::exception::raise;
 use crate::fleet::Fleet;
 use crate::preflight::Finding;
 use crate::provision::certificates;
-use crate::resolver::Callback;
+use crate::resolver::Asked;
+use crate::signer::{self, Chains};
 use crate::wait::{broken, runtime, wait};
 use amt::ProvisioningCertificate;
+use amt::local::RemoteChains;
 use amt_core::Failure;
 use amt_fleet::ca::{LocalCa, LocalCaFiles};
 use amt_fleet::config::{Admission, Config, HELLO_PORT};
@@ -26,7 +28,8 @@ use tokio::time::{Instant, timeout_at};
 ///
 /// What `config`, the path of a configuration file, leaves out or says otherwise is given by the other arguments. `resolver` is called
 /// with a dict for every machine about which something is new and answers with a dict or None; it is asked after the rules and the
-/// program of the configuration. A context manager, which starts and stops it.
+/// program of the configuration. `chains` are provisioning certificates for whose keys `sign` signs, as in `amtpy.provision`. A context manager,
+/// which starts and stops it.
 #[pyclass(frozen, module = "amtpy")]
 pub(crate) struct SetupServer {
     fleet: Py<Fleet>,
@@ -40,10 +43,11 @@ struct Settings {
     config: Option<Config>,
     listen: Option<Vec<SocketAddr>>,
     certificates: Option<Arc<[ProvisioningCertificate]>>,
+    remote: Option<RemoteChains>,
     ca: Option<LocalCaFiles>,
     dns_suffixes: Option<Vec<String>>,
     admit: Option<Admission>,
-    resolver: Option<Callback>,
+    resolver: Option<Asked>,
     intake: Option<Vec<SocketAddr>>,
     port: Option<u16>,
 }
@@ -76,7 +80,7 @@ impl SetupServer {
     #[new]
     #[pyo3(signature = (
         fleet, *, config=None, listen=None, certificate=None, ca=None, dns_suffixes=None, admit=None, resolver=None,
-        resolver_timeout=30.0, intake=None, port=None
+        resolver_timeout=30.0, intake=None, port=None, chains=None, sign=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
     fn new(
@@ -91,6 +95,8 @@ impl SetupServer {
         resolver_timeout: f64,
         intake: Option<Addresses>,
         port: Option<u16>,
+        chains: Option<Chains>,
+        sign: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let patience = seconds("resolver_timeout", resolver_timeout)?;
         if let Some(resolver) = resolver.as_ref().filter(|resolver| !resolver.is_callable()) {
@@ -100,13 +106,14 @@ impl SetupServer {
             config: config.map(|path| Config::load(&path)).transpose().map_err(raise)?,
             listen: listen.map(|listen| listen.read("listen")).transpose()?,
             certificates: certificate.map(certificates).transpose()?,
+            remote: signer::remote(chains, sign)?,
             ca: ca.map(|(certificate, key)| LocalCaFiles::new(certificate, key)),
             dns_suffixes: dns_suffixes.map(|all| all.iter().map(|suffix| suffix.to_ascii_lowercase()).collect()),
             admit: match admit {
                 Some(text) => Some(word(&ADMISSIONS, |(name, _)| name, "admit", text)?.1),
                 None => None,
             },
-            resolver: resolver.map(|function| Callback::new(function.unbind(), patience)),
+            resolver: resolver.map(|function| Asked::new(function.unbind(), patience)),
             intake: intake.map(|intake| intake.read("intake")).transpose()?,
             port,
         };
@@ -247,6 +254,9 @@ impl Settings {
         }
         if let Some(certificates) = self.certificates {
             server = server.certificates(certificates);
+        }
+        if let Some(remote) = self.remote {
+            server = server.chains(remote);
         }
         if let Some(ca) = self.ca {
             server = server.ca(Arc::new(LocalCa::open(&ca)?));

@@ -70,6 +70,23 @@ def test_admin_control_mode_in_a_fleet(inside: Path, machine: amtpy.LocalMachine
     assert (back.control_mode, back.changed) == ("none", True)
 
 
+def test_admin_control_mode_with_a_key_that_is_elsewhere(inside: Path, machine: amtpy.LocalMachine, tmp_path: Path) -> None:
+    pem = inside / "certificates" / "provisioning.pem"
+    asked: list[int] = []
+
+    def sign(index: int, data: bytes) -> bytes:
+        asked.append(index)
+        command = ["openssl", "dgst", "-sha256", "-sign", str(pem)]
+        return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout
+
+    journal = tmp_path / "journal.db"
+    done = machine.activate("admin", journal=journal, chains=amtpy.Chain(pem), sign=sign, suffix=SUFFIX)
+    assert (done.control_mode, done.changed) == ("admin", True) and set(asked) == {0}
+    assert machine.unprovision(journal=journal).control_mode == "none"
+    with pytest.raises(amtpy.ArgumentError, match="not both"):
+        machine.activate("admin", journal=journal, certificate=amtpy.Certificate(pem=pem), chains=amtpy.Chain(pem), sign=sign)
+
+
 def test_mistakes_are_told(machine: amtpy.LocalMachine, tmp_path: Path) -> None:
     with pytest.raises(amtpy.ArgumentError, match="certificate"):
         machine.activate("admin", journal=tmp_path / "journal.db")

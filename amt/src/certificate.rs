@@ -18,7 +18,7 @@ pub use pem::write as write_pem;
 pub use trust::{Authority, MAX_AUTHORITIES, MAX_MACHINE_CERTIFICATE, TrustBundle, root_first, write_bundle};
 
 use amt_core::hello::Hello;
-use amt_core::pki::{ChainFacts, MAX_CERTIFICATES, MAX_KEYS};
+use amt_core::pki::{ChainFacts, KeyFacts, MAX_CERTIFICATES, MAX_KEYS};
 use amt_core::{ErrorCode, Failure, Secret};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -43,7 +43,6 @@ pub struct Bundle {
 pub struct ProvisioningCertificate {
     facts: ChainFacts,
     key: Secret<Vec<u8>>,
-    leaf: usize,
 }
 
 impl Bundle {
@@ -77,6 +76,19 @@ impl Bundle {
     /// What is known of it, for [`preflight`](amt_core::pki::preflight()).
     pub const fn facts(&self) -> &ChainFacts {
         &self.facts
+    }
+
+    /// The same as one whose key is elsewhere: known to belong to the leaf, and not here.
+    #[must_use]
+    pub fn without_key(mut self) -> Self {
+        self.facts.keys = self.facts.leaf().map(|leaf| KeyFacts { certificate: Some(leaf) }).into_iter().collect();
+        self.keys.clear();
+        self
+    }
+
+    /// SHA-256 of the leaf, lower-case hex; empty if there is no certificate in it.
+    pub fn leaf_sha256_hex(&self) -> String {
+        leaf_sha256_hex(&self.facts)
     }
 
     fn new(
@@ -133,7 +145,7 @@ impl ProvisioningCertificate {
 
     /// SHA-256 of the leaf, lower-case hex: the name under which it is remembered.
     pub fn leaf_sha256_hex(&self) -> String {
-        self.facts.certificates.get(self.leaf).map(amt_core::pki::CertFacts::sha256_hex).unwrap_or_default()
+        leaf_sha256_hex(&self.facts)
     }
 }
 
@@ -155,11 +167,17 @@ impl TryFrom<Bundle> for ProvisioningCertificate {
                 .hint("export the provisioning certificate with its own private key"));
         };
         match (facts.leaf(), facts.keys.first().and_then(|key| key.certificate)) {
-            (Some(leaf), Some(of_key)) if leaf == of_key => Ok(Self { facts, key, leaf }),
+            (Some(leaf), Some(of_key)) if leaf == of_key => Ok(Self { facts, key }),
             _ => Err(unusable("the private key does not belong to the leaf certificate".to_owned())
                 .hint("export certificate and private key together")),
         }
     }
+}
+
+/// SHA-256 of the leaf, lower-case hex: the name under which a certificate is remembered. Empty if there is none.
+pub(crate) fn leaf_sha256_hex(facts: &ChainFacts) -> String {
+    let leaf = facts.leaf().and_then(|leaf| facts.certificates.get(leaf));
+    leaf.map(amt_core::pki::CertFacts::sha256_hex).unwrap_or_default()
 }
 
 /// The chain to present, as [`ProvisioningCertificate::chain`] says.

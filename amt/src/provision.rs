@@ -8,7 +8,6 @@ use crate::local::RemoteChains;
 use crate::random_seed;
 use crate::tls::ClientChain;
 use amt_core::hello::{Hello, HelloKind};
-use amt_core::pki::CertFacts;
 use amt_core::pki::choose::{ChooseInput, choose};
 use amt_core::psk::PskPair;
 use amt_core::{ErrorCode, Failure};
@@ -96,7 +95,7 @@ pub(crate) fn chains(
     remote: Option<&RemoteChains>,
     input: &ChooseInput<'_>,
 ) -> Result<(Vec<ClientChain>, Vec<Candidate>), Failure> {
-    let elsewhere = remote.map(RemoteChains::facts).unwrap_or_default();
+    let elsewhere = remote.into_iter().flat_map(RemoteChains::iter).map(|chain| &chain.facts);
     let facts: Vec<_> = certificates.iter().map(|c| c.facts()).chain(elsewhere).collect();
     let order = choose(&facts, input);
     let mut chains: Vec<ClientChain> = Vec::with_capacity(order.len());
@@ -104,17 +103,13 @@ pub(crate) fn chains(
     for choice in &order {
         let Some(known) = facts.get(choice.index) else { continue };
         let chain = certificate::chain(known, input.hello);
-        let chain = match (certificates.get(choice.index), remote) {
+        let far = || remote?.get(choice.index.checked_sub(certificates.len())?);
+        let chain = match (certificates.get(choice.index), far()) {
             (Some(certificate), _) => ClientChain::new(&chain, certificate.key())?,
-            (None, Some(remote)) => {
-                let index = choice.index.saturating_sub(certificates.len());
-                ClientChain::remote(&chain, Arc::clone(&remote.signer), index)
-            }
+            (None, Some(far)) => ClientChain::remote(&chain, Arc::clone(&far.signer), far.index),
             (None, None) => continue,
         };
-        let leaf = known.leaf().and_then(|leaf| known.certificates.get(leaf));
-        let leaf_sha256 = leaf.map(CertFacts::sha256_hex).unwrap_or_default();
-        candidates.push(Candidate { index: chains.len(), leaf_sha256 });
+        candidates.push(Candidate { index: chains.len(), leaf_sha256: certificate::leaf_sha256_hex(known) });
         chains.push(chain);
     }
     Ok((chains, candidates))

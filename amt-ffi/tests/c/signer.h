@@ -4,13 +4,13 @@
 
 #include "check.h"
 
-/* Answers AMT_EVENT_SIGN for certificate 0 by `openssl dgst -sign` with the key in the file `key`; what goes to and fro is in `folder`. */
-static inline void signer_sign(amt_provision *attempt, const amt_event *event, const char *key, const char *folder)
+/* The signature that AMT_EVENT_SIGN asks for, of certificate 0, by `openssl dgst -sign` with the key in the file `key`, to be freed; what goes to
+ * and fro is in `folder`. */
+static inline uint8_t *signer_makes(const amt_event *event, const char *key, const char *folder, size_t *signature_len)
 {
     amt_error *err = NULL;
     char command[2048], path[128];
     const uint8_t *data;
-    uint8_t *signature;
     size_t certificate, len;
     FILE *file;
 
@@ -22,7 +22,16 @@ static inline void signer_sign(amt_provision *attempt, const amt_event *event, c
     snprintf(command, sizeof command, "openssl dgst -sha256 -sign %s -out %s/signature %s/signed", key, folder, folder);
     CHECK(system(command) == 0);
     snprintf(path, sizeof path, "%s/signature", folder);
-    signature = check_read(path, &len);
+    return check_read(path, signature_len);
+}
+
+/* Answers AMT_EVENT_SIGN of an attempt so. */
+static inline void signer_sign(amt_provision *attempt, const amt_event *event, const char *key, const char *folder)
+{
+    amt_error *err = NULL;
+    size_t len;
+    uint8_t *signature = signer_makes(event, key, folder, &len);
+
     FAILS(amt_provision_signed(attempt, signature, 0, &err), AMT_E_INVALID_ARGUMENT);
     FAILS(amt_provision_signed(attempt, signature, 2049, &err), AMT_E_INVALID_ARGUMENT);
     OK(amt_provision_signed(attempt, signature, len, &err));

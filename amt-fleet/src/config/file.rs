@@ -33,7 +33,7 @@ pub(super) struct File {
     pub(super) profiles: BTreeMap<String, Profile>,
     #[serde(default)]
     pub(super) guard: Guard,
-    pub(super) resolver: Option<Resolver>,
+    pub(super) resolver: Option<Program>,
     #[serde(default)]
     pub(super) rule: Vec<Rule>,
     #[serde(default)]
@@ -102,7 +102,7 @@ pub(super) struct Guard {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Resolver {
+pub(super) struct Program {
     pub(super) command: PathBuf,
     #[serde(default)]
     pub(super) arguments: Vec<String>,
@@ -125,6 +125,8 @@ pub(super) struct Certificate {
     pub(super) key: Option<PathBuf>,
     pub(super) password_file: Option<PathBuf>,
     pub(super) password_env: Option<String>,
+    pub(super) chain: Option<PathBuf>,
+    pub(super) sign: Option<Program>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! describes every key.
 
 mod ca;
+mod certificate;
 mod console;
 mod file;
 mod intake;
@@ -23,11 +24,12 @@ use crate::names::NameTemplate;
 use crate::profiles::Profiles;
 use crate::resolve::{CommandResolver, Resolver, Rules};
 use crate::seal::warn_if_readable_by_others;
+use crate::sign::SignProgram;
 use amt_core::{ErrorCode, Failure, Finding, Secret, Severity};
 use amt_provision::Plan;
 use amt_provision::profile::is_variable;
 use amt_provision::renew::DUE_PERCENT;
-use file::{Admit, Certificate, File, OneOrMany};
+use file::{Admit, File, OneOrMany};
 use std::fmt::Display;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -96,6 +98,15 @@ pub enum CertificateSource {
         key: Option<PathBuf>,
         /// Password of the key, if it has one.
         password: Option<Secret<String>>,
+    },
+    /// A chain in PEM whose key is elsewhere.
+    Chain {
+        /// Leaf first, root last.
+        chain: PathBuf,
+        /// Who signs for it.
+        sign: SignProgram,
+        /// By which number the program knows it: its place in the configuration, from 0.
+        number: usize,
     },
 }
 
@@ -314,7 +325,7 @@ impl Reading<'_> {
     fn config(&mut self, mut file: File) -> Config {
         let listen = self.listen(file.listen);
         let certificates =
-            file.provisioning_certificate.iter().enumerate().filter_map(|(at, c)| self.certificate(at, c));
+            file.provisioning_certificate.into_iter().enumerate().filter_map(|(at, c)| self.certificate(at, c));
         let certificates = certificates.collect();
         for (at, suffix) in file.dns_suffixes.iter().enumerate() {
             let mut probe = Plan::new();
@@ -413,34 +424,6 @@ impl Reading<'_> {
             }
         }
         addresses
-    }
-
-    fn certificate(&mut self, at: usize, certificate: &Certificate) -> Option<CertificateSource> {
-        let field = format!("provisioning_certificate[{at}]");
-        let password = match (&certificate.password_file, &certificate.password_env) {
-            (Some(_), Some(_)) => {
-                self.wrong(&field, "give password_file or password_env, not both");
-                return None;
-            }
-            (Some(path), None) => Some(self.secret_file(&format!("{field}.password_file"), path)?),
-            (None, Some(name)) => Some(self.secret_env(&format!("{field}.password_env"), name)?),
-            (None, None) => None,
-        };
-        match certificate {
-            Certificate { pfx: Some(path), pem: None, key: None, .. } => Some(CertificateSource::Pfx {
-                path: self.existing(&format!("{field}.pfx"), path)?,
-                password: password.unwrap_or_default(),
-            }),
-            Certificate { pfx: None, pem: Some(chain), key, .. } => {
-                let chain = self.existing(&format!("{field}.pem"), chain);
-                let key = key.as_ref().map(|key| self.existing(&format!("{field}.key"), key));
-                Some(CertificateSource::Pem { chain: chain?, key: key.map_or(Some(None), |k| k.map(Some))?, password })
-            }
-            _ => {
-                self.wrong(field, "give either pfx, or pem with or without key");
-                None
-            }
-        }
     }
 
     fn known(&mut self, path: &Path) -> Vec<KnownMachine> {

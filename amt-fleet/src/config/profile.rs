@@ -109,7 +109,7 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn resolver(&mut self, resolver: file::Resolver) -> CommandResolver {
+    pub(super) fn resolver(&mut self, resolver: file::Program) -> CommandResolver {
         if resolver.command.as_os_str().is_empty() {
             self.wrong("resolver.command", "name the program that is asked");
         }

@@ -1,10 +1,13 @@
 //! Certificates against suffixes and firmware generations, and the clock that they are judged by.
 
 use super::{Area, Doctor};
+use crate::config::CertificateSource;
+use crate::program::find;
 use amt::certificate::Bundle;
 use amt_core::Severity::{Error, Info, Warning};
 use amt_core::pki::{PreflightInput, SuffixInput, preflight};
 use amt_core::{Finding, FirmwareVersion};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Findings that are about the suffix and not about the certificate.
@@ -39,6 +42,9 @@ impl Doctor<'_> {
             match source.bundle() {
                 Ok(bundle) => bundles.push((field, bundle)),
                 Err(failure) => self.failure(Area::Certificates, "CERTIFICATE-UNREADABLE", field, &failure),
+            }
+            if let CertificateSource::Chain { sign, .. } = source {
+                self.sign_program(sign.path());
             }
         }
         if self.config.certificates.is_empty() {
@@ -76,6 +82,21 @@ impl Doctor<'_> {
         }
         for suffix in &self.config.dns_suffixes.clone() {
             self.suffix(suffix, &bundles);
+        }
+    }
+
+    fn sign_program(&mut self, program: &Path) {
+        let field = program.display().to_string();
+        match find(program) {
+            Some(found) => {
+                let text = format!("signatures are made by {}, for machines from AMT 14 on", found.display());
+                self.report(Area::Certificates, Info, "SIGN-PROGRAM-OK", field, text, "");
+            }
+            None => {
+                let hint = "correct sign.command, or make it executable";
+                let text = "there is no such program that may be run";
+                self.report(Area::Certificates, Error, "SIGN-PROGRAM", field, text, hint);
+            }
         }
     }
 

@@ -84,6 +84,24 @@ async fn everything_that_is_wrong_is_found_at_once() {
 }
 
 #[tokio::test]
+async fn a_certificate_whose_key_is_elsewhere_needs_a_program_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for (program, want) in [("sh", ("SIGN-PROGRAM-OK", Severity::Info)), ("./none", ("SIGN-PROGRAM", Severity::Error))]
+    {
+        let more = format!(
+            "listen = \"127.0.0.1:0\"\ndns_suffixes = [\"example.com\"]\n[[provisioning_certificate]]\nchain = \"bare.pem\"\n\
+             sign = {{ command = \"{program}\" }}"
+        );
+        let pem = ProvisioningChain::new("example.com").pem();
+        std::fs::write(folder.path().join("bare.pem"), pem.split("-----BEGIN PRIVATE").next().unwrap()).unwrap();
+        let found = codes(Doctor::new(&config(folder.path(), &more))).await;
+        assert!(found.contains(&want), "{found:?}");
+        assert!(!found.iter().any(|(code, _)| *code == "CHAIN-NOKEY"), "{found:?}");
+        assert_eq!(found.iter().filter(|(code, _)| *code == "CERTIFICATE-OK").count(), 2, "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn keys_clock_and_a_running_server_are_looked_at() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -5,6 +5,7 @@ use super::consider::consider;
 use super::schedule::{Next, after_failure};
 use crate::action::ActionRule;
 use crate::ca::CertificateAuthority;
+use crate::certificates::Presented;
 use crate::config::{Admission, RetryPolicy};
 use crate::console::ConsoleKeeper;
 use crate::event::{Events, Progress};
@@ -39,11 +40,9 @@ pub(super) struct Proven {
 
 /// Whoever carries out a job: the library over the network, or a test.
 pub(super) trait Provisioner: Send + Sync {
-    /// `present` is the SHA-256 (hex) of the only provisioning certificate to present, if that was decided.
     fn provision<'a>(
         &'a self,
         job: Job,
-        present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>>;
 }
@@ -54,6 +53,7 @@ pub(super) struct Shared {
     pub(super) ca: Arc<dyn CertificateAuthority>,
     pub(super) events: Events,
     pub(super) provisioner: Box<dyn Provisioner>,
+    pub(super) presented: Presented,
     /// What machines without a profile of their own become.
     pub(super) plan: Plan,
     pub(super) profiles: Profiles,
@@ -108,12 +108,12 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     let mut attempt = 1;
     let result = match prepare(shared, id, &mut attempt).await {
         Ok(None) => return Ended { id, retry_in: None, rest: None },
-        Ok(Some((job, present))) => {
+        Ok(Some(job)) => {
             host.tell(
                 id,
                 Progress::Started { attempt, resumed: job.record.as_ref().is_some_and(|r| r.realm.is_some()) },
             );
-            match shared.provisioner.provision(job, present, &host).await {
+            match shared.provisioner.provision(job, &host).await {
                 Ok(proven) => finish(shared, &host, id, proven, started.elapsed()).await,
                 Err(failure) => Err(failure),
             }
@@ -127,9 +127,9 @@ pub(super) async fn run(shared: &Shared, id: SystemId) -> Ended {
     }
 }
 
-/// The job for a machine with the certificate decided for it, and its state in the database set to "working". `None` if there is
+/// The job for a machine with the certificates for it, and its state in the database set to "working". `None` if there is
 /// nothing to do.
-async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<(Job, Option<String>)>, Failure> {
+async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Option<Job>, Failure> {
     let mut machine = shared.fleet.machine(id).await?;
     *attempt = machine.attempts.saturating_add(1);
     let Some(address) = machine.address.filter(|_| machine.may_be_provisioned()) else { return Ok(None) };
@@ -163,7 +163,8 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
         [only] => Some(only.clone()),
         _ => None,
     });
-    Ok(Some((job, machine.present)))
+    shared.presented.give(&mut job, machine.present.as_deref())?;
+    Ok(Some(job))
 }
 
 /// What opens a machine that waits for a pre-shared key: pairs of the PID that it said, and the password of its setup menu.

@@ -1,11 +1,12 @@
 //! How a setup server is put together.
 
+use super::Server;
 use super::attempt::{Proven, Provisioner, Shared};
 use super::busy::{Busy, Turns};
-use super::{Server, observe};
 use crate::Fleet;
 use crate::action::ActionRule;
 use crate::ca::{ByPurpose, CertificateAuthority};
+use crate::certificates::Presented;
 use crate::config::{Admission, Config, RetryPolicy};
 use crate::console::ConsoleKeeper;
 use crate::event::Events;
@@ -15,6 +16,7 @@ use crate::names::NameTemplate;
 use crate::profiles::Profiles;
 use crate::resolve::{Defaults, Resolver};
 use amt::listener::{HelloListener, ListenerConfig};
+use amt::local::RemoteChains;
 use amt::{Job, ProvisioningCertificate};
 use amt_core::{ErrorCode, Failure, Severity};
 use amt_provision::Plan;
@@ -31,7 +33,8 @@ pub struct ServerBuilder {
     fleet: Fleet,
     listen: Vec<SocketAddr>,
     listener: ListenerConfig,
-    certificates: Arc<[ProvisioningCertificate]>,
+    presented: Presented,
+    chains_follow: bool,
     ca: Option<Arc<dyn CertificateAuthority>>,
     plan: Plan,
     profiles: Profiles,
@@ -60,7 +63,8 @@ impl ServerBuilder {
             fleet,
             listen: Vec::new(),
             listener: ListenerConfig::default(),
-            certificates: Arc::from([]),
+            presented: Presented::default(),
+            chains_follow: false,
             ca: None,
             plan: Plan::new(),
             profiles: Profiles::default(),
@@ -82,7 +86,7 @@ impl ServerBuilder {
     /// As the loading of each; the message names the file.
     pub async fn config(mut self, config: &Config) -> Result<Self, Failure> {
         self.fleet.import(config.known.clone()).await?;
-        self.certificates = observe::load_certificates(&config.certificates)?.into();
+        self.presented = Presented::load(&config.certificates)?;
         let ca = config.ca.open()?;
         self.ca = Some(match &config.client_ca {
             Some(client) => Arc::new(ByPurpose { server: ca, client: client.open()? }),
@@ -120,10 +124,24 @@ impl ServerBuilder {
         self
     }
 
-    /// Provisioning certificates.
+    /// Provisioning certificates with their keys.
     #[must_use]
     pub fn certificates(mut self, certificates: impl Into<Arc<[ProvisioningCertificate]>>) -> Self {
-        self.certificates = certificates.into();
+        self.presented.here = certificates.into();
+        self
+    }
+
+    /// More provisioning certificates, whose keys are elsewhere: for machines from AMT 14 on.
+    #[must_use]
+    pub fn chains(mut self, chains: RemoteChains) -> Self {
+        self.presented.elsewhere.append(chains);
+        self
+    }
+
+    /// Binds also without any certificate: [`Server::add_chains`] gives them before the server runs.
+    #[must_use]
+    pub fn chains_follow(mut self) -> Self {
+        self.chains_follow = true;
         self
     }
 
@@ -232,9 +250,8 @@ impl ServerBuilder {
     /// `CONFIG` if something needed was not given; `PLAN_INVALID`; `LISTEN`; `STORE` if another server works on this
     /// database.
     pub async fn bind(self) -> Result<Server, Failure> {
-        let missing = |what: &str| Failure::new(ErrorCode::CONFIG, "serve", format!("no {what} was given"));
         let ca = self.ca.ok_or_else(|| missing("certificate authority"))?;
-        if self.certificates.is_empty() {
+        if self.presented.is_empty() && !self.chains_follow {
             return Err(missing("provisioning certificate"));
         }
         if let Some(finding) =
@@ -249,7 +266,8 @@ impl ServerBuilder {
             fleet: self.fleet,
             ca,
             events: Events::new(),
-            provisioner: Box::new(Network { certificates: self.certificates }),
+            provisioner: Box::new(Network),
+            presented: self.presented,
             plan: self.plan,
             profiles: self.profiles,
             defaults: self.defaults,
@@ -267,37 +285,24 @@ impl ServerBuilder {
 }
 
 /// The library over the network.
-struct Network {
-    certificates: Arc<[ProvisioningCertificate]>,
-}
-
-impl Network {
-    /// All certificates, or the one that was decided.
-    fn certificates(&self, present: Option<&str>) -> Result<Arc<[ProvisioningCertificate]>, Failure> {
-        let Some(present) = present else { return Ok(Arc::clone(&self.certificates)) };
-        let only = self.certificates.iter().find(|certificate| certificate.leaf_sha256_hex() == present);
-        only.map(|only| Arc::from([only.clone()])).ok_or_else(|| {
-            let text =
-                format!("the provisioning certificate decided for this machine, {present}, is none of this server's");
-            Failure::new(ErrorCode::NO_CERTIFICATE_FITS, "admit", text)
-                .hint("correct the rule or resolver that decides it, or add the certificate to the configuration")
-        })
-    }
-}
+struct Network;
 
 impl Provisioner for Network {
     fn provision<'a>(
         &'a self,
-        mut job: Job,
-        present: Option<String>,
+        job: Job,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
         Box::pin(async move {
-            job.certificates = self.certificates(present.as_deref())?;
             let outcome = amt::provision(job, host).await?;
             Ok(Proven { control_mode: outcome.control_mode.as_str().to_owned(), tls: tls_facts(&outcome.tls) })
         })
     }
+}
+
+/// Something that the server cannot be without.
+pub(super) fn missing(what: &str) -> Failure {
+    Failure::new(ErrorCode::CONFIG, "serve", format!("no {what} was given"))
 }
 
 /// The right to be the one server of a database, for as long as the file is open. Released by the system when the process

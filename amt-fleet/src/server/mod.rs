@@ -16,6 +16,7 @@ mod tests;
 
 pub use builder::ServerBuilder;
 pub(crate) use builder::lock;
+use builder::missing;
 pub use observe::{Observation, Observer, Verdict};
 
 use crate::event::{FleetEvent, Progress, Subscription};
@@ -24,6 +25,7 @@ use crate::resolve::has_begun;
 use crate::store::{DateCertificates, Decided, Heard, SawHello, Watch};
 use crate::{Fleet, Machine, MachineState};
 use amt::listener::{HelloEvent, HelloListener};
+use amt::local::RemoteChains;
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::psk::Pid;
 use amt_core::{ErrorCode, Failure, SystemId};
@@ -88,6 +90,16 @@ impl Server {
         self.listener.addresses()
     }
 
+    /// More provisioning certificates, whose keys are elsewhere: for machines from AMT 14 on.
+    ///
+    /// # Errors
+    /// `BUSY` if the server runs.
+    pub fn add_chains(&mut self, chains: RemoteChains) -> Result<(), Failure> {
+        let busy = || Failure::new(ErrorCode::BUSY, "serve", "the server runs already");
+        Arc::get_mut(&mut self.shared).ok_or_else(busy)?.presented.elsewhere.append(chains);
+        Ok(())
+    }
+
     /// Events from now on.
     pub fn subscribe(&self) -> Subscription {
         self.shared.events.subscribe()
@@ -130,9 +142,12 @@ impl Server {
     /// future is like killing the process.
     ///
     /// # Errors
-    /// `STORE` if the database cannot be read at the start, `LISTEN` if the ports are lost.
+    /// `CONFIG` without a provisioning certificate, `STORE` if the database cannot be read at the start, `LISTEN` if the ports are lost.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
         let Self { mut listener, shared, concurrency, _lock } = self;
+        if shared.presented.is_empty() {
+            return Err(missing("provisioning certificate"));
+        }
         let mut schedule = Schedule::new(concurrency);
         let mut tasks: JoinSet<Report> = JoinSet::new();
         let mut intake = 0;

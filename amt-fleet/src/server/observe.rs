@@ -4,7 +4,7 @@ use crate::config::{CertificateSource, Config};
 use amt::ProvisioningCertificate;
 use amt::listener::{HelloListener, ListenerConfig};
 use amt_core::hello::{Hello, HelloKind};
-use amt_core::pki::{PreflightInput, SuffixInput, preflight};
+use amt_core::pki::{ChainFacts, PreflightInput, SuffixInput, preflight};
 use amt_core::{Failure, Finding, Severity, SystemId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -64,7 +64,7 @@ impl Observation {
 #[derive(Debug)]
 pub struct Observer {
     listener: HelloListener,
-    certificates: Vec<ProvisioningCertificate>,
+    certificates: Vec<Known>,
     suffixes: Vec<String>,
     machine_suffixes: HashMap<SystemId, String>,
 }
@@ -75,9 +75,9 @@ impl Observer {
     /// # Errors
     /// `LISTEN`, or what is wrong with a certificate file.
     pub async fn bind(config: &Config) -> Result<Self, Failure> {
-        let certificates = load_certificates(&config.certificates)?;
+        let certificates: Result<Vec<_>, _> = config.certificates.iter().map(Known::load).collect();
         let of_list = config.known.iter().filter_map(|m| Some((m.id?, m.dns_suffix.clone()?)));
-        Ok(Self::new(&config.listen, certificates, config.dns_suffixes.clone()).await?.machine_suffixes(of_list))
+        Ok(Self::of(&config.listen, certificates?, config.dns_suffixes.clone()).await?.machine_suffixes(of_list))
     }
 
     /// Listens at `listen`.
@@ -89,6 +89,10 @@ impl Observer {
         certificates: Vec<ProvisioningCertificate>,
         suffixes: Vec<String>,
     ) -> Result<Self, Failure> {
+        Self::of(listen, certificates.iter().map(Known::from).collect(), suffixes).await
+    }
+
+    async fn of(listen: &[SocketAddr], certificates: Vec<Known>, suffixes: Vec<String>) -> Result<Self, Failure> {
         let listener = HelloListener::bind(listen, ListenerConfig::default()).await?;
         Ok(Self { listener, certificates, suffixes, machine_suffixes: HashMap::new() })
     }
@@ -128,20 +132,14 @@ impl Observer {
 }
 
 /// A certificate against a hello and the suffix that suits it best: which one the machine has is not in a hello.
-fn judge(
-    certificate: &ProvisioningCertificate,
-    hello: &Hello,
-    suffixes: &[String],
-    suffix_known: bool,
-    at: SystemTime,
-) -> Verdict {
+fn judge(certificate: &Known, hello: &Hello, suffixes: &[String], suffix_known: bool, at: SystemTime) -> Verdict {
     let now = at.duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
     let with = |suffix: Option<&String>| {
-        let mut input = PreflightInput::new(certificate.facts(), now);
+        let mut input = PreflightInput::new(&certificate.facts, now);
         input.hello = Some(hello);
         input.suffix = suffix.map_or(SuffixInput::Unknown, |s| SuffixInput::Known(s));
         Verdict {
-            certificate: certificate.leaf_sha256_hex(),
+            certificate: certificate.sha256.clone(),
             suffix: suffix.cloned(),
             suffix_known,
             findings: preflight(&input),
@@ -151,10 +149,29 @@ fn judge(
     suffixes.iter().map(|s| with(Some(s))).min_by_key(errors).unwrap_or_else(|| with(None))
 }
 
-/// Reads the certificates that a configuration names.
-///
-/// # Errors
-/// The first that cannot be used, with its file.
-pub(super) fn load_certificates(sources: &[CertificateSource]) -> Result<Vec<ProvisioningCertificate>, Failure> {
-    sources.iter().map(CertificateSource::load).collect()
+/// What there is to know of a certificate for that, wherever its key is.
+#[derive(Debug)]
+struct Known {
+    sha256: String,
+    facts: ChainFacts,
+}
+
+impl Known {
+    /// Reads a certificate that a configuration names.
+    ///
+    /// # Errors
+    /// Why it cannot be used, with its file.
+    fn load(source: &CertificateSource) -> Result<Self, Failure> {
+        if let CertificateSource::Chain { .. } = source {
+            let bundle = source.bundle()?;
+            return Ok(Self { sha256: bundle.leaf_sha256_hex(), facts: bundle.facts().clone() });
+        }
+        source.load().map(|certificate| Self::from(&certificate))
+    }
+}
+
+impl From<&ProvisioningCertificate> for Known {
+    fn from(certificate: &ProvisioningCertificate) -> Self {
+        Self { sha256: certificate.leaf_sha256_hex(), facts: certificate.facts().clone() }
+    }
 }

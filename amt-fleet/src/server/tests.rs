@@ -3,18 +3,20 @@
 use super::attempt::{Proven, Provisioner};
 use super::*;
 use crate::ca::{Asked, CertificateAuthority};
+use crate::certificates::Presented;
 use crate::config::{Admission, RetryPolicy};
 use crate::fact::{FactKey, FactSource};
 use crate::host::FleetHost;
 use crate::resolve::{Answer, Defaults, Question, Resolver, Resolving};
 use crate::seal::{KEY_LEN, SealKey};
 use crate::{KnownMachine, SecretPair, TlsFacts};
-use amt::{Host as _, Job};
+use amt::{Host as _, Job, ProvisioningCertificate};
 use amt_core::Secret;
 use amt_core::hello::Roots;
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
 use amt_provision::{CaAnswer, CertificateRequest, PasswordPolicy, Plan, Record, Step};
+use amt_sim::authority::ProvisioningChain;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -39,7 +41,6 @@ impl<F: Fn(u32, Job, FleetHost) -> Doing + Send + Sync> Provisioner for Pretend<
     fn provision<'a>(
         &'a self,
         job: Job,
-        _present: Option<String>,
         host: &'a FleetHost,
     ) -> Pin<Box<dyn Future<Output = Result<Proven, Failure>> + Send + 'a>> {
         Box::pin(async move {
@@ -130,11 +131,15 @@ where
     let calls: Arc<Mutex<BTreeMap<SystemId, u32>>> = Arc::default();
     let peak: Arc<AtomicUsize> = Arc::default();
     let provisioner = Pretend { body, calls: calls.clone(), now: AtomicUsize::new(0), peak: peak.clone() };
+    let chain = ProvisioningChain::new("example.com");
+    let certificate = ProvisioningCertificate::from_pem(chain.pem().as_bytes(), None, None).unwrap();
+    let presented = Presented { here: Arc::from([certificate]), ..Presented::default() };
     let shared = Shared {
         fleet: fleet.clone(),
         ca,
         events: crate::event::Events::new(),
         provisioner: Box::new(provisioner),
+        presented,
         plan,
         profiles: crate::profiles::Profiles::default(),
         defaults: Defaults { admission: admit, suffixes: vec!["example.com".into()], ..Defaults::default() },

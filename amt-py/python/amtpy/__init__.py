@@ -9,6 +9,7 @@ awaited; virtual machines for tests are in :mod:`amtpy.sim`.
 
 from amtpy._amt import (
     Certificate,
+    Chain,
     Credential,
     Events,
     Finding,
@@ -54,6 +55,7 @@ __all__ = [
     "Answer",
     "ArgumentError",
     "Certificate",
+    "Chain",
     "ConnectionFailed",
     "Credential",
     "CredentialError",

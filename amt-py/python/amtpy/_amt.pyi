@@ -8,10 +8,10 @@ from typing import Any, Literal, Self, final
 from typing_extensions import Buffer
 
 from amtpy._exceptions import AmtError
-from amtpy._types import Answer, _Document, _Facts, _Path, _Uuid
+from amtpy._types import Answer, Sign, _Document, _Facts, _Path, _Uuid
 
 __all__ = [
-    "Attempt", "Certificate", "Credential", "Events", "Finding", "Fleet", "GeneralSettings", "Hello", "HelloEvent",
+    "Attempt", "Certificate", "Chain", "Credential", "Events", "Finding", "Fleet", "GeneralSettings", "Hello", "HelloEvent",
     "HelloListener", "LocalOutcome", "Outcome", "PskPair", "Root", "Session", "SetupBin", "SetupServer", "Token",
     "VirtualMachine", "VirtualMachines", "capabilities", "check_profile", "decode", "discover", "enroll", "local_activate", "local_status",
     "local_unprovision", "preflight", "provision", "provision_async", "record_passwords",
@@ -29,31 +29,24 @@ class Hello:
 
     def encode(self) -> bytes:
         """The hello as it travels, without trailing bytes."""
-
     @property
     def type(self) -> Literal["pki", "psk", "other"]:
         """`"pki"` or `"psk"`: what the machine waits for."""
-
     @property
     def retry(self) -> int:
         """How often the machine said hello before in this round."""
-
     @property
     def admin_credentials_set(self) -> bool:
         """Whether the factory password of the administrator was changed already."""
-
     @property
     def uuid(self) -> str:
         """The machine's UUID, lower case."""
-
     @property
     def pid(self) -> str | None:
         """The name of the pre-shared key, `XXXX-XXXX`; `None` for a PKI hello."""
-
     @property
     def roots(self) -> tuple[Root, ...]:
         """The root certificates that the machine trusts, in the order sent; empty for a PSK hello."""
-
     @property
     def trailing(self) -> int:
         """Number of bytes after the hello: harmless, but worth a warning."""
@@ -85,19 +78,15 @@ class Finding:
     @property
     def code(self) -> str:
         """Stable code, for example `ROOT-NOHASH`."""
-
     @property
     def severity(self) -> Literal["error", "warning", "info"]:
         """`"error"`, `"warning"` or `"info"`."""
-
     @property
     def field(self) -> str:
         """The certificate, record or field it is about."""
-
     @property
     def message(self) -> str:
         """What is wrong."""
-
     @property
     def hint(self) -> str:
         """What to do about it."""
@@ -123,37 +112,39 @@ class Certificate:
         """SHA-256 of the leaf, lower-case hex."""
 
 @final
+class Chain:
+    """A provisioning certificate with its chain, and without its private key: that stays on a server or in a module, and whoever has it signs."""
+
+    def __new__(cls, pem: _Path | Buffer) -> Chain: ...
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the leaf, lower-case hex."""
+
+@final
 class Outcome:
     """What a provisioned machine has proven. Holds its password: neither `repr` nor `str` shows it."""
 
     @property
     def uuid(self) -> str:
         """The machine."""
-
     @property
     def control_mode(self) -> str:
         """How the machine says it is controlled: `"admin"`."""
-
     @property
     def tls_version(self) -> str:
         """TLS version of the connection on which the new password was taken."""
-
     @property
     def tls_engine(self) -> str:
         """Engine of that connection: `"rustls"`, or `"openssl"` for firmware before AMT 14."""
-
     @property
     def tls_suite(self) -> str:
         """Cipher suite of that connection, by its IANA name."""
-
     @property
     def firmware(self) -> str | None:
         """Firmware version, if the machine told it."""
-
     @property
     def admin_password(self) -> str:
         """The password of `admin`, as proven."""
-
     @property
     def certificate(self) -> bytes:
         """The certificate (DER) of the machine's TLS server, to be pinned when connecting."""
@@ -178,6 +169,7 @@ def provision(
     None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
     domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
     known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
+    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None,
 ) -> Outcome:
     """Take a machine from setup mode to proven admin control mode; blocks until it is done.
 
@@ -185,7 +177,10 @@ def provision(
     with the same journal, an attempt that broke off is gone on with. Firmware before AMT 11 may wait for a pre-shared pair instead of
     `certificate`: `psk` is a list of `PskPair` or (PID, PPS), and `legacy_tls="allow"` consents to the old TLS that it speaks. The machine's
     certificate is signed by the authority in `authority`, a pair of paths of certificate and key (PEM), made on first use as well. Passwords
-    that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step. Ctrl-C ends the attempt; what the journal holds stays.
+    that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step.
+    `chains` are certificates for whose keys `sign(index, data)` signs, in a thread of its own, within 20 seconds: it gets the position of the
+    chain and returns an RSA signature, PKCS#1 v1.5 over the SHA-256 of `data`. What it raises ends the attempt as `SIGNER`. For AMT 14 and
+    later. Ctrl-C ends the attempt; what the journal holds stays.
     """
 
 def provision_async(
@@ -194,6 +189,7 @@ def provision_async(
     None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
     domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
     known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
+    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None,
 ) -> asyncio.Future[Outcome]:
     """As `amtpy.provision`, to be awaited. `progress` is called in the thread of the event loop. Whoever cancels it ends the attempt."""
 
@@ -231,6 +227,7 @@ def local_activate(
     reach: _Reach, mode: str, journal: _Path | Fleet, journal_key: _Path | None,
     certificate: Certificate | Iterable[Certificate] | None, suffix: str | None, host_name: str | None,
     admin_password: str | None, mebx_password: str | None, enable: bool, secure: bool, progress: Callable[[str], object] | None,
+    chains: Chain | Sequence[Chain] | None, sign: Sign | None,
 ) -> LocalOutcome: ...
 def local_unprovision(
     reach: _Reach, extent: str, journal: _Path | Fleet, journal_key: _Path | None, known_admin_passwords: Sequence[str],
@@ -341,7 +338,8 @@ class SetupServer:
 
     What `config`, the path of a configuration file, leaves out or says otherwise is given by the other arguments. `resolver` is
     called with a dict for every machine about which something is new and answers with a dict or None; it is asked after the rules
-    and the program of the configuration. A context manager, which starts and stops it.
+    and the program of the configuration. `chains` are provisioning certificates for whose keys `sign` signs, as in `amtpy.provision`.
+    A context manager, which starts and stops it.
     """
 
     def __new__(
@@ -358,6 +356,8 @@ class SetupServer:
         resolver_timeout: float = 30.0,
         intake: str | Sequence[str] | None = None,
         port: int | None = None,
+        chains: Chain | Sequence[Chain] | None = None,
+        sign: Sign | None = None,
     ) -> SetupServer: ...
     def start(self) -> None:
         """Binds the ports and serves in the background, beside whatever Python does. What was unfinished is taken up."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from amtpy import _amt
-from amtpy._amt import Certificate, Fleet, LocalOutcome
-from amtpy._types import _Path
+from amtpy._amt import Certificate, Chain, Fleet, LocalOutcome
+from amtpy._types import Sign, _Path
 
 
 class LocalMachine:
@@ -44,6 +44,8 @@ class LocalMachine:
         enable: bool = False,
         secure: bool = False,
         progress: Callable[[str], object] | None = None,
+        chains: Chain | Sequence[Chain] | None = None,
+        sign: Sign | None = None,
     ) -> LocalOutcome:
         """Take this machine to a control mode without a server.
 
@@ -53,7 +55,8 @@ class LocalMachine:
         name is the system's own unless one is given.
         """
         return _amt.local_activate(
-            self._reach, mode, journal, journal_key, certificate, suffix, host_name, admin_password, mebx_password, enable, secure, progress
+            self._reach, mode, journal, journal_key, certificate, suffix, host_name, admin_password, mebx_password, enable, secure, progress,
+            chains, sign,
         )
 
     def unprovision(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 _Path = str | os.PathLike[str]
 _Uuid = str | uuid.UUID
 _Document = dict[str, Any]
 _Facts = Mapping[str, str | Sequence[str]]
+
+#: Signs for provisioning chains: gets the position of the chain and the data, returns an RSA signature, PKCS#1 v1.5 over their SHA-256.
+Sign = Callable[[int, bytes], bytes]
 
 
 class Answer(TypedDict, total=False):

@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from amtpy._amt import Certificate, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
+from amtpy._amt import Certificate, Chain, Fleet, Hello, HelloEvent, HelloListener, Outcome, PskPair, provision_async
 from amtpy._machine import Properties, _dict, _Machine
-from amtpy._types import _Path, _Uuid
+from amtpy._types import Sign, _Path, _Uuid
 from amtpy._upkeep import AsyncStore, Profile, _done_with, _finish_async, _given, _stored
 
 __all__ = ["HelloEvent", "HelloListener", "Machine", "provision"]
@@ -54,10 +54,13 @@ async def provision(
     known_admin_passwords: Sequence[str] = (),
     otp: str | None = None,
     progress: Callable[[str], object] | None = None,
+    chains: Chain | Sequence[Chain] | None = None,
+    sign: Sign | None = None,
 ) -> Outcome:
     """Takes a machine from setup mode to proven admin control mode, as :func:`amtpy.provision` does.
 
-    ``progress`` is called in the thread of the event loop. Whoever cancels it ends the attempt; what the journal holds stays.
+    ``progress`` is called in the thread of the event loop, ``sign`` in a thread of its own. Whoever cancels it ends the attempt; what the
+    journal holds stays.
     """
     return await provision_async(
         address,
@@ -78,6 +81,8 @@ async def provision(
         known_admin_passwords=known_admin_passwords,
         otp=otp,
         progress=progress,
+        chains=chains,
+        sign=sign,
     )
 
 

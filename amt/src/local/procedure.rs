@@ -1,7 +1,7 @@
 //! Procedures of the machine that this runs on.
 
 use super::{LocalAccess, LocalChannel, NoSigner, RemoteChains, Signer};
-use crate::certificate::ProvisioningCertificate;
+use crate::certificate::{self, ProvisioningCertificate};
 use crate::driver::{NoRecord, Way, drive_by};
 use crate::host::Host;
 use crate::provision::Records;
@@ -122,8 +122,9 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
     let mut activate = Activate::new(job.record, job.plan, job.mode);
     let mut chains = Vec::new();
     if let Some(remote) = &job.remote {
-        for (index, chain) in remote.chains().enumerate() {
-            chains.push(ClientChain::remote(&chain, Arc::clone(&remote.signer), index));
+        for known in remote.iter() {
+            let chain = certificate::chain(&known.facts, None);
+            chains.push(ClientChain::remote(&chain, Arc::clone(&known.signer), known.index));
             activate.chains.push(SigningChain(chain));
         }
     } else {
@@ -145,7 +146,7 @@ pub async fn activate<H: Host>(access: &LocalAccess, job: ActivateJob, host: &H)
     let mut channel = LocalChannel::new(access.clone(), id);
     let own = OwnKeys(Arc::clone(&job.certificates));
     let signer: &dyn Signer = match &job.remote {
-        Some(remote) => remote.signer.as_ref(),
+        Some(remote) => remote,
         None => &own,
     };
     let way = Way::Local(&mut channel, signer);

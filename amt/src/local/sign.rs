@@ -1,7 +1,7 @@
 //! Who signs for a provisioning certificate: its key here, or a caller's own, which may be on a server or in a module.
 
 use super::STAGE;
-use crate::certificate::{Bundle, ProvisioningCertificate, chain};
+use crate::certificate::{Bundle, ProvisioningCertificate, leaf_sha256_hex};
 use crate::mei::MeiFuture;
 use amt_core::pki::ChainFacts;
 use amt_core::{ErrorCode, Failure};
@@ -11,6 +11,9 @@ use ring::signature::RSA_PKCS1_SHA256;
 use std::fmt;
 use std::sync::Arc;
 
+/// Longest signature, in bytes: RSA of 16384 bits.
+pub const MAX_SIGNATURE: usize = 2048;
+
 /// Signs what the firmware wants signed.
 pub trait Signer: Send + Sync {
     /// RSA, PKCS#1 v1.5, over the SHA-256 of `data`, by the key of the certificate `index` among those of the job. Fails with `SIGNER`.
@@ -19,17 +22,22 @@ pub trait Signer: Send + Sync {
 
 /// Provisioning chains whose keys are elsewhere, on a server or in a module, and who signs for them: the machine that is set up never
 /// has a key.
+#[derive(Clone, Default)]
+pub struct RemoteChains(Vec<RemoteChain>);
+
+/// One of them.
 #[derive(Clone)]
-pub struct RemoteChains {
-    /// What is known of each; there is a chain in it.
-    facts: Vec<ChainFacts>,
-    /// Who signs for them.
+pub(crate) struct RemoteChain {
+    /// There is a chain in it.
+    pub(crate) facts: ChainFacts,
     pub(crate) signer: Arc<dyn Signer>,
+    /// By which the signer knows it.
+    pub(crate) index: usize,
 }
 
 impl fmt::Debug for RemoteChains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RemoteChains({})", self.facts.len())
+        write!(f, "RemoteChains({})", self.0.len())
     }
 }
 
@@ -39,21 +47,60 @@ impl RemoteChains {
     /// # Errors
     /// `CERTIFICATE_PARSE` if one holds no certificate.
     pub fn new(bundles: &[Bundle], signer: Arc<dyn Signer>) -> Result<Self, Failure> {
-        let facts: Vec<ChainFacts> = bundles.iter().map(|bundle| bundle.facts().clone()).collect();
-        if facts.iter().any(|facts| facts.path(None).is_none()) {
+        let mut chains = Self::default();
+        for (index, bundle) in bundles.iter().enumerate() {
+            chains.add(bundle, Arc::clone(&signer), index)?;
+        }
+        Ok(chains)
+    }
+
+    /// One more, which `signer` knows by `index`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn add(&mut self, bundle: &Bundle, signer: Arc<dyn Signer>, index: usize) -> Result<(), Failure> {
+        let facts = bundle.clone().without_key().facts().clone();
+        if facts.path(None).is_none() {
             return Err(Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, "there is no certificate in the chain"));
         }
-        Ok(Self { facts, signer })
+        self.0.push(RemoteChain { facts, signer, index });
+        Ok(())
     }
 
-    /// What is known of each.
-    pub(crate) fn facts(&self) -> &[ChainFacts] {
-        &self.facts
+    /// All of `others` too. Whoever signs for them goes on doing so.
+    pub fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
     }
 
-    /// Each as it is presented, DER, leaf first, whatever the firmware trusts.
-    pub(super) fn chains(&self) -> impl Iterator<Item = Vec<Vec<u8>>> {
-        self.facts.iter().map(|facts| chain(facts, None))
+    /// Those whose leaf has this SHA-256, lower-case hex.
+    #[must_use]
+    pub fn only(&self, leaf_sha256: &str) -> Self {
+        Self(self.0.iter().filter(|chain| leaf_sha256_hex(&chain.facts) == leaf_sha256).cloned().collect())
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RemoteChain> {
+        self.0.iter()
+    }
+
+    /// The one at this position.
+    pub(crate) fn get(&self, at: usize) -> Option<&RemoteChain> {
+        self.0.get(at)
+    }
+}
+
+/// By their position here, whatever index their own signers know them by.
+impl Signer for RemoteChains {
+    fn sign<'a>(&'a self, index: usize, data: &'a [u8]) -> MeiFuture<'a, Vec<u8>> {
+        match self.get(index) {
+            Some(chain) => chain.signer.sign(chain.index, data),
+            None => Box::pin(async { Err(Failure::new(ErrorCode::SIGNER, STAGE, "there is no such certificate")) }),
+        }
     }
 }
 

@@ -469,6 +469,17 @@ namespace Amt
         internal static extern uint amt_server_answer_failed(
             ServerHandle server, ulong question, byte[] reason, UIntPtr reasonLen, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_add_chain(ServerHandle server, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_signature(
+            ServerHandle server, out ulong signature, out EventHandle asked, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_sign(
+            ServerHandle server, ulong signature, byte[] data, UIntPtr len, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_server_sign_failed(
+            ServerHandle server, ulong signature, byte[] reason, UIntPtr reasonLen, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_stop(ServerHandle server, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_server_free(IntPtr server);

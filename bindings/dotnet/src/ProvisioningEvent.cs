@@ -144,7 +144,7 @@ namespace Amt
             Data = data;
         }
 
-        /// <summary>The number of the certificate, from 0, in the order of <see cref="Job.AddChain"/>.</summary>
+        /// <summary>The number of the certificate, from 0, in the order of <see cref="Job.AddChain"/> or <see cref="SetupServer.AddChain"/>.</summary>
         public int Certificate { get; private set; }
 
         /// <summary>The bytes.</summary>

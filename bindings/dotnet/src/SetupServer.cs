@@ -20,6 +20,22 @@ namespace Amt
         public string Machine { get; private set; }
     }
 
+    /// <summary>A signature that a setup server needs, by the key of a certificate that <see cref="SetupServer.AddChain"/> added.</summary>
+    public sealed class ServerSignature
+    {
+        internal ServerSignature(ulong number, SigningRequest request)
+        {
+            Number = number;
+            Request = request;
+        }
+
+        /// <summary>By what it is given.</summary>
+        public ulong Number { get; private set; }
+
+        /// <summary>Which certificate, from 0 in the order of <see cref="SetupServer.AddChain"/>, and the bytes.</summary>
+        public SigningRequest Request { get; private set; }
+    }
+
     /// <summary>A setup server: machines that say hello are provisioned. All work is done inside <see cref="Next"/>, <see cref="Run"/> or
     /// <see cref="RunAsync"/>, of which one call runs at a time; <see cref="Stop"/> may come from any thread.</summary>
     public sealed class SetupServer : IDisposable
@@ -137,6 +153,72 @@ namespace Amt
             Failure.Check(Native.amt_server_answer_failed(handle, question.Number, bytes, bytes.Length(), out err), err);
         }
 
+        /// <summary>Adds a provisioning certificate for whose key this program signs, before anything is served: beside those of the configuration,
+        /// which then need not name any. For machines from AMT 14 on. <see cref="Run"/> signs where <see cref="Signer"/> is set; else the
+        /// event <c>signature</c> says that <see cref="NextSignature"/> has one.</summary>
+        /// <exception cref="AmtException"><see cref="AmtCode.CertificateParse"/>: it holds no chain;
+        /// <see cref="AmtCode.InvalidArgument"/>: the server serves already.</exception>
+        public void AddChain(Certificate certificate)
+        {
+            if (certificate == null)
+            {
+                throw new ArgumentNullException("certificate");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_server_add_chain(handle, certificate.Handle, out err), err);
+        }
+
+        /// <summary>What <see cref="Run"/> and <see cref="RunAsync"/> sign with: RSA, PKCS#1 v1.5, over the SHA-256 of the data, within 20 seconds. What
+        /// it throws makes the attempt fail with <see cref="AmtCode.Signer"/>, and it is repeated later. While it runs, nothing is served:
+        /// for what takes long, use <see cref="NextSignature"/> on another thread.</summary>
+        public Func<SigningRequest, byte[]> Signer { get; set; }
+
+        /// <summary>The oldest signature that is needed and was not taken yet; null: there is none. Any thread may take and give signatures.</summary>
+        public ServerSignature NextSignature()
+        {
+            ulong number;
+            EventHandle asked;
+            IntPtr err;
+            Failure.Check(Native.amt_server_signature(handle, out number, out asked, out err), err);
+            if (number == 0)
+            {
+                asked.Dispose();
+                return null;
+            }
+            using (var request = new ProvisioningEvent(asked))
+            {
+                return new ServerSignature(number, request.GetSigning());
+            }
+        }
+
+        /// <summary>Gives a signature.</summary>
+        /// <exception cref="AmtException"><see cref="AmtCode.InvalidArgument"/>: it is none, or nobody waits for it any more.</exception>
+        public void Sign(ServerSignature needed, byte[] signature)
+        {
+            if (needed == null)
+            {
+                throw new ArgumentNullException("needed");
+            }
+            if (signature == null)
+            {
+                throw new ArgumentNullException("signature");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_server_sign(handle, needed.Number, signature, signature.Length(), out err), err);
+        }
+
+        /// <summary>There is no signature, for this reason. The machine waits for its setup as before.</summary>
+        public void SignFailed(ServerSignature needed, string reason)
+        {
+            if (needed == null)
+            {
+                throw new ArgumentNullException("needed");
+            }
+            byte[] bytes = Writing.Required(reason, "reason");
+            IntPtr err;
+            Failure.Check(Native.amt_server_sign_failed(handle, needed.Number, bytes, bytes.Length(), out err), err);
+        }
+
         /// <summary>Serves on the caller's thread until it is stopped, and tells every event. What is unfinished then is taken up by the next
         /// server on the database.</summary>
         /// <exception cref="AmtException">What ended it before.</exception>
@@ -162,6 +244,10 @@ namespace Amt
                     if (next != null && happened != null)
                     {
                         happened(next);
+                    }
+                    if (Signer != null)
+                    {
+                        SignAll(Signer);
                     }
                     if (Resolver != null)
                     {
@@ -222,6 +308,40 @@ namespace Amt
                 catch (AmtException error)
                 {
                     // The time was over, or the server was stopped: it goes on without the answer.
+                    if (error.Code != AmtCode.InvalidArgument)
+                    {
+                        throw;
+                    }
+                }
+            }
+        }
+
+        // Every signature that is needed.
+        private void SignAll(Func<SigningRequest, byte[]> signer)
+        {
+            for (ServerSignature needed = NextSignature(); needed != null; needed = NextSignature())
+            {
+                try
+                {
+                    byte[] signature;
+                    try
+                    {
+                        signature = signer(needed.Request);
+                        if (signature == null || signature.Length == 0)
+                        {
+                            throw new InvalidOperationException("the host answered without a signature");
+                        }
+                    }
+                    catch (Exception error)
+                    {
+                        SignFailed(needed, error.Message);
+                        continue;
+                    }
+                    Sign(needed, signature);
+                }
+                catch (AmtException error)
+                {
+                    // The time was over, or the server was stopped: it goes on without the signature.
                     if (error.Code != AmtCode.InvalidArgument)
                     {
                         throw;

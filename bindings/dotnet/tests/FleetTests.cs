@@ -18,6 +18,7 @@ namespace AmtTests
             {
                 Program.Test("fleet: a machine that says hello is provisioned, and known ever after", delegate { Served(folder); });
                 Program.Test("fleet: what an agent says and what the host decides let a machine in", delegate { Decided(folder); });
+                Program.Test("fleet: a key that is elsewhere signs for the server", delegate { Elsewhere(folder); });
                 Program.Test("fleet: mistakes are told", delegate { Mistakes(folder); });
             }
             finally
@@ -128,6 +129,66 @@ namespace AmtTests
                 stop.Cancel();
                 Check.True(serving.Wait(TimeSpan.FromMinutes(1)), "it ends in good order");
                 Check.Throws<ArgumentNullException>(delegate { server.Answer(null, "{}"); });
+            }
+        }
+
+        // The key is in another process alone, that of OpenSSL's program.
+        private static void Elsewhere(string folder)
+        {
+            string config = Path.Combine(folder, "bare.toml"), key = Path.Combine(folder, "elsewhere.pem"), failed = null;
+            File.WriteAllText(config, string.Join("\n", new[]
+            {
+                "listen = \"127.0.0.1:0\"", "database = \"unused.db\"", "seal_key_file = \"unused.key\"",
+                "dns_suffixes = [\"example.com\"]", "admit = \"auto\"", "[retry]", "first = \"1s\"", string.Empty,
+            }));
+            File.WriteAllBytes(key, Check.TestFile("key.pem"));
+            using (var fleet = new Fleet(Path.Combine(folder, "bare.db")))
+            {
+                using (var server = new SetupServer(fleet, config))
+                {
+                    Check.Fails(AmtCode.Config, delegate { server.Next(TimeSpan.Zero); });
+                }
+                using (var stop = new CancellationTokenSource())
+                using (var verified = new ManualResetEventSlim())
+                using (var server = new SetupServer(fleet, config))
+                using (Certificate chain = Certificate.FromPem(Check.TestFile("chain.pem")))
+                using (var machine = new VirtualMachine("127.76.0.4", server.Addresses[0]))
+                {
+                    int asked = 0;
+                    server.AddChain(chain);
+                    Check.True(server.NextSignature() == null, "none is needed");
+                    server.Signer = delegate(SigningRequest request)
+                    {
+                        Check.Equal(0, request.Certificate, "which certificate");
+                        if (asked++ == 0)
+                        {
+                            throw new IOException("the module is locked");
+                        }
+                        return LocalTests.Signature(folder, key, request.Data);
+                    };
+                    Task serving = server.RunAsync(
+                        delegate(string happened)
+                        {
+                            if (happened.Contains("\"event\":\"failed\""))
+                            {
+                                failed += happened;
+                            }
+                            if (happened.Contains("\"event\":\"verified\""))
+                            {
+                                verified.Set();
+                            }
+                        },
+                        stop.Token);
+                    Check.True(verified.Wait(TimeSpan.FromMinutes(1)), "it is verified");
+                    Check.True(failed.Contains("the module is locked") && failed.Contains("SIGNER"), "why it waited: " + failed);
+                    Check.True(asked > 1 && machine.Says("\"control_mode\":\"admin\""), "the firmware says so too");
+                    stop.Cancel();
+                    Check.True(serving.Wait(TimeSpan.FromMinutes(1)), "it ends in good order");
+                    Check.Throws<ArgumentNullException>(delegate { server.AddChain(null); });
+                    Check.Throws<ArgumentNullException>(delegate { server.Sign(null, new byte[256]); });
+                    Check.Throws<ArgumentNullException>(delegate { server.SignFailed(null, "x"); });
+                    Check.Fails(AmtCode.InvalidArgument, delegate { server.AddChain(chain); });
+                }
             }
         }
 
