@@ -12,6 +12,7 @@ mod intake;
 mod jobs;
 mod lab;
 mod local;
+mod locked;
 mod looking;
 mod mutual;
 mod openssl_files;

@@ -486,6 +486,11 @@
 #define AMT_E_CHAIN_REFUSED 5020
 
 /**
+ * What to do: nothing was sent: wait until the program named in the message is done, or end it, then try again.
+ */
+#define AMT_E_MACHINE_LOCKED 5021
+
+/**
  * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
  */
 #define AMT_E_CONNECT_REFUSED 6001

@@ -21,6 +21,7 @@ mod hello;
 mod intake;
 mod inventory;
 mod local;
+mod lock;
 mod log;
 mod notes;
 mod observe;

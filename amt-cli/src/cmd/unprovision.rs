@@ -3,7 +3,7 @@
 use super::connect::{Connect, consent};
 use super::local::unprovision as local;
 use super::notes::Notes;
-use super::{Error, Verdict, block_on};
+use super::{Error, Verdict, block_on, lock};
 use crate::output::Output;
 use amt::discover::{DiscoverConfig, Standing, discover};
 use amt::{Target, UnprovisionJob, unprovision};
@@ -100,6 +100,7 @@ impl Unprovision {
                 }
                 Err(error) => return Err(error),
             };
+            let _taken = if afar.dry_run { None } else { Some(lock::take(target.id, "unprovision")?) };
             let found = unprovision(job(&target, extent, true), &Notes::on(&mut *out)).await?;
             let means = consequences(extent, found.before, found.version);
             if found.before.is_some() {
