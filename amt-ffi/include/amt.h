@@ -1104,8 +1104,8 @@ amt_status amt_certificate_preflight(const amt_certificate *certificate,
 amt_status amt_certificate_free(amt_certificate *certificate);
 
 /**
- * Makes a device for the machine at this IP address (text) into `*out`; free it with `amt_device_free`. `port` 0 is the usual one: 16993,
- * or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
+ * Makes a device for the machine at this IP address (text; `fe80::1%eth0` with its interface) into `*out`; free it with
+ * `amt_device_free`. `port` 0 is the usual one: 16993, or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
  * no safe default for whom to take the machine for.
  *
  * # Safety

@@ -195,8 +195,9 @@ impl Administrator {
     }
 
     fn target(&self, id: SystemId) -> Target {
-        let mut target = Target::new(id, self.address.ip(), self.identity.clone(), vec![self.password.clone()]);
-        (target.port, target.legacy_tls, target.client) = (self.address.port(), self.consent, self.client.clone());
+        let target = Target::new(id, self.address.ip(), self.identity.clone(), vec![self.password.clone()]);
+        let mut target = target.at(self.address);
+        (target.legacy_tls, target.client) = (self.consent, self.client.clone());
         target
     }
 }

@@ -22,6 +22,7 @@ mod lock;
 pub mod managed;
 pub mod mei;
 pub mod operate;
+pub mod place;
 pub mod profile;
 mod provision;
 mod rename;

@@ -5,7 +5,7 @@ use super::local::unprovision as local;
 use super::notes::Notes;
 use super::{Error, Verdict, block_on, lock};
 use crate::output::Output;
-use amt::discover::{DiscoverConfig, Standing, discover};
+use amt::discover::{DiscoverConfig, Standing, discover_place};
 use amt::{Target, UnprovisionJob, unprovision};
 use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Failure};
@@ -153,7 +153,7 @@ async fn waits_for_setup(failure: &Failure, address: SocketAddr) -> bool {
     let unclear = failure.code == ErrorCode::TLS_PIN_MISMATCH || failure.code.is_reply_lost();
     unclear
         && address.port() == SECURE
-        && discover(address.ip(), &DiscoverConfig::default()).await.standing == Standing::WantsCertificate
+        && discover_place(address, &DiscoverConfig::default()).await.standing == Standing::WantsCertificate
 }
 
 fn not_set_up(out: &mut Output, extent: Extent, address: SocketAddr) -> Result<Verdict, Error> {
