@@ -23,3 +23,4 @@ mod settings;
 mod setupbin;
 mod story;
 mod unprovision;
+mod wsman;

@@ -8,6 +8,7 @@ mod boot;
 mod capabilities;
 mod clock;
 mod configure;
+mod confirm;
 mod connect;
 mod demo;
 mod directory;
