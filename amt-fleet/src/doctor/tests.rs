@@ -193,6 +193,7 @@ async fn the_consoles_certificate_is_looked_at_where_one_is_wanted() {
     assert_eq!(codes(&config, at(validity.not_before - 1)).await, [("CONSOLE-NOTYET", Severity::Error)]);
     let renamed = console("other.example.com");
     assert_eq!(codes(&renamed, SystemTime::now()).await, [("CONSOLE-NAME", Severity::Warning)]);
+    drop(keeper);
     fleet.close().await;
 }
 
@@ -216,6 +217,8 @@ async fn a_request_that_waits_or_was_refused_is_told_with_its_next_step() {
             crate::Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await.unwrap();
         let keeper = config.console_keeper(fleet.clone()).unwrap().unwrap();
         keeper.keep(true).await.unwrap_err();
+        // The database closes when nobody has it any more.
+        drop(keeper);
         fleet.close().await;
         let found = Doctor::new(&config).offline().examine().await;
         let console: Vec<_> = found.iter().filter(|d| d.area == Area::Console).map(|d| &d.finding).collect();
