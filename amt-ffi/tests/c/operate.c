@@ -83,7 +83,8 @@ static void sessions_authorities_and_clock(amt_device *device, const uint8_t *ro
     size_t count = 9, len;
 
     CHECK(strstr(text, "\"serial\":{") && strstr(text, "\"drives\":{") && strstr(text, "\"screen\":{"));
-    CHECK(strstr(REPLY(amt_device_sessions(device, 1, &reply, &err)), "\"why\":\""));
+    text = REPLY(amt_device_sessions(device, 1, &reply, &err));
+    CHECK(strstr(text, "\"listener\":false") && strstr(text, "\"serial\":{\"state\":\"off\""));
 
     OK(amt_authorities_check(root, root_len, &findings, &err));
     OK(amt_findings_count(findings, &count, &err));
