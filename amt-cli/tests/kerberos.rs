@@ -176,7 +176,8 @@ impl Lab {
         std::fs::write(at.join("key.txt"), format!("{key}\n")).unwrap();
         let mut configure = Command::new(env!("CARGO_BIN_EXE_amt"));
         configure.arg("configure").arg(at.join("domain.toml")).args(["--host", &lab.host, "--insecure-any"]);
-        good(configure.env("AMT_PASSWORD", ADMIN));
+        // Virtual machines of several tests have one UUID.
+        good(configure.env("AMT_PASSWORD", ADMIN).env("XDG_STATE_HOME", at));
         lab
     }
 
@@ -281,7 +282,7 @@ fn another_key_or_kerberos_switched_off_is_no_wrong_password() {
     std::fs::write(at.join("off.toml"), "format = 1\nname = \"Off\"\n[kerberos]\nenabled = false\n").unwrap();
     let mut configure = Command::new(env!("CARGO_BIN_EXE_amt"));
     configure.arg("configure").arg(at.join("off.toml")).args(["--host", &lab.host, "--insecure-any"]);
-    good(configure.env("AMT_PASSWORD", ADMIN));
+    good(configure.env("AMT_PASSWORD", ADMIN).env("XDG_STATE_HOME", at));
     let off = lab.error(&alice, &["power", "status"]);
     assert_eq!(off["name"], "TICKET_REFUSED", "{off}");
     assert!(off["message"].as_str().unwrap().contains("offers no login by Kerberos"), "{off}");

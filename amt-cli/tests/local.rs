@@ -60,7 +60,8 @@ impl Machine {
         if matches!(command[0], "activate" | "upgrade" | "unprovision") {
             amt.arg("--journal").arg(self.path("journal.db"));
         }
-        amt.output().unwrap()
+        // Virtual machines of several tests have one UUID.
+        amt.env("XDG_STATE_HOME", self.folder.path()).output().unwrap()
     }
 
     fn good(&self, command: &[&str]) -> Value {

@@ -61,7 +61,9 @@ async fn serve(folder: &Path, listen: SocketAddr, settings: &str) -> Server {
 /// Exit status, the one document on standard output, and standard error.
 async fn amt(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_amt"));
-    let output = command.args(arguments).arg("--json").current_dir(folder).output().await.unwrap();
+    // Virtual machines of several tests have one UUID.
+    command.args(arguments).arg("--json").current_dir(folder).env("XDG_STATE_HOME", folder);
+    let output = command.output().await.unwrap();
     let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
     (output.status.code(), document, String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -53,6 +53,8 @@ impl Machine {
             .args(["unprovision", "--host", self.host, "--password-file", "password"])
             .args(more)
             .current_dir(self.folder.path())
+            // Virtual machines of several tests have one UUID.
+            .env("XDG_STATE_HOME", self.folder.path())
             .stdin(Stdio::null())
             .output()
             .unwrap()

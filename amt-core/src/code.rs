@@ -216,6 +216,8 @@ codes! {
     SIGNER = 5019, "see the signer's own words in the message";
     /// The firmware refused a certificate of the chain, or the signature with it.
     CHAIN_REFUSED = 5020, "run `amt preflight` with this certificate: it lists every reason";
+    /// Another program is at work on the machine.
+    MACHINE_LOCKED = 5021, "nothing was sent: wait until the program named in the message is done, or end it, then try again";
     // I/O.
     /// Nothing listens at the port.
     CONNECT_REFUSED = 6001, "the port is closed: the setup window ended, AMT is disabled, or the address is another machine's";

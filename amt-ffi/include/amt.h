@@ -486,6 +486,11 @@
 #define AMT_E_CHAIN_REFUSED 5020
 
 /**
+ * What to do: nothing was sent: wait until the program named in the message is done, or end it, then try again.
+ */
+#define AMT_E_MACHINE_LOCKED 5021
+
+/**
  * What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
  */
 #define AMT_E_CONNECT_REFUSED 6001
@@ -1099,8 +1104,8 @@ amt_status amt_certificate_preflight(const amt_certificate *certificate,
 amt_status amt_certificate_free(amt_certificate *certificate);
 
 /**
- * Makes a device for the machine at this IP address (text) into `*out`; free it with `amt_device_free`. `port` 0 is the usual one: 16993,
- * or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
+ * Makes a device for the machine at this IP address (text; `fe80::1%eth0` with its interface) into `*out`; free it with
+ * `amt_device_free`. `port` 0 is the usual one: 16993, or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
  * no safe default for whom to take the machine for.
  *
  * # Safety
@@ -2548,6 +2553,68 @@ amt_status amt_device_inventory(amt_device *device,
 amt_status amt_device_status(amt_device *device,
                              amt_document **reply,
                              amt_error **err);
+
+/**
+ * Reads which sessions are free, and which somebody has: what `amt sessions --json` shows. `redirection_port` 0 is the usual one: 16995, or
+ * 16994 without TLS. The user needs realm 2 (redirection) or 3 (administration).
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_sessions(amt_device *device,
+                               uint16_t redirection_port,
+                               amt_document **reply,
+                               amt_error **err);
+
+/**
+ * Reads the authorities that the machine trusts, and those above its own certificate: what `amt trust export --json` shows, `bundle` being the
+ * PEM text, which is empty where there are none. Whom the machine is taken for is said by the `amt_device_trust_` functions.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_authorities(amt_device *device,
+                                  amt_document **reply,
+                                  amt_error **err);
+
+/**
+ * Adds the authorities of a bundle (PEM, the root first) that the machine does not trust yet; with `dry_run` 1 says what would be added, and writes
+ * nothing, else 0. Nothing is removed. The reply is what `amt trust import --json` shows. A bundle that is wrong fails with
+ * `AMT_E_CERTIFICATE_PARSE` before anything is sent; `amt_authorities_check` says all that is wrong with it.
+ *
+ * # Safety
+ * `device` is null or a handle; `bundle` is null or readable for `bundle_len` bytes; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_add_authorities(amt_device *device,
+                                      const uint8_t *bundle,
+                                      size_t bundle_len,
+                                      uint32_t dry_run,
+                                      amt_document **reply,
+                                      amt_error **err);
+
+/**
+ * Says everything that is wrong with a bundle of authorities (docs/operate.md), as findings in `*out`, to be freed with `amt_findings_free`.
+ * Nothing is sent.
+ *
+ * # Safety
+ * `bundle` is null or readable for `bundle_len` bytes; `out` is null or writable; `err` is null or writable.
+ */
+amt_status amt_authorities_check(const uint8_t *bundle,
+                                 size_t bundle_len,
+                                 amt_findings **out,
+                                 amt_error **err);
+
+/**
+ * Compares the machine's clock with this system's; with `set` 1 makes it right if it is off by more than ten seconds, and reads it back, else 0.
+ * The reply is what `amt clock --json` shows. For `admin`, over TLS, on connections of its own.
+ *
+ * # Safety
+ * `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+ */
+amt_status amt_device_clock(amt_device *device,
+                            uint32_t set,
+                            amt_document **reply,
+                            amt_error **err);
 
 /**
  * Prepares an attempt into `*out`; free it with `amt_provision_free`. `job` is not kept. Opens the journal file and the authority's files

@@ -3,7 +3,7 @@
 use crate::handle::{self, Object};
 use amt_core::{ErrorCode, Failure, SystemId};
 use std::ffi::c_char;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::slice;
 
 /// An argument that cannot be used, and why.
@@ -61,6 +61,24 @@ pub(crate) unsafe fn address(name: &'static str, data: *const c_char, len: usize
     let text = unsafe { text(name, data, len) }?;
     text.parse()
         .map_err(|_| Failure::new(ErrorCode::PARSE_TEXT, "parse", format!("{name}: not an IP address: {text:?}")))
+}
+
+/// Where a machine is: an IP address, with its interface where it is one of a link's.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn place(
+    name: &'static str,
+    data: *const c_char,
+    len: usize,
+    port: u16,
+) -> Result<SocketAddr, Failure> {
+    // SAFETY: as promised by the caller.
+    let text = unsafe { text(name, data, len) }?;
+    amt::place::parse(text, port, "parse").map_err(|mut failure| {
+        failure.message = format!("{name}: {}", failure.message);
+        failure
+    })
 }
 
 /// A machine's UUID, as text of the caller.

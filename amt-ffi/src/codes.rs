@@ -279,6 +279,9 @@ pub const AMT_E_SIGNER: u32 = 5019;
 /// What to do: run `amt preflight` with this certificate: it lists every reason.
 pub const AMT_E_CHAIN_REFUSED: u32 = 5020;
 
+/// What to do: nothing was sent: wait until the program named in the message is done, or end it, then try again.
+pub const AMT_E_MACHINE_LOCKED: u32 = 5021;
+
 /// What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.
 pub const AMT_E_CONNECT_REFUSED: u32 = 6001;
 

@@ -22,7 +22,7 @@ use amt_wsman::op::{Reply, Request};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::ffi::c_char;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A machine and a connection to it. One call at a time, except `amt_device_cancel`, which any thread may call at any time.
 pub struct amt_device {
@@ -62,7 +62,7 @@ impl amt_device {
 
 /// How the machine is reached, and the session once there was a call.
 struct Contact {
-    address: IpAddr,
+    address: SocketAddr,
     /// 0: that of the transport.
     port: u16,
     user: String,
@@ -74,8 +74,8 @@ struct Contact {
     session: Option<Session>,
 }
 
-/// Makes a device for the machine at this IP address (text) into `*out`; free it with `amt_device_free`. `port` 0 is the usual one: 16993,
-/// or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
+/// Makes a device for the machine at this IP address (text; `fe80::1%eth0` with its interface) into `*out`; free it with
+/// `amt_device_free`. `port` 0 is the usual one: 16993, or 16992 without TLS. Nothing is sent before the first call, which needs one of the `amt_device_trust_` functions before it: there is
 /// no safe default for whom to take the machine for.
 ///
 /// # Safety
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn amt_device_new(
     unsafe {
         guard(err, || {
             let out = Out::handle("out", out)?;
-            let address = argument::address("address", address, address_len)?;
+            let address = argument::place("address", address, address_len, port)?;
             let user = argument::text("user", user, user_len)?.to_owned();
             let password = Secret::from(argument::text("password", password, password_len)?);
             let contact = Contact {
@@ -464,7 +464,8 @@ impl Contact {
             return Err(argument::invalid(text).hint("call amt_device_trust_roots, _pin, _any or _plain before"));
         };
         let usual = if matches!(transport, Transport::Plain) { 16992 } else { 16993 };
-        let address = SocketAddr::new(self.address, if self.port == 0 { usual } else { self.port });
+        let mut address = self.address;
+        address.set_port(if self.port == 0 { usual } else { self.port });
         let credentials = Credentials { user: self.user.clone(), password: self.password.clone() };
         Ok((address, transport, credentials))
     }
@@ -472,7 +473,7 @@ impl Contact {
     fn facts(&self) -> Value {
         let session = self.session.as_ref();
         json!({
-            "address": self.address.to_string(),
+            "address": self.address.ip().to_string(),
             "firmware": session.and_then(Session::version).map(|version| version.to_string()),
             "tls": session.and_then(Session::tls).map(tls_facts),
         })

@@ -1,20 +1,23 @@
-//! `amt_device` in operation: power, next boot, logs, inventory.
+//! `amt_device` in operation: power, next boot, logs, inventory, sessions, trusted authorities, clock.
 
 use crate::argument::{self, Out};
 use crate::device::amt_device;
 use crate::document::amt_document;
 use crate::error::amt_error;
+use crate::findings::amt_findings;
 use crate::guard::guard;
 use crate::handle;
 use crate::status::amt_status;
 use amt::Device;
+use amt::certificate::{TrustBundle, write_bundle};
 use amt::host::NoHost;
 use amt::operate::{self, BootPlan, NextBoot, PowerAction, Then};
-use amt_core::Failure;
+use amt_core::{ErrorCode, Failure, Finding, Severity};
 use amt_fleet::json;
 use amt_fleet::json::operate as documents;
 use serde_json::Value;
 use std::ffi::c_char;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Start, or wake up.
 pub const AMT_POWER_ON: u32 = 2;
@@ -245,6 +248,141 @@ pub unsafe extern "C" fn amt_device_status(
             Ok(())
         })
     }
+}
+
+/// Reads which sessions are free, and which somebody has: what `amt sessions --json` shows. `redirection_port` 0 is the usual one: 16995, or
+/// 16994 without TLS. The user needs realm 2 (redirection) or 3 (administration).
+///
+/// # Safety
+/// `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_sessions(
+    device: *mut amt_device,
+    redirection_port: u16,
+    reply: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    let port = (redirection_port != 0).then_some(redirection_port);
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        operate(device, reply, err, async move |device| {
+            Ok(documents::sessions(&operate::sessions(device, port).await?))
+        })
+    }
+}
+
+/// Reads the authorities that the machine trusts, and those above its own certificate: what `amt trust export --json` shows, `bundle` being the
+/// PEM text, which is empty where there are none. Whom the machine is taken for is said by the `amt_device_trust_` functions.
+///
+/// # Safety
+/// `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_authorities(
+    device: *mut amt_device,
+    reply: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        operate(device, reply, err, async |device| {
+            let found = operate::trust(device).await?;
+            Ok(documents::trust(&found, &found.authorities, &write_bundle(&found.authorities)))
+        })
+    }
+}
+
+/// Adds the authorities of a bundle (PEM, the root first) that the machine does not trust yet; with `dry_run` 1 says what would be added, and writes
+/// nothing, else 0. Nothing is removed. The reply is what `amt trust import --json` shows. A bundle that is wrong fails with
+/// `AMT_E_CERTIFICATE_PARSE` before anything is sent; `amt_authorities_check` says all that is wrong with it.
+///
+/// # Safety
+/// `device` is null or a handle; `bundle` is null or readable for `bundle_len` bytes; `reply` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_add_authorities(
+    device: *mut amt_device,
+    bundle: *const u8,
+    bundle_len: usize,
+    dry_run: u32,
+    reply: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        operate(device, reply, err, async move |device| {
+            let dry_run = argument::truth("dry_run", dry_run)?;
+            let bundle = argument::bytes("bundle", bundle, bundle_len)?;
+            let bundle = TrustBundle::read(bundle, now()).map_err(|findings| wrong_bundle(&findings))?;
+            let change = operate::add_trust(device, &bundle, dry_run).await?;
+            Ok(documents::trust_change(&bundle, &change, dry_run))
+        })
+    }
+}
+
+/// Says everything that is wrong with a bundle of authorities (docs/operate.md), as findings in `*out`, to be freed with `amt_findings_free`.
+/// Nothing is sent.
+///
+/// # Safety
+/// `bundle` is null or readable for `bundle_len` bytes; `out` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_authorities_check(
+    bundle: *const u8,
+    bundle_len: usize,
+    out: *mut *mut amt_findings,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("out", out)?;
+            let findings = match TrustBundle::read(argument::bytes("bundle", bundle, bundle_len)?, now()) {
+                Ok(bundle) => bundle.warnings,
+                Err(findings) => findings,
+            };
+            out.give(amt_findings::new(findings));
+            Ok(())
+        })
+    }
+}
+
+/// Compares the machine's clock with this system's; with `set` 1 makes it right if it is off by more than ten seconds, and reads it back, else 0.
+/// The reply is what `amt clock --json` shows. For `admin`, over TLS, on connections of its own.
+///
+/// # Safety
+/// `device` is null or a handle; `reply` is null or writable; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_device_clock(
+    device: *mut amt_device,
+    set: u32,
+    reply: *mut *mut amt_document,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above; the rest is checked inside.
+    unsafe {
+        guard(err, || {
+            let out = Out::handle("reply", reply)?;
+            let set = argument::truth("set", set)?;
+            let device = handle::lease(device)?;
+            let seen = device.administer(async |admin| admin.clock(set, &NoHost).await)?;
+            out.give(amt_document::new(json::clock(&seen)));
+            Ok(())
+        })
+    }
+}
+
+/// Seconds since 1970, UTC.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
+}
+
+fn wrong_bundle(findings: &[Finding]) -> Failure {
+    let mut wrong = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let first = wrong.next().map_or_else(String::new, |finding| format!("{}: {}", finding.field, finding.message));
+    let more = match wrong.count() {
+        0 => String::new(),
+        count => format!("; and {count} more"),
+    };
+    Failure::new(ErrorCode::CERTIFICATE_PARSE, "trust", format!("the bundle cannot be used: {first}{more}"))
+        .hint("amt_authorities_check says all that is wrong with it; nothing was sent")
 }
 
 /// # Safety

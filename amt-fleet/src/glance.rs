@@ -1,6 +1,8 @@
 //! What a database says, read without changing a byte of it: for reports and diagnoses beside a running server.
 
+use crate::console::Console;
 use crate::seal::{Place, SealKey};
+use crate::store::CONSOLE_PLACE;
 use amt_core::psk::{Form, Pid};
 use amt_core::{ErrorCode, Failure, FirmwareVersion, SystemId};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -23,6 +25,8 @@ pub struct Glance {
     /// The newest time that anything in it carries.
     pub newest: Option<SystemTime>,
     seal: Option<Vec<u8>>,
+    /// The console's certificates, sealed, and their version.
+    console: Option<(Vec<u8>, i64)>,
 }
 
 /// One machine, as far as reports need it.
@@ -71,6 +75,13 @@ impl Glance {
         self.seal.as_ref().map(|sealed| key.open(place, sealed).is_ok())
     }
 
+    /// The certificates that this console has or wants; `None` if `key` is not this database's.
+    pub(crate) fn console(&self, key: &SealKey) -> Option<Result<Console, Failure>> {
+        let Some((sealed, version)) = &self.console else { return Some(Ok(Console::default())) };
+        let clear = key.open(CONSOLE_PLACE, sealed).ok()?;
+        Some(Console::decode(clear.expose(), *version))
+    }
+
     async fn from(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT m.*, m.state = 'verified' AS verified, j.firmware \
@@ -106,8 +117,24 @@ impl Glance {
         let seal =
             sqlx::query("SELECT value FROM settings WHERE name = 'seal'").fetch_optional(&mut *connection).await?;
         let seal = seal.map(|row| row.try_get("value")).transpose()?;
-        Ok(Self { machines, pairs, newest, seal })
+        let console = console(connection).await?;
+        Ok(Self { machines, pairs, newest, seal, console })
     }
+}
+
+/// The row of the console's certificates, where a server has made one that is new enough to have them.
+async fn console(connection: &mut SqliteConnection) -> Result<Option<(Vec<u8>, i64)>, sqlx::Error> {
+    if !has_table(connection, "console").await? {
+        return Ok(None);
+    }
+    let row = sqlx::query("SELECT sealed, version FROM console WHERE id = 1").fetch_optional(connection).await?;
+    row.map(|row| Ok((row.try_get("sealed")?, row.try_get("version")?))).transpose()
+}
+
+/// A database that no newer server has opened yet lacks some.
+async fn has_table(connection: &mut SqliteConnection, name: &str) -> Result<bool, sqlx::Error> {
+    let table = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1").bind(name);
+    Ok(table.fetch_optional(connection).await?.is_some())
 }
 
 /// The vault's pairs; those of machines are added to `machines`.
@@ -115,8 +142,7 @@ async fn pairs(
     connection: &mut SqliteConnection,
     machines: &mut HashMap<SystemId, Glimpse>,
 ) -> Result<HashMap<Pid, Option<SystemId>>, sqlx::Error> {
-    let has_pairs = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'psk_vault'");
-    if has_pairs.fetch_optional(&mut *connection).await?.is_none() {
+    if !has_table(connection, "psk_vault").await? {
         return Ok(HashMap::new());
     }
     let pid = |row: &SqliteRow| Ok::<_, sqlx::Error>(Pid::parse(&row.try_get::<String, _>("pid")?, Form::Strict).ok());

@@ -10,7 +10,7 @@ mod upkeep;
 
 pub use capabilities::{capabilities, tls_number};
 pub use survey::survey;
-pub use upkeep::{applied, facts, renewed, rotated, unprovisioned};
+pub use upkeep::{applied, clock, facts, renewed, rotated, unprovisioned};
 
 use crate::{DiaryEntry, Fact, FleetEvent, Machine, Parked, Progress, Release, TlsFacts};
 use amt_core::{DeviceStatus, Failure, Finding};

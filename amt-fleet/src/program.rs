@@ -112,12 +112,25 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     if skip == 0 { line } else { format!("… {}", line.chars().skip(skip).collect::<String>()) }
 }
 
+/// Why a program cannot be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    Missing,
+    /// A file of that name is there.
+    NotExecutable,
+}
+
 /// The program itself: a path, or a bare name looked for on the PATH.
-pub(crate) fn find(program: &Path) -> Option<PathBuf> {
-    if program.components().count() > 1 {
-        return is_executable(program).then(|| program.to_owned());
-    }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|p| is_executable(p))
+pub(crate) fn find(program: &Path) -> Result<PathBuf, Absent> {
+    let places: Vec<PathBuf> = if program.components().count() > 1 {
+        vec![program.to_owned()]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|folder| folder.join(program)).collect()
+    };
+    let is_there = places.iter().any(|place| place.is_file());
+    let found = places.into_iter().find(|place| is_executable(place));
+    found.ok_or(if is_there { Absent::NotExecutable } else { Absent::Missing })
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -130,6 +143,19 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_may_not_be_executed_is_told_from_one_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tell");
+        assert_eq!(find(&file), Err(Absent::Missing));
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        assert_eq!(find(&file), Err(Absent::NotExecutable));
+        assert_eq!(find(folder.path()), Err(Absent::Missing), "a folder is none");
+        assert!(find(Path::new("sh")).is_ok_and(|found| found.is_absolute()));
+        assert_eq!(find(Path::new("no-such-program-anywhere")), Err(Absent::Missing));
+    }
 
     #[test]
     fn long_reasons_keep_their_end() {

@@ -2,16 +2,18 @@
 
 use amt::profile::Folder;
 use amt::tls::{ClientCertificates, ClientChain};
-use amt::{Device, ProvisioningCertificate, Transport};
+use amt::{Device, Job, ProvisioningCertificate, Transport};
+use amt_core::hello::{Hello, HelloKind, Roots};
 use amt_core::tls::PeerIdentity;
 use amt_core::{DeviceStatus, ErrorCode, Secret, SystemId};
 use amt_fleet::ca::{Asked, CertificateAuthority};
 use amt_fleet::config::{Admission, RetryPolicy};
 use amt_fleet::console::ConsoleKeeper;
 use amt_fleet::profiles::{Profiles, Settings};
-use amt_fleet::{ActionState, Filter, Fleet, Operation, Server};
+use amt_fleet::{ActionState, Filter, Fleet, FleetHost, Operation, Server};
+use amt_provision::remote::Outcome;
 use amt_provision::renew::Due;
-use amt_provision::{CaAnswer, CertificateRequest, Purpose};
+use amt_provision::{CaAnswer, CertificateRequest, Plan, Purpose};
 use amt_sim::authority::ProvisioningChain;
 use amt_sim::{Persona, RootHash, SimConfig, Simulator};
 use amt_wsman::class::amt::SetupAndConfigurationService;
@@ -23,6 +25,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -308,6 +312,72 @@ async fn a_profile_with_mutual_tls_is_applied_and_the_machine_reached_from_then_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_with_tls_1_3_where_a_refusal_comes_after_the_handshake() {
     from_setup_to_jobs(162, "amt-21.0").await;
+}
+
+/// The machine is provisioned once more: gone on with by its journal, or from the beginning.
+async fn provision_again(
+    world: &World,
+    fleet: &Fleet,
+    id: SystemId,
+    is_resumed: bool,
+    client: ClientCertificates,
+) -> Result<Outcome, amt_core::Failure> {
+    let machine = fleet.machine(id).await.unwrap();
+    let mut job = Job::new(id, machine.address.unwrap(), Plan::new());
+    job.certificates = [ProvisioningCertificate::from_pem(world.chain.pem().as_bytes(), None, None).unwrap()].into();
+    job.client = client;
+    job.record = fleet.record(id).await.unwrap().filter(|_| is_resumed);
+    let ca: Arc<dyn CertificateAuthority> = Arc::<Authority>::clone(&world.ca);
+    amt::provision(job, &FleetHost::new(fleet.clone(), ca)).await
+}
+
+/// A hello as the machine would say it, from where it is.
+async fn say_hello(fleet: &Fleet, id: SystemId, server: SocketAddr) {
+    let source = fleet.machine(id).await.unwrap().address.unwrap();
+    let kind = HelloKind::Pki { roots: Roots::NONE };
+    let hello = Hello { admin_credentials_set: true, retry: 0, id, kind, trailing: 0 };
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let mut stream = socket.connect(server).await.unwrap();
+    stream.write_all(&hello.encode()).await.unwrap();
+    stream.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setup_that_is_gone_on_with_or_begun_again_shows_it_too() {
+    let ca = Authority::new("Owner's authority", 12);
+    let mut world = World::new(&ca);
+    world.ca = Arc::clone(&ca);
+    let running = world.start(&ca).await;
+    let id = world.machine(166, "amt-16.0", &running).await;
+    let fleet = &running.fleet;
+    configured(fleet, id).await;
+    let writes = || world.simulator.as_ref().unwrap().truth(id).unwrap().writes;
+    let before = writes();
+
+    // Found done, it is proven.
+    let certificates = fleet.client_certificates().await.unwrap();
+    let resumed = provision_again(&world, fleet, id, true, certificates.clone()).await.unwrap();
+    assert_eq!((resumed.id, resumed.tls.certificate_requested), (id, true));
+    // Begun anew, it is told what the machine is. Without the certificate nobody can know.
+    let anew = provision_again(&world, fleet, id, false, certificates).await.unwrap_err();
+    assert_eq!(anew.code, ErrorCode::ALREADY_PROVISIONED, "{anew}");
+    assert!(anew.message.contains("mutual TLS"), "{anew}");
+    for is_resumed in [true, false] {
+        let blind = provision_again(&world, fleet, id, is_resumed, ClientCertificates::default()).await.unwrap_err();
+        assert_eq!(blind.code, ErrorCode::TLS_CHAIN_REFUSED, "{blind}");
+    }
+
+    // So does the setup server.
+    fleet.redo(id).await.unwrap();
+    say_hello(fleet, id, running.address).await;
+    until("the server tells what the machine is", || async {
+        let failure = fleet.machine(id).await.unwrap().failure;
+        failure.is_some_and(|failure| failure.code == ErrorCode::ALREADY_PROVISIONED)
+    })
+    .await;
+    assert_eq!(writes(), before, "nothing was written");
+    world.end(running).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

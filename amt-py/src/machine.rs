@@ -10,6 +10,7 @@ use crate::provision::Certificate;
 use crate::upkeep::{Attempt, Given, Upkeep};
 use crate::wait::wait;
 use amt::certificate::authorities;
+use amt::place::resolve;
 use amt::tls::ClientCertificates;
 use amt::{Administrator, Device, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, TlsOutcome, parse_sha256};
@@ -23,7 +24,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 const TLS_PORT: u16 = 16_993;
@@ -347,10 +347,7 @@ impl Line {
     }
 
     async fn address(&self) -> Result<SocketAddr, Failure> {
-        let unknown = |why: String| Failure::new(ErrorCode::DNS, "connect", format!("{}: {why}", self.host));
-        let mut found =
-            lookup_host((self.host.as_str(), self.port)).await.map_err(|error| unknown(error.to_string()))?;
-        found.next().ok_or_else(|| unknown("no address".to_owned()))
+        resolve(&self.host, self.port, "connect").await
     }
 
     async fn close(self: Arc<Self>) -> Result<(), Failure> {

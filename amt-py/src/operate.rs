@@ -120,8 +120,8 @@ fn plan(options: Options) -> PyResult<BootPlan> {
 
 /// What is at addresses, seen from outside, without a password and without changing anything: the dicts of `amt discover --json`.
 ///
-/// `targets` are addresses, networks (`"10.0.0.0/24"`) and ranges (`"10.0.0.10-20"`). Every address gives one dict, also where nothing answers
-/// (`standing` is then `"silent"`). `rate` limits the addresses that are begun in a second, `timeout` is for each connection, in seconds.
+/// `targets` are names, addresses (`"fe80::1%eth0"` with its interface), networks (`"10.0.0.0/24"`) and ranges (`"10.0.0.10-20"`). Every
+/// address gives one dict, also where nothing answers (`standing` is then `"silent"`). `rate` limits the addresses that are begun in a second, `timeout` is for each connection, in seconds.
 ///
 /// >>> import amtpy
 /// >>> from amtpy.sim import VirtualMachines
@@ -137,10 +137,6 @@ pub(crate) fn discover<'py>(
     rate: u32,
     timeout: f64,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut list = Targets::new();
-    for target in &targets {
-        list.add(target).map_err(raise)?;
-    }
     if rate == 0 {
         return Err(wrong("rate: at least 1"));
     }
@@ -149,7 +145,10 @@ pub(crate) fn discover<'py>(
     config.connect_timeout =
         Duration::try_from_secs_f64(timeout).map_err(|error| wrong(format!("timeout: {error}")))?;
     let mut found = wait(py, async move {
-        let mut all = Vec::new();
+        let (mut list, mut all) = (Targets::new(), Vec::new());
+        for target in &targets {
+            list.look_up(target).await?;
+        }
         scan(list, &config, |found| all.push(found)).await;
         Ok(all)
     })?;

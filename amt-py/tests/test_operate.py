@@ -117,9 +117,18 @@ def test_machines_are_discovered_without_a_password(machines: VirtualMachines) -
     assert [each["address"] for each in found] == [address, f"{prefix}.{int(last) + 1}"]
     assert (found[0]["standing"], found[0]["version"]) == ("set-up", "16.0.15.1735")
     assert found[0]["tls"]["certificate"]["self_signed"] is True
-    for wrong in ["pc1", "10.0.0.0/40"]:
+    for wrong in ["pc1:16993", "10.0.0.0/40", "10.0.0.5%1"]:
         with pytest.raises(amtpy.AmtError):
             amtpy.discover([wrong])
+
+
+def test_names_and_interfaces_are_looked_up() -> None:
+    named, linked = amtpy.discover(["localhost", "fe80::1%1"], rate=1000, timeout=0.2)
+    assert named["address"] in ("127.0.0.1", "::1")
+    assert linked["address"] == "fe80::1%1"
+    with pytest.raises(amtpy.AmtError) as unknown:
+        amtpy.discover(["no-such-machine.invalid"])
+    assert unknown.value.name == "DNS"
 
 
 def test_machines_that_are_set_up_have_a_password() -> None:

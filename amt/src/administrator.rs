@@ -2,6 +2,7 @@
 //! themselves.
 
 use crate::apply::{ApplyHost, ApplyJob, apply};
+use crate::clock::{ClockJob, clock};
 use crate::device::{Device, Transport};
 use crate::host::Host;
 use crate::managed::{Target, read_facts};
@@ -13,6 +14,7 @@ use crate::unprovision::{UnprovisionJob, unprovision};
 use amt_core::tls::{LegacyTls, PeerIdentity};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_provision::apply::{Applied, ApplyRecord};
+use amt_provision::clock::ClockSeen;
 use amt_provision::profile::{Desired, Profile};
 use amt_provision::renew::Due;
 use amt_provision::rotate::Rotated;
@@ -142,6 +144,16 @@ impl Administrator {
         renew(job, host).await
     }
 
+    /// Compares the machine's clock with this system's, as [`clock`]; with `set` makes it right where it is off.
+    ///
+    /// # Errors
+    /// As [`clock`].
+    pub async fn clock<H: Host>(&self, set: bool, host: &H) -> Result<ClockSeen, Failure> {
+        let mut job = ClockJob::new(self.ask().await?);
+        job.set = set;
+        clock(job, host).await
+    }
+
     /// Takes back the machine's setup, as [`unprovision`]; with `dry_run` finds out what would be done only.
     ///
     /// # Errors
@@ -195,8 +207,9 @@ impl Administrator {
     }
 
     fn target(&self, id: SystemId) -> Target {
-        let mut target = Target::new(id, self.address.ip(), self.identity.clone(), vec![self.password.clone()]);
-        (target.port, target.legacy_tls, target.client) = (self.address.port(), self.consent, self.client.clone());
+        let target = Target::new(id, self.address.ip(), self.identity.clone(), vec![self.password.clone()]);
+        let mut target = target.at(self.address);
+        (target.legacy_tls, target.client) = (self.consent, self.client.clone());
         target
     }
 }

@@ -72,7 +72,7 @@ pub async fn apply<H: ApplyHost>(job: ApplyJob, host: &H) -> Result<Applied, Fai
     let mut apply = Apply::new(access, job.desired, job.record, crate::wall_clock());
     (apply.dry_run, apply.proof_timeout) = (job.dry_run, job.proof_timeout);
     (apply.due, apply.has_authority) = (job.due, job.has_authority);
-    drive(&mut apply.start(), job.target.id, job.target.address, &chains, host, &ApplyRecords(host)).await
+    drive(&mut apply.start(), job.target.id, job.target.place(), &chains, host, &ApplyRecords(host)).await
 }
 
 /// The embedder keeps the records.

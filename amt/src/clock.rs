@@ -33,5 +33,5 @@ pub async fn clock<H: Host>(job: ClockJob, host: &H) -> Result<ClockSeen, Failur
     let (access, chains) = job.target.access()?;
     let mut clock = Clock::new(access, crate::wall_clock());
     clock.set = job.set;
-    drive(&mut clock.start(), job.target.id, job.target.address, &chains, host, &NoRecord).await
+    drive(&mut clock.start(), job.target.id, job.target.place(), &chains, host, &NoRecord).await
 }

@@ -1,6 +1,7 @@
 //! One machine by address: log in, make WS-Man calls.
 
 use crate::kerberos::{self, Tickets};
+use crate::place;
 use crate::tls::{ClientCertificates, Endpoint, TlsStream, io_failure};
 use amt_core::redirection;
 use amt_core::tls::{Ladder, LegacyTls, PeerIdentity, Rung, TlsOutcome, TlsPlan};
@@ -49,12 +50,12 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Device {
-    /// A machine at `address`; connects at the first call.
+    /// A machine at `address`, with its interface where it is one of a link's ([`resolve`](place::resolve)); connects at the first call.
     ///
     /// # Errors
     /// `IO` if the operating system has no random bytes.
     pub fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Result<Self, Failure> {
-        let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
+        let mut client = Client::new(ClientConfig::new(place::authority(address)), crate::random_seed()?);
         client.set_credentials(Some(credentials));
         Ok(Self::of(address, transport, client, None))
     }
@@ -64,7 +65,7 @@ impl Device {
     /// # Errors
     /// `IO` if the operating system has no random bytes.
     pub fn with_tickets(address: SocketAddr, transport: Transport, tickets: Tickets) -> Result<Self, Failure> {
-        let mut client = Client::new(ClientConfig::new(address.to_string()), crate::random_seed()?);
+        let mut client = Client::new(ClientConfig::new(place::authority(address)), crate::random_seed()?);
         client.use_tokens();
         Ok(Self::of(address, transport, client, Some(tickets)))
     }
@@ -188,7 +189,8 @@ impl Device {
             Transport::Plain => redirection::PLAIN_PORT,
             Transport::Tls(_) => redirection::TLS_PORT,
         };
-        let address = SocketAddr::new(self.address.ip(), port.unwrap_or(usual));
+        let mut address = self.address;
+        address.set_port(port.unwrap_or(usual));
         Ok(self.open(address).await?.0)
     }
 

@@ -6,6 +6,7 @@ use crate::kerberos::Tickets;
 use crate::key;
 use crate::local::{LocalChannel, Signer};
 use crate::mei;
+use crate::place::Place;
 use crate::tls::{self, Chains, Endpoint, TlsStream};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret, SystemId, Tick};
@@ -43,7 +44,7 @@ impl Keep<Infallible> for NoRecord {
 /// How the machine is reached.
 pub(crate) enum Way<'w> {
     /// Over the network.
-    Network(IpAddr, Option<Tickets>),
+    Network(Place, Option<Tickets>),
     /// From its own system.
     Local(&'w mut LocalChannel, &'w dyn Signer),
 }
@@ -52,12 +53,12 @@ pub(crate) enum Way<'w> {
 pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
     machine: &mut Machine<T, R>,
     id: SystemId,
-    address: IpAddr,
+    place: impl Into<Place>,
     chains: &Chains,
     host: &H,
     keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
-    drive_by(Way::Network(address, None), machine, id, chains, host, keeper).await
+    drive_by(Way::Network(place.into(), None), machine, id, chains, host, keeper).await
 }
 
 /// Runs `machine` to its end, whichever way it is reached.
@@ -152,8 +153,8 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
 impl Way<'_> {
     /// The machine is elsewhere now; the way through its own system does not change with that.
     fn go_to(&mut self, elsewhere: IpAddr) {
-        if let Self::Network(address, _) = self {
-            *address = elsewhere;
+        if let Self::Network(place, _) = self {
+            place.address = elsewhere;
         }
     }
 
@@ -165,8 +166,8 @@ impl Way<'_> {
     ) -> Result<(TlsStream, Option<TlsOutcome>), Failure> {
         match (self, plan) {
             (Self::Network(..), None) => Err(not_local()),
-            (Self::Network(address, _), Some(plan)) => {
-                let endpoint = Endpoint::new(SocketAddr::new(*address, port), plan);
+            (Self::Network(place, _), Some(plan)) => {
+                let endpoint = Endpoint::new(place.at(port), plan);
                 let (stream, outcome) = chains.connect(&endpoint).await?;
                 Ok((stream, Some(outcome)))
             }

@@ -2,6 +2,7 @@
 
 use crate::certificate::ProvisioningCertificate;
 use crate::local::RemoteChains;
+use crate::tls::ClientCertificates;
 use amt_core::SystemId;
 use amt_core::hello::Hello;
 use amt_core::psk::PskPair;
@@ -26,6 +27,9 @@ pub struct Job {
     /// Provisioning certificates whose keys are elsewhere, on a server or in a module: whoever has them signs within the handshake. For
     /// machines from AMT 14 on; TLS before 1.2 is signed with a key that is here.
     pub remote: Option<RemoteChains>,
+    /// Certificates to show to a machine that turns out to be set up, with mutual TLS: that of the setup which is gone on with here, or
+    /// another, which is told then.
+    pub client: ClientCertificates,
     /// Pre-shared pairs that the machine may hold, likeliest first: for firmware that waits for one (hello type 2).
     pub psk: Vec<PskPair>,
     /// The desired state.
@@ -47,6 +51,7 @@ impl Job {
             hello: None,
             certificates,
             remote: None,
+            client: ClientCertificates::default(),
             psk: Vec::new(),
             plan,
             suffix: None,

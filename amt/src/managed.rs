@@ -5,6 +5,7 @@ use crate::certificate::ProvisioningCertificate;
 use crate::driver::{Keep, NoRecord, Way, drive, drive_by};
 use crate::host::Host;
 use crate::kerberos::Tickets;
+use crate::place::{Place, interface};
 use crate::provision::chains;
 use crate::random_seed;
 use crate::tls::{Chains, ClientCertificates};
@@ -29,6 +30,9 @@ pub struct Target {
     pub id: SystemId,
     /// Where it is.
     pub address: IpAddr,
+    /// Number of the interface of this computer that leads there, for an address that counts on one link only (`fe80::1%eth0`); 0: none
+    /// is named.
+    pub interface: u32,
     /// TLS port, 16993.
     pub port: u16,
     /// Whom to accept: the certificate that the machine was given at setup.
@@ -61,6 +65,7 @@ impl Target {
         Self {
             id,
             address,
+            interface: 0,
             port: 16993,
             identity,
             admin_passwords,
@@ -74,6 +79,17 @@ impl Target {
             rung: None,
             legacy_tls: LegacyTls::default(),
         }
+    }
+
+    /// The same at `place`: its address, its interface, its port.
+    #[must_use]
+    pub fn at(mut self, place: SocketAddr) -> Self {
+        (self.address, self.interface, self.port) = (place.ip(), interface(place), place.port());
+        self
+    }
+
+    pub(crate) const fn place(&self) -> Place {
+        Place { address: self.address, interface: self.interface }
     }
 
     pub(crate) fn access(&self) -> Result<(Access, Chains), Failure> {
@@ -104,7 +120,7 @@ impl Target {
 pub async fn read_facts<H: Host>(target: Target, host: &H) -> Result<MachineFacts, Failure> {
     let (mut access, chains) = target.access()?;
     access.tickets = target.tickets.is_some();
-    let way = Way::Network(target.address, target.tickets);
+    let way = Way::Network(target.place(), target.tickets);
     drive_by(way, &mut Facts::new(access).start(), target.id, &chains, host, &NoRecord).await
 }
 
@@ -145,7 +161,7 @@ pub async fn boot_once<H: BootHost>(job: BootJob, host: &H) -> Result<Booted, Fa
     let (access, chains) = job.target.access()?;
     let mut boot = Boot::new(access, job.record);
     boot.settle = job.settle;
-    drive(&mut boot.start(), job.target.id, job.target.address, &chains, host, &BootRecords(host)).await
+    drive(&mut boot.start(), job.target.id, job.target.place(), &chains, host, &BootRecords(host)).await
 }
 
 /// The embedder keeps the records of a boot.

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::job::Job;
 use crate::local::RemoteChains;
 use crate::random_seed;
-use crate::tls::ClientChain;
+use crate::tls::{Chains, ClientChain};
 use amt_core::hello::{Hello, HelloKind};
 use amt_core::pki::choose::{ChooseInput, choose};
 use amt_core::psk::PskPair;
@@ -42,13 +42,15 @@ pub async fn provision<H: Host>(job: Job, host: &H) -> Result<Outcome, Failure> 
     let psk = pairs(job.psk, &record, hello)?;
     let mut remote = Remote::new(record, job.plan, candidates, authority, job.port);
     remote.psk = psk;
+    remote.has_client = !job.client.is_empty();
     remote.credentials_set = job.hello.as_ref().map(|hello| hello.admin_credentials_set);
     remote.seed = random_seed()?;
     remote.utc_at_zero = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Failure::new(ErrorCode::IO, "start", "the clock of this computer is before 1970"))?
         .as_secs();
-    drive(&mut remote.start(), job.id, job.address, &chains.into(), host, &Records(host)).await
+    let chains = Chains { provisioning: chains, client: job.client };
+    drive(&mut remote.start(), job.id, job.address, &chains, host, &Records(host)).await
 }
 
 /// The pairs to try: those with the PID that the machine said, of its own record first.

@@ -54,7 +54,7 @@ pub async fn rename<H: RenameHost>(job: RenameJob, host: &H) -> Result<Renamed, 
     let (access, chains) = job.target.access()?;
     let mut rename = Rename::new(access, job.record);
     rename.proof_timeout = job.proof_timeout;
-    drive(&mut rename.start(), job.target.id, job.target.address, &chains, host, &RenameRecords(host)).await
+    drive(&mut rename.start(), job.target.id, job.target.place(), &chains, host, &RenameRecords(host)).await
 }
 
 /// The embedder keeps the records of a rename.

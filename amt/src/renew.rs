@@ -57,7 +57,7 @@ pub async fn renew<H: RenewHost>(job: RenewJob, host: &H) -> Result<Renewed, Fai
     let (access, chains) = job.target.access()?;
     let mut renew = Renew::new(access, job.record, crate::wall_clock());
     (renew.due, renew.proof_timeout) = (job.due, job.proof_timeout);
-    drive(&mut renew.start(), job.target.id, job.target.address, &chains, host, &RenewRecords(host)).await
+    drive(&mut renew.start(), job.target.id, job.target.place(), &chains, host, &RenewRecords(host)).await
 }
 
 /// The embedder keeps the records of a renewal.

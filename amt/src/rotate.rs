@@ -40,5 +40,5 @@ pub async fn rotate<H: Host>(job: RotateJob, host: &H) -> Result<Rotated, Failur
     let (access, chains) = job.target.access()?;
     let mut rotate = Rotate::new(access, job.record);
     rotate.password = job.password;
-    drive(&mut rotate.start(), job.target.id, job.target.address, &chains, host, &Records(host)).await
+    drive(&mut rotate.start(), job.target.id, job.target.place(), &chains, host, &Records(host)).await
 }

@@ -46,5 +46,5 @@ pub async fn unprovision<H: Host>(job: UnprovisionJob, host: &H) -> Result<Unpro
     let (access, chains) = job.target.access()?;
     let mut procedure = Unprovision::new(access, job.record, job.extent);
     (procedure.proof_timeout, procedure.dry_run) = (job.proof_timeout, job.dry_run);
-    drive(&mut procedure.start(), job.target.id, job.target.address, &chains, host, &Records(host)).await
+    drive(&mut procedure.start(), job.target.id, job.target.place(), &chains, host, &Records(host)).await
 }

@@ -5,8 +5,8 @@ use super::notes::Notes;
 use super::{Error, Verdict, block_on};
 use crate::output::Output;
 use amt::{ClockJob, clock};
+use amt_fleet::json;
 use amt_provision::clock::MAX_DRIFT;
-use serde_json::json;
 
 /// How far the clock of one machine is off, and set it
 ///
@@ -28,8 +28,7 @@ impl Clock {
             job.set = self.set;
             Ok(clock(job, &Notes::on(&mut *out)).await?)
         })?;
-        let document = json!({ "id": seen.id.to_string(), "drift_seconds": seen.drift, "set": seen.set });
-        out.show(&document, |w| {
+        out.show(&json::clock(&seen), |w| {
             let off = match seen.drift {
                 0 => "right to the second".to_owned(),
                 drift => format!("{} s {}", drift.unsigned_abs(), if drift < 0 { "behind" } else { "ahead" }),

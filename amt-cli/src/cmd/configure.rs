@@ -2,7 +2,7 @@
 
 use super::connect::Connect;
 use super::notes::Notes;
-use super::{Error, Verdict, block_on, profile};
+use super::{Error, Verdict, block_on, lock, profile};
 use crate::output::{Output, replace};
 use amt::profile::Folder;
 use amt::{ApplyHost, ApplyJob, Host, apply};
@@ -20,6 +20,7 @@ use std::sync::Arc;
 ///
 /// Reads the machine, compares, writes only what differs, and reads it back. A machine that is as it should be is left alone: run it as
 /// often as you like. --dry-run shows the differences and writes nothing. After a crash or a lost connection run it again.
+/// One command at a time changes a machine; a second one is refused and told who is at work.
 ///
 /// Secrets can't be read back from a machine. A record beside the profile (PROFILE.records/UUID.json) holds keyed digests of those that
 /// were written last, never the secrets themselves, so that they are not written again and again.
@@ -56,6 +57,8 @@ impl Configure {
                     profile::refusal(&file, &findings)
                         .unwrap_or_else(|| Failure::new(ErrorCode::PLAN_INVALID, "profile", "the profile is wrong"))
                 })?;
+            // What is only looked at needs no turn. The record is read under the lock: it may be another's last word.
+            let _taken = if self.dry_run { None } else { Some(lock::take(target.id, "configure")?) };
             let path = self.record.unwrap_or_else(|| beside(&file, target.id));
             let mut job = match read_record(&path, target.id)? {
                 Some(record) => ApplyJob::new(target, desired, record),

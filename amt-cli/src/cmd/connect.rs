@@ -5,6 +5,7 @@ use crate::input;
 use amt::certificate::{Bundle, authorities};
 use amt::discover::NotHost;
 use amt::kerberos::Tickets;
+use amt::place::{resolve, without_interface};
 use amt::tls::ClientCertificates;
 use amt::{Device, ProvisioningCertificate, Target, Transport};
 use amt_core::tls::{LegacyTls, PeerIdentity, parse_sha256};
@@ -25,7 +26,7 @@ const MAX_CERTIFICATES: usize = 1024 * 1024;
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
-    /// Name or address of the machine
+    /// Name or address of the machine (fe80::1%eth0 with its interface)
     #[arg(long, value_parser = host)]
     host: String,
     /// Port [default: 16993, with --plain 16992]
@@ -124,7 +125,7 @@ impl Connect {
 
     /// Where the machine is.
     pub(super) async fn address(&self) -> Result<SocketAddr, Failure> {
-        resolve(&self.host, self.port()).await
+        resolve(&self.host, self.port(), "connect").await
     }
 
     fn port(&self) -> u16 {
@@ -141,7 +142,8 @@ impl Connect {
             Identity { pin: Some(pin), .. } => Transport::Tls(PeerIdentity::Fingerprint(pin)),
             Identity { ca: Some(file), .. } => {
                 let roots = certificates(&file)?;
-                Transport::Tls(PeerIdentity::Verified { roots, name: self.name.unwrap_or(self.host) })
+                let name = self.name.unwrap_or_else(|| without_interface(&self.host).to_owned());
+                Transport::Tls(PeerIdentity::Verified { roots, name })
             }
             Identity { .. } => Transport::Tls(PeerIdentity::Any),
         };
@@ -208,8 +210,9 @@ impl Connect {
             .client_certificates(way.client.clone());
         let reply = device.call(&SetupAndConfigurationService::get_uuid()).await?;
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
-        let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, Vec::new());
-        (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
+        let target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, Vec::new());
+        let mut target = target.at(way.address);
+        (target.version, target.legacy_tls) = (device.version(), way.legacy_tls);
         (target.tickets, target.client) = (Some(tickets), way.client);
         Ok(target)
     }
@@ -256,9 +259,9 @@ impl Connect {
         // The one that opened it first: no further guess is needed.
         passwords.swap(0, attempt);
         let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|error| error.failure("read-state"))?;
-        let mut target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, passwords);
-        (target.port, target.version, target.legacy_tls) = (way.address.port(), device.version(), way.legacy_tls);
-        target.client = way.client;
+        let target = Target::new(SystemId::from_wire(uuid), way.address.ip(), identity, passwords);
+        let mut target = target.at(way.address);
+        (target.version, target.legacy_tls, target.client) = (device.version(), way.legacy_tls, way.client);
         Ok(target)
     }
 }
@@ -287,16 +290,6 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         NotHost::More => format!("{why}; a port goes into --port"),
         _ => why.to_string(),
     })
-}
-
-async fn resolve(host: &str, port: u16) -> Result<SocketAddr, Failure> {
-    if host.is_empty() {
-        let text = "the name of the machine is empty";
-        return Err(Failure::new(ErrorCode::INVALID_ARGUMENT, "connect", text).hint("give a name or an address"));
-    }
-    let unknown = |why: String| Failure::new(ErrorCode::DNS, "connect", format!("{host}: {why}"));
-    let mut found = tokio::net::lookup_host((host, port)).await.map_err(|error| unknown(error.to_string()))?;
-    found.next().ok_or_else(|| unknown("no address".to_owned()))
 }
 
 /// All certificates of a PEM file, DER.

@@ -3,12 +3,13 @@
 use super::{Error, Verdict, block_on};
 use crate::output::{Output, failure_json};
 use amt::discover::{DiscoverConfig, Discovered, PortState, Targets, scan};
+use amt::place::interface;
 use amt_core::{ErrorCode, Failure};
 use amt_fleet::json::operate as documents;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What is at an address, seen from outside: AMT's ports, firmware version, TLS, whether it is set up
@@ -99,17 +100,10 @@ impl Discover {
     async fn targets(&self) -> Result<Named, Error> {
         let (mut targets, mut alone, mut unresolved) = (Targets::new(), HashSet::new(), Vec::new());
         for text in &self.targets {
-            match targets.add(text) {
-                Ok(true) => {}
-                Ok(false) => alone.extend(text.parse::<IpAddr>().map(|address| (address, 0))),
-                Err(_) if is_name(text) => match resolve(text).await {
-                    Ok(place) => {
-                        targets.push_place(place);
-                        alone.insert((place.ip(), interface(place)));
-                    }
-                    // One name of many may be mistyped or gone: the others are looked at all the same.
-                    Err(failure) => unresolved.push((text.clone(), failure)),
-                },
+            match targets.look_up(text).await {
+                Ok(place) => alone.extend(place.map(|place| (place.ip(), interface(place)))),
+                // One name of many may be mistyped or gone: the others are looked at all the same.
+                Err(failure) if failure.code == ErrorCode::DNS => unresolved.push((text.clone(), failure)),
                 Err(failure) => {
                     let failure = failure.into_details();
                     return Err(Error::usage(failure.message, failure.hint.into_owned()));
@@ -122,27 +116,6 @@ impl Discover {
 
 /// The addresses; those that were given alone, with the number of their interface; names of which there is no address, and why.
 type Named = (Targets, HashSet<(IpAddr, u32)>, Vec<(String, Failure)>);
-
-/// A name has a letter and nothing of a network; an address of IPv6 may name its interface, which is looked up as names are.
-fn is_name(text: &str) -> bool {
-    match text.split_once('%') {
-        Some((address, interface)) => address.parse::<Ipv6Addr>().is_ok() && !interface.is_empty(),
-        None => text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':']),
-    }
-}
-
-async fn resolve(text: &str) -> Result<SocketAddr, Failure> {
-    let unknown = |why: String| Failure::new(ErrorCode::DNS, "discover", format!("{text}: {why}"));
-    let mut found = tokio::net::lookup_host((text, 0)).await.map_err(|error| unknown(error.to_string()))?;
-    found.next().ok_or_else(|| unknown("no address".to_owned()))
-}
-
-const fn interface(place: SocketAddr) -> u32 {
-    match place {
-        SocketAddr::V6(place) => place.scope_id(),
-        SocketAddr::V4(_) => 0,
-    }
-}
 
 /// Progress on stderr, where somebody looks and it takes a while.
 fn bar(out: &Output, addresses: usize) -> Option<ProgressBar> {

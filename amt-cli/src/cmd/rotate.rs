@@ -2,7 +2,7 @@
 
 use super::connect::Connect;
 use super::notes::Notes;
-use super::{Error, Verdict, block_on};
+use super::{Error, Verdict, block_on, lock};
 use crate::input;
 use crate::output::{Output, replace};
 use amt::{RotateJob, rotate};
@@ -37,6 +37,7 @@ impl Rotate {
         }
         let rotated = block_on(async {
             let target = self.connect.any_of(std::slice::from_ref(&new)).await?;
+            let _taken = lock::take(target.id, "rotate")?;
             let mut record = Record::new(target.id);
             record.admin_passwords.clone_from(&target.admin_passwords);
             record.admin_proven = true;

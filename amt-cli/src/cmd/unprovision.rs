@@ -1,11 +1,12 @@
 //! `amt unprovision`: take the setup of a machine back, of this one or of one that is reached over the network.
 
+use super::confirm::Question;
 use super::connect::{Connect, consent};
 use super::local::unprovision as local;
 use super::notes::Notes;
-use super::{Error, Verdict, block_on};
+use super::{Error, Verdict, block_on, lock};
 use crate::output::Output;
-use amt::discover::{DiscoverConfig, Standing, discover};
+use amt::discover::{DiscoverConfig, Standing, discover_place};
 use amt::{Target, UnprovisionJob, unprovision};
 use amt_core::tls::LegacyTls;
 use amt_core::{ErrorCode, Failure};
@@ -13,7 +14,6 @@ use amt_provision::Record;
 use amt_provision::unprovision::{Extent, Proof, Unprovisioned, consequences, remains};
 use clap::ArgGroup;
 use serde_json::json;
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -87,7 +87,7 @@ impl Unprovision {
         let Self { here, afar } = self;
         let extent = if here.partial { Extent::Partial } else { Extent::Full };
         if !afar.yes && !afar.dry_run {
-            can_ask(out)?;
+            TAKE_BACK.can_be_asked(out)?;
         }
         let peer = (afar.ca.clone(), here.pin());
         let connect = Connect::over_tls(host, afar.port, here.password_file, peer, afar.name.clone(), afar.legacy_tls);
@@ -100,6 +100,7 @@ impl Unprovision {
                 }
                 Err(error) => return Err(error),
             };
+            let _taken = if afar.dry_run { None } else { Some(lock::take(target.id, "unprovision")?) };
             let found = unprovision(job(&target, extent, true), &Notes::on(&mut *out)).await?;
             let means = consequences(extent, found.before, found.version);
             if found.before.is_some() {
@@ -109,7 +110,7 @@ impl Unprovision {
             if afar.dry_run || found.before.is_none() {
                 return tell(out, extent, &found, true);
             }
-            if !afar.yes && !confirmed(out)? {
+            if !afar.yes && !TAKE_BACK.confirmed(out)? {
                 out.line("nothing was changed")?;
                 return Ok(Verdict::Failed);
             }
@@ -152,7 +153,7 @@ async fn waits_for_setup(failure: &Failure, address: SocketAddr) -> bool {
     let unclear = failure.code == ErrorCode::TLS_PIN_MISMATCH || failure.code.is_reply_lost();
     unclear
         && address.port() == SECURE
-        && discover(address.ip(), &DiscoverConfig::default()).await.standing == Standing::WantsCertificate
+        && discover_place(address, &DiscoverConfig::default()).await.standing == Standing::WantsCertificate
 }
 
 fn not_set_up(out: &mut Output, extent: Extent, address: SocketAddr) -> Result<Verdict, Error> {
@@ -166,23 +167,9 @@ fn not_set_up(out: &mut Output, extent: Extent, address: SocketAddr) -> Result<V
     Ok(Verdict::Done)
 }
 
-/// Refuses to go on where nobody would see the question.
-pub(super) fn can_ask(out: &Output) -> Result<(), Error> {
-    if out.is_json() || !io::stdin().is_terminal() {
-        let hint = "look with --dry-run, then give --yes";
-        return Err(Error::usage("nobody can be asked whether the setup shall be taken back", hint));
-    }
-    Ok(())
-}
-
-/// Asks on the terminal.
-pub(super) fn confirmed(out: &mut Output) -> Result<bool, Error> {
-    out.line("Take the setup back? Write yes:")?;
-    let mut answer = String::new();
-    let failed = |error: io::Error| Failure::new(ErrorCode::FILE_READ, "read", format!("standard input: {error}"));
-    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim() == "yes")
-}
+/// The question before a setup is taken back.
+pub(super) const TAKE_BACK: Question =
+    Question { whether: "the setup shall be taken back", text: "Take the setup back?" };
 
 fn tell(out: &mut Output, extent: Extent, found: &Unprovisioned, dry_run: bool) -> Result<Verdict, Error> {
     let changed = !dry_run && found.before.is_some();

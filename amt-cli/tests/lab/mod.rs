@@ -6,6 +6,7 @@ use amt_sim::{SetUp, SimConfig, Simulator};
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::process::{Command, Output};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 const PASSWORD: &str = "P@ssw0rd-1";
@@ -15,6 +16,8 @@ pub struct Lab {
     runtime: Runtime,
     pub simulator: Option<Simulator>,
     pub host: String,
+    /// Of the program: virtual machines of several tests have one UUID.
+    pub state: TempDir,
 }
 
 impl Lab {
@@ -28,7 +31,7 @@ impl Lab {
         let host = config.base_address.to_string();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let simulator = Some(runtime.block_on(Simulator::start(config)).unwrap());
-        Self { runtime, simulator, host }
+        Self { runtime, simulator, host, state: tempfile::tempdir().unwrap() }
     }
 
     pub fn truth(&self) -> MachineTruth {
@@ -40,6 +43,7 @@ impl Lab {
             .args(command)
             .args(["--host", &self.host, "--insecure-any"])
             .env("AMT_PASSWORD", PASSWORD)
+            .env("XDG_STATE_HOME", self.state.path())
             .output()
             .expect("amt runs")
     }

@@ -1,4 +1,4 @@
-/* Operates a provisioned machine: power, next boot, logs, inventory, and how it stands. */
+/* Operates a provisioned machine: power, next boot, logs, inventory, sessions, authorities, clock, and how it stands. */
 #define _DEFAULT_SOURCE
 #include "machine.h"
 #include "provisioned.h"
@@ -73,6 +73,44 @@ static void how_it_stands_and_what_it_is_made_of(const struct machine *machine, 
     CHECK(amt_device_free(other) == AMT_OK);
 }
 
+static void sessions_authorities_and_clock(amt_device *device, const uint8_t *root, size_t root_len)
+{
+    static const uint8_t nothing[] = "no certificate";
+    amt_error *err = NULL;
+    amt_document *reply = NULL;
+    amt_findings *findings = NULL;
+    const char *text = REPLY(amt_device_sessions(device, 0, &reply, &err));
+    size_t count = 9, len;
+
+    CHECK(strstr(text, "\"serial\":{") && strstr(text, "\"drives\":{") && strstr(text, "\"screen\":{"));
+    text = REPLY(amt_device_sessions(device, 1, &reply, &err));
+    CHECK(strstr(text, "\"listener\":false") && strstr(text, "\"serial\":{\"state\":\"off\""));
+
+    OK(amt_authorities_check(root, root_len, &findings, &err));
+    OK(amt_findings_count(findings, &count, &err));
+    CHECK(count == 0);
+    CHECK(amt_findings_free(findings) == AMT_OK);
+    OK(amt_authorities_check(nothing, sizeof nothing, &findings, &err));
+    OK(amt_findings_code(findings, 0, &text, &len, &err));
+    CHECK(check_text(text, len, "TRUST-EMPTY"));
+    CHECK(amt_findings_free(findings) == AMT_OK);
+    FAILS(amt_authorities_check(NULL, 1, &findings, &err), AMT_E_NULL_POINTER);
+
+    FAILS(amt_device_add_authorities(device, nothing, sizeof nothing, 0, &reply, &err), AMT_E_CERTIFICATE_PARSE);
+    FAILS(amt_device_add_authorities(device, root, root_len, 2, &reply, &err), AMT_E_INVALID_ARGUMENT);
+    text = REPLY(amt_device_add_authorities(device, root, root_len, 1, &reply, &err));
+    CHECK(strstr(text, "\"dry_run\":true") && strstr(text, "\"present\":[]"));
+    text = REPLY(amt_device_add_authorities(device, root, root_len, 0, &reply, &err));
+    CHECK(strstr(text, "\"dry_run\":false") && strstr(text, "\"present\":[]"));
+    CHECK(strstr(REPLY(amt_device_add_authorities(device, root, root_len, 0, &reply, &err)), "\"added\":[]"));
+    CHECK(strstr(REPLY(amt_device_authorities(device, &reply, &err)), "-----BEGIN CERTIFICATE-----"));
+
+    text = REPLY(amt_device_clock(device, 0, &reply, &err));
+    CHECK(strstr(text, "\"drift_seconds\":") && strstr(text, "\"set\":false"));
+    CHECK(strstr(REPLY(amt_device_clock(device, 1, &reply, &err)), "\"set\":"));
+    FAILS(amt_device_clock(device, 2, &reply, &err), AMT_E_INVALID_ARGUMENT);
+}
+
 static void power_is_read_and_changed(const struct machine *machine, amt_device *device)
 {
     amt_error *err = NULL;
@@ -111,6 +149,10 @@ static void other_handles_are_refused(void)
     FAILS(amt_device_inventory(NULL, &reply, &err), AMT_E_NULL_POINTER);
     FAILS(amt_device_inventory(wrong, NULL, &err), AMT_E_NULL_POINTER);
     FAILS(amt_device_status(wrong, &reply, &err), AMT_E_BAD_HANDLE);
+    FAILS(amt_device_sessions(wrong, 0, &reply, &err), AMT_E_BAD_HANDLE);
+    FAILS(amt_device_authorities(NULL, &reply, &err), AMT_E_NULL_POINTER);
+    FAILS(amt_device_add_authorities(NULL, NULL, 0, 0, &reply, &err), AMT_E_NULL_POINTER);
+    FAILS(amt_device_clock(wrong, 0, &reply, &err), AMT_E_BAD_HANDLE);
     CHECK(reply == NULL);
     CHECK(amt_document_free(document) == AMT_OK);
 }
@@ -129,6 +171,7 @@ int main(void)
     device = device_at(here.machine.address, 0, PASSWORD);
     roots = check_read(here.ca, &len);
     OK(amt_device_trust_roots(device, roots, len, "pc1.example.com", 15, &err));
+    sessions_authorities_and_clock(device, roots, len);
     free(roots);
     the_next_boot_is_set_seen_and_taken_back(device);
     the_logs_are_read_and_cleared(&here.machine, device);

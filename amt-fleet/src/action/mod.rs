@@ -15,7 +15,7 @@ use amt_core::{ErrorCode, Failure};
 use amt_provision::boot::BootSource;
 use serde_json::{Value, json};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -123,6 +123,11 @@ impl Command {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = timeout;
         self
+    }
+
+    /// The program that is run.
+    pub fn program(&self) -> &Path {
+        &self.0.path
     }
 
     pub(crate) async fn run(&self, action: &Action, question: &Question) -> Result<(), Failure> {

@@ -93,7 +93,7 @@ impl CertreqCa {
     /// Why not, in `certutil`'s words.
     pub async fn ping(&self) -> Option<Result<(), String>> {
         let name = if cfg!(windows) { "certutil.exe" } else { "certutil" };
-        let path = crate::program::find(&self.program.path.with_file_name(name))?;
+        let path = crate::program::find(&self.program.path.with_file_name(name)).ok()?;
         let mut certutil = Program { path, ..self.program.clone() };
         certutil.arguments = ["-config", &self.config, "-ping"].map(str::to_owned).to_vec();
         let asked = async {

@@ -70,9 +70,13 @@ impl Config {
     pub fn console_keeper(&self, fleet: Fleet) -> Result<Option<ConsoleKeeper>, Failure> {
         let Some(console) = &self.console else { return Ok(None) };
         let ca = console.ca.as_ref().or(self.client_ca.as_ref()).unwrap_or(&self.ca).open()?;
+        ConsoleKeeper::new(fleet, ca, console.name.clone(), self.console_due()).map(Some)
+    }
+
+    /// When this console's certificate is renewed.
+    pub(crate) fn console_due(&self) -> Due {
         // Where machines' certificates are not renewed, this one is at the usual time: without it they would be out of reach.
-        let due = Due::Percent(self.renew_at.unwrap_or(DUE_PERCENT));
-        ConsoleKeeper::new(fleet, ca, console.name.clone(), due).map(Some)
+        Due::Percent(self.renew_at.unwrap_or(DUE_PERCENT))
     }
 }
 

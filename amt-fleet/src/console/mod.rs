@@ -272,7 +272,8 @@ pub(crate) fn wrong_name(name: &str) -> Option<String> {
     })
 }
 
-fn is_due(due: Due, certificate: &ConsoleCertificate, now: SystemTime) -> bool {
+/// Whether a certificate is to be renewed.
+pub(crate) fn is_due(due: Due, certificate: &ConsoleCertificate, now: SystemTime) -> bool {
     let at = Validity::of(&certificate.certificate).and_then(|validity| due.at(validity));
     at.is_none_or(|at| at <= seconds(now))
 }

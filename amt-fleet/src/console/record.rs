@@ -92,7 +92,7 @@ impl ConsoleCertificate {
         Secret::new(text)
     }
 
-    fn is_good(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_good(&self, now: SystemTime) -> bool {
         self.validity().is_some_and(|validity| validity.not_after > seconds(now))
     }
 }

@@ -4,7 +4,6 @@ use super::{Area, Doctor};
 use crate::Glance;
 use crate::ca::{CertreqCa, EstCa, LocalCa};
 use crate::config::CaSource;
-use crate::program::find;
 use crate::seal::SealKey;
 use amt_core::Failure;
 use amt_core::Severity::{Error, Info, Warning};
@@ -77,13 +76,17 @@ impl Doctor<'_> {
     }
 
     pub(super) async fn authorities(&mut self) {
-        self.authority(self.config.ca.clone()).await;
+        self.authority("ca", self.config.ca.clone()).await;
         if let Some(client) = self.config.client_ca.clone() {
-            self.authority(client).await;
+            self.authority("client_ca", client).await;
+        }
+        if let Some(console) = self.config.console.as_ref().and_then(|console| console.ca.clone()) {
+            self.authority("console.ca", console).await;
         }
     }
 
-    async fn authority(&mut self, source: CaSource) {
+    /// `section` is where it stands in the configuration.
+    async fn authority(&mut self, section: &str, source: CaSource) {
         match source {
             CaSource::Local(files) => {
                 let field = files.certificate.display().to_string();
@@ -114,10 +117,10 @@ impl Doctor<'_> {
                 }
             }
             CaSource::Command(command) => {
-                self.authority_program(command.program());
+                self.authority_program(section, command.program());
             }
             CaSource::Certreq(certreq) => {
-                if self.authority_program(certreq.path()) && self.resolver.is_some() {
+                if self.authority_program(section, certreq.path()) && self.resolver.is_some() {
                     self.certreq(&certreq).await;
                 }
             }
@@ -129,26 +132,8 @@ impl Doctor<'_> {
         }
     }
 
-    fn authority_program(&mut self, program: &Path) -> bool {
-        let field = program.display().to_string();
-        match find(program) {
-            Some(found) => {
-                let text = format!("the program is {}", found.display());
-                self.report(Area::Authority, Info, "CA-OK", field, text, "");
-                true
-            }
-            None => {
-                self.report(
-                    Area::Authority,
-                    Error,
-                    "CA-PROGRAM",
-                    field,
-                    "there is no such program that may be run",
-                    "correct ca.program, or make it executable",
-                );
-                false
-            }
-        }
+    fn authority_program(&mut self, section: &str, program: &Path) -> bool {
+        self.program(Area::Authority, "CA-PROGRAM", &format!("{section}.program"), program)
     }
 
     async fn certreq(&mut self, certreq: &CertreqCa) {

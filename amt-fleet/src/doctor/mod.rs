@@ -1,12 +1,15 @@
-//! Everything that would keep a setup server from working, found before a machine is: names, ports, certificates, clock, files.
+//! Everything that would keep a setup server from working, found before a machine is: names, ports, certificates, clock, files,
+//! programs.
 //!
 //! Changes nothing: no database, key or authority is made, and a port is held for an instant only. The one traffic is name
 //! resolution, a connection to this host's own hello port, and a question to the certificate authority whether it is there;
 //! [`Doctor::offline`] leaves them out.
 
 mod certificates;
+mod console;
 mod files;
 mod network;
+mod programs;
 
 use crate::Glance;
 use crate::config::Config;
@@ -32,6 +35,10 @@ pub enum Area {
     Database,
     /// The certificate authority.
     Authority,
+    /// The console's own certificate.
+    Console,
+    /// Programs that are asked about machines or told of them.
+    Programs,
     /// Room on the disk.
     Disk,
 }
@@ -47,6 +54,8 @@ impl Area {
             Self::Clock => "clock",
             Self::Database => "database",
             Self::Authority => "authority",
+            Self::Console => "console",
+            Self::Programs => "programs",
             Self::Disk => "disk",
         }
     }
@@ -135,6 +144,10 @@ impl<'a> Doctor<'a> {
         self.clock(glance.as_ref().ok().and_then(Option::as_ref).and_then(|g| g.newest));
         self.database(&glance);
         self.authorities().await;
+        if let Ok(glance) = &glance {
+            self.console(glance.as_ref());
+        }
+        self.programs();
         self.disk();
         self.found
     }

@@ -146,3 +146,101 @@ async fn a_name_must_lead_to_where_the_server_listens_or_is_said_to_be_reached()
     let offline: Vec<_> = Doctor::new(&behind).offline().examine().await;
     assert!(offline.iter().any(|d| d.finding.code == "NAMES-SKIPPED"));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn programs_are_found_or_what_to_do_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, mode) in [("ask", 0o755), ("tell", 0o644), ("sign", 0o644)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let config = config(
+        folder.path(),
+        "listen = \"127.0.0.1:0\"\n[resolver]\ncommand = \"./ask\"\n[client_ca]\nkind = \"command\"\nprogram = \"./sign\"\n\
+         [[action]]\nname = \"a\"\non = \"provisioned\"\ncommand = \"./tell\"\n\
+         [[action]]\nname = \"b\"\non = \"provisioned\"\ncommand = \"no-such-program-anywhere\"\n\
+         [[action]]\nname = \"c\"\non = \"provisioned\"\nboot = \"network\"\n",
+    );
+    let found = Doctor::new(&config).offline().examine().await;
+    let of = |code: &str| found.iter().filter(|d| d.finding.code == code).map(|d| &d.finding).collect::<Vec<_>>();
+    let well = of("PROGRAM-OK");
+    assert!(well.len() == 1 && well[0].message.contains("resolver.command"), "{well:?}");
+    let wrong = of("PROGRAM");
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong.iter().all(|finding| finding.severity == Severity::Error));
+    assert!(wrong[0].hint.contains("chmod +x") && wrong[0].hint.contains("action[0].command"), "{wrong:?}");
+    assert!(wrong[1].message.contains("on the PATH") && wrong[1].hint.contains("action[1].command"), "{wrong:?}");
+    let authority = of("CA-PROGRAM");
+    assert!(authority.len() == 1 && authority[0].hint.contains("client_ca.program"), "{authority:?}");
+}
+
+#[tokio::test]
+async fn the_consoles_certificate_is_looked_at_where_one_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let unwanted = config(folder.path(), "listen = \"127.0.0.1:0\"");
+    let of = |found: Vec<Diagnosis>| {
+        let console = found.into_iter().filter(|d| d.area == Area::Console);
+        console.map(|d| (d.finding.code, d.finding.severity, d.finding.hint.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Doctor::new(&unwanted).offline().examine().await), []);
+    let console =
+        |name: &str| self::config(folder.path(), &format!("listen = \"127.0.0.1:0\"\n[console]\nname = \"{name}\""));
+    let config = console("console.example.com");
+    let none = of(Doctor::new(&config).offline().examine().await);
+    assert!(
+        matches!(&none[..], [("CONSOLE-NONE", Severity::Warning, hint)] if hint.contains("amt fleet console request"))
+    );
+
+    let fleet = crate::Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await.unwrap();
+    let keeper = config.console_keeper(fleet.clone()).unwrap().unwrap();
+    let kept = keeper.keep(true).await.unwrap();
+    let validity = kept.current.unwrap().validity().unwrap();
+    let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
+    let codes = async |config: &Config, now| {
+        of(Doctor::new(config).offline().now(now).examine().await)
+            .into_iter()
+            .map(|(c, s, _)| (c, s))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&config, SystemTime::now()).await, [("CONSOLE-OK", Severity::Info)]);
+    assert_eq!(codes(&config, at(validity.not_after - 60)).await, [("CONSOLE-DUE", Severity::Warning)]);
+    assert_eq!(codes(&config, at(validity.not_after)).await, [("CONSOLE-ENDED", Severity::Error)]);
+    assert_eq!(codes(&config, at(validity.not_before - 1)).await, [("CONSOLE-NOTYET", Severity::Error)]);
+    let renamed = console("other.example.com");
+    assert_eq!(codes(&renamed, SystemTime::now()).await, [("CONSOLE-NAME", Severity::Warning)]);
+    drop(keeper);
+    fleet.close().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_request_that_waits_or_was_refused_is_told_with_its_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |arguments: &str| {
+        let section = format!(
+            "listen = \"127.0.0.1:0\"\n[console]\nname = \"console.example.com\"\n[console.ca]\nkind = \"command\"\n\
+             program = \"sh\"\narguments = [\"-c\", '{arguments}']"
+        );
+        self::config(folder.path(), &section)
+    };
+    for (script, code, severity, words) in [
+        ("echo \"{\\\"pending\\\":\\\"r-7\\\"}\"", "CONSOLE-PENDING", Severity::Warning, "r-7"),
+        ("echo no such console >&2; exit 1", "CONSOLE-REFUSED", Severity::Error, "no such console"),
+    ] {
+        let config = config(script);
+        let fleet =
+            crate::Fleet::open_with_key_file(&config.files.database, &config.files.seal_key_file).await.unwrap();
+        let keeper = config.console_keeper(fleet.clone()).unwrap().unwrap();
+        keeper.keep(true).await.unwrap_err();
+        // The database closes when nobody has it any more.
+        drop(keeper);
+        fleet.close().await;
+        let found = Doctor::new(&config).offline().examine().await;
+        let console: Vec<_> = found.iter().filter(|d| d.area == Area::Console).map(|d| &d.finding).collect();
+        assert!(console.len() == 1 && console[0].code == code && console[0].severity == severity, "{console:?}");
+        assert!(console[0].message.contains(words) && !console[0].hint.is_empty(), "{console:?}");
+    }
+}

@@ -3,6 +3,7 @@
 use super::moment;
 use crate::store::extent_name;
 use amt_provision::apply::Applied;
+use amt_provision::clock::ClockSeen;
 use amt_provision::rotate::Rotated;
 use amt_provision::unprovision::{Extent, Proof, Unprovisioned, consequences, remains};
 use amt_provision::{MachineFacts, Renewed};
@@ -55,6 +56,11 @@ pub fn applied(applied: &Applied, dry_run: bool) -> Value {
         "writes": applied.writes,
         "address": applied.address.map(|address| address.to_string()),
     })
+}
+
+/// `id`, `drift_seconds` (below zero: behind), `set`.
+pub fn clock(seen: &ClockSeen) -> Value {
+    json!({ "id": seen.id.to_string(), "drift_seconds": seen.drift, "set": seen.set })
 }
 
 /// `id`, `changed`.

@@ -7,7 +7,7 @@
 use super::{Answer, Question, Resolver, Resolving};
 use crate::program::{Program, readable};
 use amt_core::{ErrorCode, Failure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Asks a program.
@@ -34,6 +34,11 @@ impl CommandResolver {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.program.timeout = timeout;
         self
+    }
+
+    /// The program that is run.
+    pub fn program(&self) -> &Path {
+        &self.program.path
     }
 
     async fn ask(&self, question: &Question) -> Result<Answer, String> {

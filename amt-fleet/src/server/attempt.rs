@@ -158,6 +158,7 @@ async fn prepare(shared: &Shared, id: SystemId, attempt: &mut u32) -> Result<Opt
         record.provisioning_certificate = machine.winner.clone();
     }
     job.port = shared.port;
+    job.client = shared.fleet.client_certificates().await?;
     job.record = Some(record);
     job.suffix = machine.dns_suffix.or_else(|| match shared.defaults.suffixes.as_slice() {
         [only] => Some(only.clone()),

@@ -8,7 +8,7 @@ use crate::console::Console;
 use crate::seal::Place;
 use amt_core::{ErrorCode, Failure};
 
-const PLACE: Place<'static> = Place { column: "console.sealed", row: "1" };
+pub(crate) const PLACE: Place<'static> = Place { column: "console.sealed", row: "1" };
 
 struct KeepConsole {
     /// The version that was read; 0: there was none.

@@ -35,6 +35,7 @@ pub use applied::AppliedProfile;
 pub(crate) use change::{Attempts, BeginAgain, CaAnswered, Diary, Finish, SetState};
 pub(crate) use collections::collection_name;
 pub use collections::{Collection, MAX_COLLECTION_NAME, MAX_COLLECTIONS, Membership};
+pub(crate) use console::PLACE as CONSOLE_PLACE;
 pub(crate) use decide::{Decide, Decided, Rehearse};
 pub(crate) use enrolment::{EnrolClient, HearClient, Taken};
 pub use enrolment::{EnrolmentToken, MAX_TOKEN_NOTE, MAX_TOKEN_USES, TOKENS_KEPT, TokenTerms};

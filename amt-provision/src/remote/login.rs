@@ -41,6 +41,11 @@ impl Run {
                 Err(failure) => return Err(failure),
             }
         }
+        if self.has_client
+            && let Some(entry) = self.enter_as_client(&mut ladder).await?
+        {
+            return Ok(entry);
+        }
         // With several certificates tried, an alert says more than a silent close.
         let best = refusals.iter().position(|f| f.device.is_some()).unwrap_or_default();
         let tried = refusals.len();
@@ -49,6 +54,26 @@ impl Run {
             failure.message = format!("{} (all {tried} certificates were tried)", failure.message);
         }
         Err(failure)
+    }
+
+    /// A machine that is set up with mutual TLS refuses provisioning certificates too, and lets those in whom its owner trusts. None: it is
+    /// no such machine.
+    async fn enter_as_client(&mut self, ladder: &mut Ladder) -> Result<Option<Entry>, Failure> {
+        let plan = TlsPlan::new(PeerIdentity::Any).setting_up(None);
+        let session = match self.climb(plan, ladder).await {
+            Ok(session) => session,
+            Err(failure) if failure.code == ErrorCode::CANCELLED => return Err(failure),
+            Err(_) => return Ok(None),
+        };
+        let leaf = session.leaf();
+        if leaf.is_some() && leaf == self.record.certificate.as_ref() {
+            return Ok(Some(Entry::Operational(session)));
+        }
+        if !session.certificate_requested() {
+            return Ok(None);
+        }
+        let text = "the machine refuses provisioning certificates and lets this console's own certificate in: it is set up, with mutual TLS";
+        Err(Self::fail(ErrorCode::ALREADY_PROVISIONED, Step::Connect, text))
     }
 
     /// The attempts to make with this machine.

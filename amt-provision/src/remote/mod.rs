@@ -44,6 +44,9 @@ pub struct Remote {
     pub candidates: Vec<Candidate>,
     /// Pre-shared pairs to try, in this order, instead of certificates: the machine said that it waits for one.
     pub psk: Vec<PskPair>,
+    /// Whether whoever makes the connections has a certificate to show where none of these is presented: to a machine that is set up, with
+    /// mutual TLS.
+    pub has_client: bool,
     /// What the hello said of the machine's credentials, if there was one.
     pub credentials_set: Option<bool>,
     /// `address:port` for HTTP's `Host`.
@@ -59,8 +62,9 @@ pub struct Remote {
 impl Remote {
     /// An attempt on the machine of `record` at `authority` (`address:port`).
     pub fn new(record: Record, plan: Plan, candidates: Vec<Candidate>, authority: String, port: u16) -> Self {
-        let psk = Vec::new();
-        Self { record, plan, candidates, psk, credentials_set: None, authority, port, seed: [0; 32], utc_at_zero: 0 }
+        let (psk, has_client) = (Vec::new(), false);
+        let (credentials_set, seed, utc_at_zero) = (None, [0; 32], 0);
+        Self { record, plan, candidates, psk, has_client, credentials_set, authority, port, seed, utc_at_zero }
     }
 
     /// The attempt as a machine to be driven.
@@ -110,6 +114,7 @@ struct Run {
     plan: Plan,
     candidates: Vec<Candidate>,
     psk: Vec<PskPair>,
+    has_client: bool,
     credentials_set: Option<bool>,
     authority: String,
     port: u16,
@@ -135,6 +140,7 @@ impl Run {
             plan: job.plan,
             candidates: job.candidates,
             psk: job.psk,
+            has_client: job.has_client,
             credentials_set: job.credentials_set,
             authority: job.authority,
             port: job.port,

@@ -218,8 +218,8 @@ class LocalOutcome:
 def discover(targets: Sequence[str], *, rate: int = 20, timeout: float = 2.0) -> list[dict[str, Any]]:
     """What is at addresses, seen from outside, without a password and without changing anything: the dicts of `amt discover --json`.
 
-    `targets` are addresses, networks (`"10.0.0.0/24"`) and ranges (`"10.0.0.10-20"`). Every address gives one dict, also where nothing answers
-    (`standing` is then `"silent"`). `rate` limits the addresses that are begun in a second, `timeout` is for each connection, in seconds.
+    `targets` are names, addresses (`"fe80::1%eth0"` with its interface), networks (`"10.0.0.0/24"`) and ranges (`"10.0.0.10-20"`). Every
+    address gives one dict, also where nothing answers (`standing` is then `"silent"`). `rate` limits the addresses that are begun in a second, `timeout` is for each connection, in seconds.
     """
 
 def local_status(reach: _Reach) -> dict[str, Any]: ...

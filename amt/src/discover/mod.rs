@@ -10,6 +10,7 @@ pub use likely::Likely;
 pub use targets::{MAX_TARGETS, NotHost, Targets, host};
 
 use crate::certificate::{name_text, single};
+use crate::place::{authority, interface};
 use crate::tls::{self, Endpoint, HAS_LEGACY, Look};
 use amt_core::tls::{PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::version::TlsVersion;
@@ -218,8 +219,8 @@ pub async fn discover(address: IpAddr, config: &DiscoverConfig) -> Discovered {
     discover_place(SocketAddr::new(address, 0), config).await
 }
 
-/// The same for an address that names its interface.
-async fn discover_place(place: SocketAddr, config: &DiscoverConfig) -> Discovered {
+/// The same for an address that names its interface; the port does not matter.
+pub async fn discover_place(place: SocketAddr, config: &DiscoverConfig) -> Discovered {
     let at = move |port| {
         let mut place = place;
         place.set_port(port);
@@ -238,10 +239,7 @@ async fn discover_place(place: SocketAddr, config: &DiscoverConfig) -> Discovere
     }
     let mut found = Discovered {
         address: place.ip(),
-        interface: match place {
-            SocketAddr::V6(place) => place.scope_id(),
-            SocketAddr::V4(_) => 0,
-        },
+        interface: interface(place),
         ports,
         server: None,
         version: None,
@@ -254,7 +252,7 @@ async fn discover_place(place: SocketAddr, config: &DiscoverConfig) -> Discovere
     if let Some(port) = found.first_open(PLAIN) {
         let place = at(port);
         if let Ok(Ok(mut stream)) = timeout(config.connect_timeout, TcpStream::connect(place)).await {
-            heard = ask(&mut stream, &place.to_string(), config.answer_timeout).await;
+            heard = ask(&mut stream, &authority(place), config.answer_timeout).await;
         }
     }
     if let Some(port) = found.first_open(SECURE) {

@@ -1,5 +1,6 @@
 //! Addresses as people write them: one, a network, a range.
 
+use crate::place::{names_interface, resolve};
 use amt_core::{ErrorCode, Failure};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -69,6 +70,24 @@ impl Targets {
         }
         self.list.push(span);
         Ok(many)
+    }
+
+    /// Adds what [`add`](Self::add) does, and also a name, and an address with its interface (`fe80::1%eth0`), which the operating system is
+    /// asked about. The place, where it is one alone.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add); `DNS` if there is no address.
+    pub async fn look_up(&mut self, text: &str) -> Result<Option<SocketAddr>, Failure> {
+        match self.add(text) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, 0))),
+            Err(_) if is_name(text) => {
+                let place = resolve(text, 0, "discover").await?;
+                self.push_place(place);
+                Ok(Some(place))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// How many addresses there are.
@@ -147,6 +166,11 @@ pub fn host(text: &str) -> Result<&str, NotHost> {
     Ok(bare)
 }
 
+/// A name has a letter and nothing of a network; an address of IPv6 may name its interface, which is looked up as names are.
+fn is_name(text: &str) -> bool {
+    names_interface(text) || text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':', '%'])
+}
+
 fn wrong(text: &str) -> Failure {
     let message = format!("{text:?} is no address, network or range");
     Failure::new(ErrorCode::PARSE_TEXT, "discover", message)
@@ -209,6 +233,24 @@ mod tests {
         assert_eq!(targets.len(), 2);
         let places: Vec<String> = targets.places().map(|place| place.to_string()).collect();
         assert_eq!(places, ["[fe80::1%3]:0", "10.0.0.5:0"]);
+    }
+
+    #[tokio::test]
+    async fn names_and_interfaces_are_looked_up() {
+        let mut targets = Targets::new();
+        assert_eq!(targets.look_up("10.0.0.0/30").await.unwrap(), None);
+        assert_eq!(targets.look_up("10.0.0.5").await.unwrap(), Some("10.0.0.5:0".parse().unwrap()));
+        assert_eq!(
+            targets.look_up("fe80::1%1").await.unwrap().map(|place| place.to_string()).unwrap(),
+            "[fe80::1%1]:0"
+        );
+        assert!(targets.look_up("localhost").await.unwrap().is_some_and(|place| place.ip().is_loopback()));
+        assert_eq!(targets.len(), 5);
+        assert_eq!(targets.look_up("no-such-machine.invalid").await.unwrap_err().code, ErrorCode::DNS);
+        for text in ["10.0.0.9-8", "pc1:16993", "10.0.0.5%1", "fe80::1%"] {
+            assert_eq!(targets.look_up(text).await.unwrap_err().code, ErrorCode::PARSE_TEXT, "{text}");
+        }
+        assert_eq!(targets.len(), 5);
     }
 
     #[test]

@@ -284,6 +284,9 @@ namespace Amt
         /// <summary>What to do: run `amt preflight` with this certificate: it lists every reason.</summary>
         ChainRefused = 5020,
 
+        /// <summary>What to do: nothing was sent: wait until the program named in the message is done, or end it, then try again.</summary>
+        MachineLocked = 5021,
+
         /// <summary>What to do: the port is closed: the setup window ended, AMT is disabled, or the address is another machine's.</summary>
         ConnectRefused = 6001,
 

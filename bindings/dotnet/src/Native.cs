@@ -319,6 +319,19 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_status(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_sessions(
+            DeviceHandle device, ushort redirectionPort, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_authorities(DeviceHandle device, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_add_authorities(
+            DeviceHandle device, byte[] bundle, UIntPtr bundleLen, uint dryRun, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_authorities_check(
+            byte[] bundle, UIntPtr bundleLen, out FindingsHandle findings, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_device_clock(DeviceHandle device, uint set, out DocumentHandle reply, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_device_configure(
             DeviceHandle device, byte[] document, UIntPtr documentLen, byte[] folder, UIntPtr folderLen, byte[] record,
             UIntPtr recordLen, uint options, out ProvisionHandle attempt, out IntPtr err);

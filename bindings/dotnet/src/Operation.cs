@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 
 namespace Amt
 {
@@ -71,7 +72,7 @@ namespace Amt
         Reset = 10,
     }
 
-    // Power, next boot, logs, inventory. Documents are those of the command line's --json.
+    // Power, next boot, logs, inventory, sessions, trusted authorities, clock. Documents are those of the command line's --json.
     public sealed partial class Device
     {
         /// <summary>How the computer stands (<c>state</c>) and what can be done with it now (<c>available</c>), as JSON.</summary>
@@ -174,6 +175,82 @@ namespace Amt
             return Reply(delegate(out DocumentHandle reply, out IntPtr err)
             {
                 return Native.amt_device_status(handle, out reply, out err);
+            });
+        }
+
+        /// <summary>Which of serial line, drives and screen are free or taken (<c>sessions</c>), and <c>consent</c>, as JSON. The user needs realm 2
+        /// (redirection) or 3 (administration).</summary>
+        /// <param name="redirectionPort">0: the usual one, 16995, or 16994 without TLS.</param>
+        public string GetSessions(ushort redirectionPort = 0)
+        {
+            return Reply(delegate(out DocumentHandle reply, out IntPtr err)
+            {
+                return Native.amt_device_sessions(handle, redirectionPort, out reply, out err);
+            });
+        }
+
+        /// <summary>The authorities that the machine trusts (<c>certificates</c>, and <c>bundle</c>, PEM, the root first), as JSON. Whom the machine is
+        /// taken for is said by <see cref="TrustRoots"/> and its like.</summary>
+        public string GetAuthorities()
+        {
+            return Reply(delegate(out DocumentHandle reply, out IntPtr err)
+            {
+                return Native.amt_device_authorities(handle, out reply, out err);
+            });
+        }
+
+        /// <summary>Adds the authorities of a bundle that the machine does not trust yet. The reply is JSON with <c>added</c>, <c>present</c> and
+        /// <c>warnings</c>. Nothing is removed.</summary>
+        /// <param name="bundle">PEM, the root first; <see cref="CheckAuthorities"/> says all that is wrong with it.</param>
+        /// <param name="dryRun">Say what would be added, and write nothing.</param>
+        /// <exception cref="AmtException"><see cref="AmtCode.CertificateParse"/>: the bundle is wrong, and nothing was sent.</exception>
+        public string AddAuthorities(byte[] bundle, bool dryRun = false)
+        {
+            if (bundle == null)
+            {
+                throw new ArgumentNullException("bundle");
+            }
+            return Reply(delegate(out DocumentHandle reply, out IntPtr err)
+            {
+                return Native.amt_device_add_authorities(
+                    handle, bundle, bundle.Length(), dryRun ? 1u : 0u, out reply, out err);
+            });
+        }
+
+        /// <summary>Everything that is wrong with a bundle of authorities, at once. Nothing is sent.</summary>
+        public static IReadOnlyList<Finding> CheckAuthorities(byte[] bundle)
+        {
+            if (bundle == null)
+            {
+                throw new ArgumentNullException("bundle");
+            }
+            Library.Check();
+            FindingsHandle findings;
+            IntPtr err;
+            Failure.Check(Native.amt_authorities_check(bundle, bundle.Length(), out findings, out err), err);
+            using (findings)
+            {
+                return Finding.All(findings);
+            }
+        }
+
+        /// <summary>How far the machine's clock is off (<c>drift_seconds</c>, below zero: behind), as JSON. For <c>admin</c>, over TLS.</summary>
+        public string GetClock()
+        {
+            return Clock(0);
+        }
+
+        /// <summary>The same, and makes it right if it is off by more than ten seconds (<c>set</c>).</summary>
+        public string SetClock()
+        {
+            return Clock(1);
+        }
+
+        private string Clock(uint set)
+        {
+            return Reply(delegate(out DocumentHandle reply, out IntPtr err)
+            {
+                return Native.amt_device_clock(handle, set, out reply, out err);
             });
         }
     }

@@ -31,6 +31,7 @@ namespace AmtTests
                     Program.Test("device: calls in a task", delegate { InTask(machine, roots); });
                     Program.Test("device: the next boot is set, seen and taken back", delegate { Booted(machine, roots); });
                     Program.Test("device: logs, inventory and how it stands", delegate { Told(machine, roots); });
+                    Program.Test("device: sessions, trusted authorities and clock", delegate { Kept(machine, roots); });
                     Program.Test("device: power is read and changed", delegate { Powered(machine, roots); });
                     UpkeepTests.All(machine, roots, folder);
                 }
@@ -173,6 +174,26 @@ namespace AmtTests
             {
                 other.TrustAny();
                 Check.Fails(AmtCode.InvalidArgument, delegate { other.GetStatus(); });
+            }
+        }
+
+        private static void Kept(VirtualMachine machine, byte[] roots)
+        {
+            using (Device device = Trusting(machine, roots))
+            {
+                Check.True(device.GetSessions().Contains("\"screen\":{"), device.GetSessions());
+                Check.True(Device.CheckAuthorities(roots).Count == 0, "a root is a bundle");
+                Finding wrong = Device.CheckAuthorities(new byte[] { 1 })[0];
+                Check.Equal("TRUST-EMPTY", wrong.Code, "what is wrong with it");
+                Check.Fails(AmtCode.CertificateParse, delegate { device.AddAuthorities(new byte[] { 1 }); });
+                Check.Throws<ArgumentNullException>(delegate { device.AddAuthorities(null); });
+                Check.Throws<ArgumentNullException>(delegate { Device.CheckAuthorities(null); });
+                Check.True(device.AddAuthorities(roots, true).Contains("\"dry_run\":true"), "what would be added");
+                Check.True(device.AddAuthorities(roots).Contains("\"present\":[]"), "it is added");
+                Check.True(device.AddAuthorities(roots).Contains("\"added\":[]"), "it is there");
+                Check.True(device.GetAuthorities().Contains("-----BEGIN CERTIFICATE-----"), device.GetAuthorities());
+                Check.True(device.GetClock().Contains("\"set\":false"), device.GetClock());
+                Check.True(device.SetClock().Contains("\"drift_seconds\":"), "it is looked at");
             }
         }
 

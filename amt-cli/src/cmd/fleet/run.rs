@@ -4,7 +4,7 @@ use super::job::{Wait, job_json, show};
 use super::list::read_filter;
 use super::text::{count, wrapped};
 use super::{Error, Place, Verdict};
-use crate::cmd::unprovision::{can_ask, confirmed};
+use crate::cmd::unprovision::TAKE_BACK;
 use crate::output::Output;
 use amt_fleet::filter::Filter;
 use amt_fleet::resolve::{Foreseen, foresee};
@@ -80,11 +80,11 @@ impl Run {
         if let Some(extent) = self.operation.takes_back()
             && !self.yes
         {
-            can_ask(out)?;
+            TAKE_BACK.can_be_asked(out)?;
             let machines = fleet.select(&filter, None, None).await?.len();
             out.line(&format!("{} on {}:", self.operation, count(machines, "machine", "machines")))?;
             consequences(extent, None, None).iter().try_for_each(|text| out.line(&format!("  - {text}")))?;
-            if !confirmed(out)? {
+            if !TAKE_BACK.confirmed(out)? {
                 out.line("nothing was changed")?;
                 return Ok(Verdict::Failed);
             }

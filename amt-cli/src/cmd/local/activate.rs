@@ -1,7 +1,7 @@
 //! `amt activate` and `amt upgrade`: set up from the machine's own system.
 
 use super::{Here, Keeper, identity};
-use crate::cmd::{Error, Verdict, block_on};
+use crate::cmd::{Error, Verdict, block_on, lock};
 use crate::input;
 use crate::output::Output;
 use amt::ProvisioningCertificate;
@@ -132,18 +132,18 @@ struct How {
 impl Activate {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         let mode = if self.acm { ControlMode::Admin } else { ControlMode::Client };
-        self.how.run(mode, self.at_boot, out)
+        self.how.run("activate", mode, self.at_boot, out)
     }
 }
 
 impl Upgrade {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
-        self.how.run(ControlMode::Admin, false, out)
+        self.how.run("upgrade", ControlMode::Admin, false, out)
     }
 }
 
 impl How {
-    fn run(self, mode: ControlMode, silent: bool, out: &mut Output) -> Result<Verdict, Error> {
+    fn run(self, command: &str, mode: ControlMode, silent: bool, out: &mut Output) -> Result<Verdict, Error> {
         let remote = self.remote(mode)?;
         let certificates = if remote.is_some() { Arc::new([]) } else { self.certificates(mode)? };
         let plan = self.plan()?;
@@ -152,6 +152,7 @@ impl How {
             let access = self.here.reach.access()?;
             let told = status(&access).await?;
             let id = identity(told.facts.id)?;
+            let _taken = lock::take(id, command)?;
             let fleet = self.here.journal.open().await?;
             let record = fleet.record(id).await?;
             let wanted = if mode == ControlMode::Admin { Standing::Admin } else { Standing::Client };

@@ -1,7 +1,7 @@
 //! `amt unprovision` on the machine itself: take the setup of this machine back.
 
 use super::{Here, Keeper, identity};
-use crate::cmd::{Error, Verdict, block_on};
+use crate::cmd::{Error, Verdict, block_on, lock};
 use crate::input;
 use crate::output::Output;
 use amt::local::{UnprovisionJob, status, unprovision};
@@ -37,6 +37,7 @@ impl Inside {
             let peer = self.here.local.identity()?;
             let access = self.here.reach.access()?;
             let id = identity(status(&access).await?.facts.id)?;
+            let _taken = lock::take(id, "unprovision")?;
             let fleet = self.here.journal.open().await?;
             let mut record = fleet.record(id).await?.unwrap_or_else(|| Record::new(id));
             record.admin_passwords.extend(password);

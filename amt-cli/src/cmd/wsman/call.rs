@@ -44,7 +44,7 @@ pub(super) struct Invoke {
 }
 
 #[derive(clap::Args)]
-struct Selectors {
+pub(super) struct Selectors {
     /// Which instance; may be repeated
     #[arg(long = "selector", value_name = "NAME=VALUE", value_parser = pair)]
     selectors: Vec<(String, String)>,
@@ -78,7 +78,8 @@ impl Invoke {
 }
 
 impl Selectors {
-    fn on(&self, request: Request) -> Request {
+    /// The request about the instance that they name.
+    pub(super) fn on(&self, request: Request) -> Request {
         self.selectors.iter().fold(request, |request, (name, value)| request.selector(name, value.as_str()))
     }
 }
@@ -90,7 +91,8 @@ fn call(connect: Connect, request: &Request) -> Result<Reply, Error> {
     })
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -1,7 +1,8 @@
-//! `amt wsman get|enumerate|invoke|decode`: any class of any machine, known to this program or not.
+//! `amt wsman get|enumerate|put|invoke|decode`: any class of any machine, known to this program or not.
 
 mod call;
 mod decode;
+mod put;
 
 use super::{Error, Verdict};
 use crate::output::Output;
@@ -9,7 +10,7 @@ use amt_core::{ErrorCode, Failure};
 use amt_wsman::decode::Description;
 use serde_json::value::RawValue;
 
-/// Read, list and call any class of one machine; decode a saved envelope
+/// Read, list, write and call any class of one machine; decode a saved envelope
 #[derive(clap::Args)]
 pub(crate) struct Wsman {
     #[command(subcommand)]
@@ -20,6 +21,7 @@ pub(crate) struct Wsman {
 enum Action {
     Get(call::Get),
     Enumerate(call::Enumerate),
+    Put(put::Put),
     Invoke(call::Invoke),
     Decode(decode::Decode),
 }
@@ -29,6 +31,7 @@ impl Wsman {
         match self.action {
             Action::Get(get) => get.run(out),
             Action::Enumerate(enumerate) => enumerate.run(out),
+            Action::Put(put) => put.run(out),
             Action::Invoke(invoke) => invoke.run(out),
             Action::Decode(decode) => decode.run(out),
         }
