@@ -119,7 +119,7 @@ mod tests {
             ),
             ("chain = \"chain.pem\"\nsign = { program = \"x\" }\n", "unknown field `program`"),
         ] {
-            let message = parse(text).unwrap_err().message;
+            let message = parse(text).unwrap_err().into_details().message;
             assert!(message.contains(want), "{text}\n{message}");
         }
     }

@@ -2,12 +2,10 @@
 
 use super::{Area, Doctor};
 use crate::config::CertificateSource;
-use crate::program::find;
 use amt::certificate::Bundle;
 use amt_core::Severity::{Error, Info, Warning};
 use amt_core::pki::{PreflightInput, SuffixInput, preflight};
 use amt_core::{Finding, FirmwareVersion};
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Findings that are about the suffix and not about the certificate.
@@ -44,7 +42,7 @@ impl Doctor<'_> {
                 Err(failure) => self.failure(Area::Certificates, "CERTIFICATE-UNREADABLE", field, &failure),
             }
             if let CertificateSource::Chain { sign, .. } = source {
-                self.sign_program(sign.path());
+                self.program(Area::Certificates, "SIGN-PROGRAM", "sign.command", sign.path());
             }
         }
         if self.config.certificates.is_empty() {
@@ -82,21 +80,6 @@ impl Doctor<'_> {
         }
         for suffix in &self.config.dns_suffixes.clone() {
             self.suffix(suffix, &bundles);
-        }
-    }
-
-    fn sign_program(&mut self, program: &Path) {
-        let field = program.display().to_string();
-        match find(program) {
-            Some(found) => {
-                let text = format!("signatures are made by {}, for machines from AMT 14 on", found.display());
-                self.report(Area::Certificates, Info, "SIGN-PROGRAM-OK", field, text, "");
-            }
-            None => {
-                let hint = "correct sign.command, or make it executable";
-                let text = "there is no such program that may be run";
-                self.report(Area::Certificates, Error, "SIGN-PROGRAM", field, text, hint);
-            }
         }
     }
 

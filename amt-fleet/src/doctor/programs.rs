@@ -26,6 +26,10 @@ impl Doctor<'_> {
             Ok(found) => {
                 let (code, text) = match area {
                     Area::Authority => ("CA-OK", format!("the program is {}", found.display())),
+                    Area::Certificates => (
+                        "SIGN-PROGRAM-OK",
+                        format!("signatures are made by {}, for machines from AMT 14 on", found.display()),
+                    ),
                     _ => ("PROGRAM-OK", format!("the program of {key} is {}", found.display())),
                 };
                 self.report(area, Info, code, field, text, "");
