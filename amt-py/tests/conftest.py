@@ -26,8 +26,9 @@ ADMIN_PASSWORD = "P@ssw0rd-1"
 #: The program whose virtual machines are provisioned.
 AMT = os.environ.get("AMT_BIN", str(Path(__file__).resolve().parents[2] / "target" / "debug" / "amt"))
 
-#: Networks of their own for tests that run one after another; a machine that has just ended may still hold its ports.
-_networks = itertools.count(1)
+#: Networks of their own for tests that run one after another, or side by side in processes `gw0`, `gw1`, …; a machine that has just ended may
+#: still hold its ports.
+_networks = itertools.count(1 + 80 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const TOOLS: &[&str] = &["maturin>=1.9.4,<2", "pytest>=8,<10", "mypy>=1.14,<2"];
+const TOOLS: &[&str] = &["maturin>=1.9.4,<2", "pytest>=8,<10", "pytest-xdist>=3.6,<4", "mypy>=1.14,<2"];
+/// Tests mostly wait for virtual machines: a file of them in each of three processes.
+const SIDE_BY_SIDE: &[&str] = &["--numprocesses=3", "--dist=loadfile"];
 /// How many times as fast as Python's own XML reader the typed one has to be.
 const LEAST: &str = "2.0";
 
@@ -26,6 +28,7 @@ pub(crate) fn check() -> Result<Count> {
     for tests in [installed.trim(), "amt-py/tests"] {
         let mut command =
             program(&python, &["-m", "pytest", "-q", "-rs", "--doctest-modules", "--rootdir=amt-py", tests]);
+        command.args(SIDE_BY_SIDE);
         let mut ran = Count::default();
         let good = watch(command.env("AMT_BIN", &amt), |line| ran.add(pytest_summary(line)))?;
         if ran.passed + ran.failed == 0 {
