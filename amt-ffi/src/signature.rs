@@ -10,18 +10,14 @@ use crate::inbox::Inbox;
 use crate::server::amt_server;
 use crate::status::amt_status;
 use amt::blocking::Turn;
-use amt::local::{MAX_SIGNATURE, Signer};
+use amt::local::{MAX_SIGNATURE, SIGNING_TIME, Signer};
 use amt::mei::MeiFuture;
 use amt_core::{ErrorCode, Failure};
 use amt_provision::machine::SignRequest;
 use serde_json::Value;
 use std::ffi::c_char;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-
-/// A handshake has 30 seconds, and the firmware needs some of them.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Adds a provisioning certificate for whose key the host signs, before the first `amt_server_next`: beside those of the configuration, which then
 /// need not name any. They are numbered from 0 in the order of these calls. For machines from AMT 14 on. A machine that one is presented to
@@ -146,7 +142,7 @@ impl Signer for HostSigner {
     fn sign<'a>(&'a self, index: usize, data: &'a [u8]) -> MeiFuture<'a, Vec<u8>> {
         let request = SignRequest { index, data: data.to_vec() };
         let waiting = self.0.put(request, "signature", "a signature is needed", Value::Null);
-        Box::pin(waiting.answer(PATIENCE))
+        Box::pin(waiting.answer(SIGNING_TIME))
     }
 }
 

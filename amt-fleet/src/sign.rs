@@ -1,14 +1,11 @@
 //! A program that signs for provisioning certificates: their keys need not be on the machines that are set up with them.
 
 use crate::program::Program;
-use amt::local::{MAX_SIGNATURE, Signer};
+use amt::local::{MAX_SIGNATURE, SIGNING_TIME, Signer};
 use amt::mei::MeiFuture;
 use amt_core::{ErrorCode, Failure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// What a program is given unless something else is said.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a program for each signature. It is given what is to be signed on standard input, and the number of the certificate, from 0, in
 /// `AMT_CERTIFICATE`; it answers with the bytes of an RSA signature, PKCS#1 v1.5 over SHA-256, as `openssl dgst -sha256 -sign` does.
@@ -18,10 +15,10 @@ pub struct SignProgram {
 }
 
 impl SignProgram {
-    /// Without arguments, killed if it takes longer than 20 seconds: a handshake has 30, and the firmware needs some of them.
+    /// Without arguments, killed if it takes longer than [`SIGNING_TIME`].
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let mut program = Program::new(path);
-        program.timeout = PATIENCE;
+        program.timeout = SIGNING_TIME;
         Self { program }
     }
 

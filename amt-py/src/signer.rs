@@ -5,17 +5,14 @@ use crate::certificate::{self, Source};
 use crate::convert::wrong;
 use crate::exception::raise;
 use amt::certificate::Bundle;
-use amt::local::{MAX_SIGNATURE, NoSigner, RemoteChains, Signer};
+use amt::local::{MAX_SIGNATURE, NoSigner, RemoteChains, SIGNING_TIME, Signer};
 use amt::mei::MeiFuture;
 use amt_core::{ErrorCode, Failure};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::Arc;
-use std::time::Duration;
 
 const NAME: &str = "signer";
-/// A handshake has 30 seconds, and the firmware needs some of them.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A provisioning certificate with its chain, and without its private key: that stays on a server or in a module, and whoever has it signs.
 #[pyclass(frozen, module = "amtpy")]
@@ -67,7 +64,7 @@ pub(crate) fn remote(chains: Option<Chains>, sign: Option<Bound<'_, PyAny>>) -> 
         return Err(wrong(format!("sign: {} cannot be called", sign.get_type().name()?)));
     }
     let bundles: Vec<Bundle> = chains.iter().map(|chain| chain.get().0.clone()).collect();
-    let signer = Function(Callback::new(sign.unbind(), NAME, PATIENCE, failed));
+    let signer = Function(Callback::new(sign.unbind(), NAME, SIGNING_TIME, failed));
     RemoteChains::new(&bundles, Arc::new(signer)).map(Some).map_err(raise)
 }
 

@@ -8,7 +8,7 @@ mod survey;
 
 pub use hello::{SentHello, send_hello};
 pub use procedure::{ActivateJob, UnprovisionJob, activate, start_hello, status, stop_hello, unprovision};
-pub use sign::{MAX_SIGNATURE, NoSigner, RemoteChains, Signer};
+pub use sign::{MAX_SIGNATURE, NoSigner, RemoteChains, SIGNING_TIME, Signer};
 pub use survey::{Survey, survey};
 
 use crate::mei::Mei;

@@ -10,9 +10,13 @@ use ring::rsa::KeyPair;
 use ring::signature::RSA_PKCS1_SHA256;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest signature, in bytes: RSA of 16384 bits.
 pub const MAX_SIGNATURE: usize = 2048;
+
+/// How long a signature is waited for, unless a caller says otherwise: a handshake has 30 seconds, and the firmware needs some of them.
+pub const SIGNING_TIME: Duration = Duration::from_secs(20);
 
 /// Signs what the firmware wants signed.
 pub trait Signer: Send + Sync {
