@@ -154,7 +154,7 @@ fn suffix_input(suffix: Option<&str>, flags: u32) -> Result<SuffixInput<'_>, Fai
 }
 
 /// Seconds since 1970.
-fn now() -> Result<i64, Failure> {
+pub(crate) fn now() -> Result<i64, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| i64::try_from(time.as_secs()).ok());
     now.ok_or_else(|| Failure::new(ErrorCode::IO, "call", "the clock of this computer is before 1970"))
 }

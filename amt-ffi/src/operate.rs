@@ -1,6 +1,7 @@
 //! `amt_device` in operation: power, next boot, logs, inventory, sessions, trusted authorities, clock.
 
 use crate::argument::{self, Out};
+use crate::certificate::now;
 use crate::device::amt_device;
 use crate::document::amt_document;
 use crate::error::amt_error;
@@ -17,7 +18,6 @@ use amt_fleet::json;
 use amt_fleet::json::operate as documents;
 use serde_json::Value;
 use std::ffi::c_char;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Start, or wake up.
 pub const AMT_POWER_ON: u32 = 2;
@@ -311,7 +311,7 @@ pub unsafe extern "C" fn amt_device_add_authorities(
         operate(device, reply, err, async move |device| {
             let dry_run = argument::truth("dry_run", dry_run)?;
             let bundle = argument::bytes("bundle", bundle, bundle_len)?;
-            let bundle = TrustBundle::read(bundle, now()).map_err(|findings| wrong_bundle(&findings))?;
+            let bundle = TrustBundle::read(bundle, now()?).map_err(|findings| wrong_bundle(&findings))?;
             let change = operate::add_trust(device, &bundle, dry_run).await?;
             Ok(documents::trust_change(&bundle, &change, dry_run))
         })
@@ -334,7 +334,7 @@ pub unsafe extern "C" fn amt_authorities_check(
     unsafe {
         guard(err, || {
             let out = Out::handle("out", out)?;
-            let findings = match TrustBundle::read(argument::bytes("bundle", bundle, bundle_len)?, now()) {
+            let findings = match TrustBundle::read(argument::bytes("bundle", bundle, bundle_len)?, now()?) {
                 Ok(bundle) => bundle.warnings,
                 Err(findings) => findings,
             };
@@ -367,11 +367,6 @@ pub unsafe extern "C" fn amt_device_clock(
             Ok(())
         })
     }
-}
-
-/// Seconds since 1970, UTC.
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 
 fn wrong_bundle(findings: &[Finding]) -> Failure {

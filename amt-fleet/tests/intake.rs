@@ -2,9 +2,8 @@
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 use crate::support;
-use crate::support::{Running, enroll_body, exchange, facts_body, id, token_text};
+use crate::support::{Running, enroll_body, exchange, facts_body, id, say_hello, token_text};
 use amt::ProvisioningCertificate;
-use amt_core::hello::{Hello, HelloKind, Roots};
 use amt_core::{ErrorCode, SystemId};
 use amt_fleet::ca::{LocalCa, LocalCaFiles};
 use amt_fleet::intake::wire::ClientKey;
@@ -18,8 +17,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 fn key() -> String {
@@ -46,16 +43,6 @@ async fn setup_server(fleet: &Fleet, folder: &Path) -> Server {
         .unwrap()
 }
 
-async fn say_hello(id: SystemId, source: Ipv4Addr, server: SocketAddr) {
-    let kind = HelloKind::Pki { roots: Roots::NONE };
-    let hello = Hello { admin_credentials_set: false, retry: 0, id, kind, trailing: 0 };
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((source, 0).into()).unwrap();
-    let mut stream = socket.connect(server).await.unwrap();
-    stream.write_all(&hello.encode()).await.unwrap();
-    stream.shutdown().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_clients_enrol_while_five_hundred_machines_say_hello() {
     const MACHINES: u16 = 500;
@@ -76,7 +63,7 @@ async fn five_hundred_clients_enrol_while_five_hundred_machines_say_hello() {
     for n in 0..MACHINES {
         let [high, low] = n.to_be_bytes();
         let source = Ipv4Addr::new(127, 90, high, low.max(1));
-        tasks.spawn(say_hello(id(n), source, hellos));
+        tasks.spawn(say_hello(id(n), source.into(), hellos, false));
         let (client, token) = (running.client.clone(), token.clone());
         tasks.spawn(async move {
             let facts = json!({ "mac": [format!("02:00:00:00:{high:02x}:{low:02x}")], "host_name": format!("pc-{n}") });
@@ -236,7 +223,7 @@ async fn a_status_is_waited_for_until_something_changes() {
     let (client, path, bearer) = (running.client.clone(), wait(50), key.clone());
     let waiting = tokio::spawn(async move { client.get(&path, Some(&bearer)).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    say_hello(id(1), Ipv4Addr::LOCALHOST, hellos).await;
+    say_hello(id(1), Ipv4Addr::LOCALHOST.into(), hellos, false).await;
     let began = Instant::now();
     let changed = waiting.await.unwrap().json();
     assert!(began.elapsed() < Duration::from_secs(10), "told soon: {:?}", began.elapsed());

@@ -1,9 +1,9 @@
 //! Machines with mutual TLS: the console's certificate is issued, shown, renewed and proven, over real TLS.
 
+use crate::support::say_hello;
 use amt::profile::Folder;
 use amt::tls::{ClientCertificates, ClientChain};
 use amt::{Device, Job, ProvisioningCertificate, Transport};
-use amt_core::hello::{Hello, HelloKind, Roots};
 use amt_core::tls::PeerIdentity;
 use amt_core::{DeviceStatus, ErrorCode, Secret, SystemId};
 use amt_fleet::ca::{Asked, CertificateAuthority};
@@ -25,8 +25,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -331,18 +329,6 @@ async fn provision_again(
     amt::provision(job, &FleetHost::new(fleet.clone(), ca)).await
 }
 
-/// A hello as the machine would say it, from where it is.
-async fn say_hello(fleet: &Fleet, id: SystemId, server: SocketAddr) {
-    let source = fleet.machine(id).await.unwrap().address.unwrap();
-    let kind = HelloKind::Pki { roots: Roots::NONE };
-    let hello = Hello { admin_credentials_set: true, retry: 0, id, kind, trailing: 0 };
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((source, 0).into()).unwrap();
-    let mut stream = socket.connect(server).await.unwrap();
-    stream.write_all(&hello.encode()).await.unwrap();
-    stream.shutdown().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setup_that_is_gone_on_with_or_begun_again_shows_it_too() {
     let ca = Authority::new("Owner's authority", 12);
@@ -370,7 +356,8 @@ async fn a_setup_that_is_gone_on_with_or_begun_again_shows_it_too() {
 
     // So does the setup server.
     fleet.redo(id).await.unwrap();
-    say_hello(fleet, id, running.address).await;
+    let source = fleet.machine(id).await.unwrap().address.unwrap();
+    say_hello(id, source, running.address, true).await;
     until("the server tells what the machine is", || async {
         let failure = fleet.machine(id).await.unwrap().failure;
         failure.is_some_and(|failure| failure.code == ErrorCode::ALREADY_PROVISIONED)

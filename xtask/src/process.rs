@@ -21,13 +21,7 @@ pub(crate) const UNOPTIMISED: &[&str] =
 
 /// `cargo` with these arguments, at the top of the workspace, with the toolchain that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root());
-    if in_ci() {
-        // What is built once gains nothing from being prepared for the next time.
-        command.env("CARGO_INCREMENTAL", "0");
-    }
-    command
+    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
 }
 
 /// Whether this is the project's CI, where nothing may be skipped.
@@ -35,10 +29,20 @@ pub(crate) fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
-/// Another program with these arguments, at the top of the workspace.
+/// Another program with these arguments, at the top of the workspace. Whichever runs cargo, it builds what all the others have built.
 pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.args(arguments).current_dir(root());
+    // `cargo run` told this program of its own package. Build scripts that ask for it (ring's) would see another one than without it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    if in_ci() {
+        // What is built once gains nothing from being prepared for the next time.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
 }
 

@@ -118,7 +118,6 @@ int main(void)
     amt_fleet *fleet;
     amt_server *server;
     struct machine machine;
-    amt_status status;
     char token[128], revoked[128], address[64], pin[80];
     const char *text;
 
@@ -153,12 +152,7 @@ int main(void)
 
     /* Stopped, the intake ends with the hellos. */
     OK(amt_server_stop(server, &err));
-    do {
-        amt_document *event = NULL;
-        status = amt_server_next(server, 60000, &event, NULL);
-        CHECK(amt_document_free(event) == AMT_OK);
-    } while (status == AMT_OK);
-    CHECK(status == AMT_E_CANCELLED);
+    served_stopped(server);
     CHECK(amt_server_free(server) == AMT_OK);
     CHECK(amt_fleet_free(fleet) == AMT_OK);
     machine_stop();

@@ -4,6 +4,8 @@
 #include "provisioned.h"
 #include "reply.h"
 
+#include <time.h>
+
 static const char PASSWORD[] = "Administrator.1";
 
 static void the_next_boot_is_set_seen_and_taken_back(amt_device *device)
@@ -76,6 +78,9 @@ static void how_it_stands_and_what_it_is_made_of(const struct machine *machine, 
 static void sessions_authorities_and_clock(amt_device *device, const uint8_t *root, size_t root_len)
 {
     static const uint8_t nothing[] = "no certificate";
+    static const char service[] = "AMT_TimeSynchronizationService", set[] = "SetHighAccuracyTimeSynch";
+    const long long now = (long long)time(NULL);
+    char wrong[128];
     amt_error *err = NULL;
     amt_document *reply = NULL;
     amt_findings *findings = NULL;
@@ -105,9 +110,14 @@ static void sessions_authorities_and_clock(amt_device *device, const uint8_t *ro
     CHECK(strstr(REPLY(amt_device_add_authorities(device, root, root_len, 0, &reply, &err)), "\"added\":[]"));
     CHECK(strstr(REPLY(amt_device_authorities(device, &reply, &err)), "-----BEGIN CERTIFICATE-----"));
 
+    /* A day behind. */
+    snprintf(wrong, sizeof wrong, "{\"Ta0\":%lld,\"Tm1\":%lld,\"Tm2\":%lld}", now, now - 86400, now - 86400);
+    CHECK(REPLY(amt_device_invoke(device, service, strlen(service), set, strlen(set), wrong, strlen(wrong), NULL, 0, &reply, &err)));
     text = REPLY(amt_device_clock(device, 0, &reply, &err));
-    CHECK(strstr(text, "\"drift_seconds\":") && strstr(text, "\"set\":false"));
-    CHECK(strstr(REPLY(amt_device_clock(device, 1, &reply, &err)), "\"set\":"));
+    CHECK(strstr(text, "\"drift_seconds\":-86") && strstr(text, "\"set\":false"));
+    CHECK(strstr(REPLY(amt_device_clock(device, 1, &reply, &err)), "\"set\":true"));
+    text = REPLY(amt_device_clock(device, 0, &reply, &err));
+    CHECK(strstr(text, "\"set\":false") && strstr(text, "\"drift_seconds\":-86") == NULL);
     FAILS(amt_device_clock(device, 2, &reply, &err), AMT_E_INVALID_ARGUMENT);
 }
 

@@ -106,6 +106,18 @@ static inline const char *machines(amt_fleet *fleet, const char *conditions)
     return text_of(document);
 }
 
+/* What the server says until it has stopped, which it was asked to. */
+static inline void served_stopped(amt_server *server)
+{
+    amt_status status;
+    do {
+        amt_document *event = NULL;
+        status = amt_server_next(server, 60000, &event, NULL);
+        CHECK(amt_document_free(event) == AMT_OK);
+    } while (status == AMT_OK);
+    CHECK(status == AMT_E_CANCELLED);
+}
+
 /* Serves until an event has this part; the event's text is valid until the next document. */
 static inline const char *served_until(amt_server *server, const char *part)
 {

@@ -3,10 +3,10 @@
 use super::{Area, Doctor};
 use crate::Glance;
 use crate::console::{Console, ConsoleCertificate, is_due, seconds};
+use crate::json::moment;
 use crate::seal::SealKey;
 use amt_core::Severity::{Error, Info, Warning};
 use amt_core::{ErrorCode, Failure};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const ASK: &str =
     "start the setup server, which asks the authority for one, or run `amt fleet console request --config FILE`";
@@ -97,8 +97,6 @@ impl Doctor<'_> {
 
 /// The day, UTC.
 fn day(seconds: i64) -> String {
-    let at: Option<SystemTime> =
-        u64::try_from(seconds).ok().and_then(|since| UNIX_EPOCH.checked_add(Duration::from_secs(since)));
-    let text = humantime::format_rfc3339_seconds(at.unwrap_or(UNIX_EPOCH)).to_string();
+    let text = moment(seconds).unwrap_or_else(|| "before 1970".to_owned());
     text.split('T').next().unwrap_or_default().to_owned()
 }

@@ -1,6 +1,7 @@
 //! An intake that runs, and a client of it on bare sockets: what is sent is exactly what a test says.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
+use amt_core::hello::{Hello, HelloKind, Roots};
 use amt_core::{Secret, SystemId};
 use amt_fleet::Fleet;
 use amt_fleet::intake::wire::Token;
@@ -10,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,17 @@ pub fn id(n: u16) -> SystemId {
     let mut bytes = [7; 16];
     bytes[..2].copy_from_slice(&n.to_be_bytes());
     SystemId::from_wire(bytes)
+}
+
+/// A hello as the machine at `source` would say it.
+pub async fn say_hello(id: SystemId, source: IpAddr, server: SocketAddr, admin_credentials_set: bool) {
+    let kind = HelloKind::Pki { roots: Roots::NONE };
+    let hello = Hello { admin_credentials_set, retry: 0, id, kind, trailing: 0 };
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let mut stream = socket.connect(server).await.unwrap();
+    stream.write_all(&hello.encode()).await.unwrap();
+    stream.shutdown().await.unwrap();
 }
 
 /// An intake on loopback with a database of its own.

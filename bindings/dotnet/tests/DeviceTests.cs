@@ -192,8 +192,13 @@ namespace AmtTests
                 Check.True(device.AddAuthorities(roots).Contains("\"present\":[]"), "it is added");
                 Check.True(device.AddAuthorities(roots).Contains("\"added\":[]"), "it is there");
                 Check.True(device.GetAuthorities().Contains("-----BEGIN CERTIFICATE-----"), device.GetAuthorities());
-                Check.True(device.GetClock().Contains("\"set\":false"), device.GetClock());
-                Check.True(device.SetClock().Contains("\"drift_seconds\":"), "it is looked at");
+                long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds(), before = now - 86400;
+                string wrongly = "{\"Ta0\":" + now + ",\"Tm1\":" + before + ",\"Tm2\":" + before + "}";
+                device.Invoke("AMT_TimeSynchronizationService", "SetHighAccuracyTimeSynch", wrongly);
+                string looked = device.GetClock();
+                Check.True(looked.Contains("\"drift_seconds\":-86") && looked.Contains("\"set\":false"), looked);
+                Check.True(device.SetClock().Contains("\"set\":true"), "it is made right");
+                Check.True(!device.GetClock().Contains("\"drift_seconds\":-86"), "it is right");
             }
         }
 
