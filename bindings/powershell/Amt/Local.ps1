@@ -5,7 +5,7 @@ function New-AmtLocalMachine {
     param([Amt.LocalRoute] $Route, [string] $CertificateSha256)
 
     $machine = New-Object Amt.LocalMachine
-    $machine.SetRoute($Route)
+    $machine.SetRoute($Route, $null)
     if ($CertificateSha256) { $machine.TrustPin((ConvertFrom-AmtHex $CertificateSha256)) }
     return $machine
 }

@@ -138,6 +138,15 @@ def problems(manifest, module, members):
         of_dotnet = {"InnerException", "Message"}
         need("assembly", member in leaves | of_dotnet, f"${variable}.{member} is nothing that Amt.dll has")
 
+    taken = {}
+    for name in members:
+        if name.startswith("M:"):
+            method, _, parameters = name[2:].partition("(")
+            taken.setdefault(method.rsplit(".", 1)[-1], set()).add(count(parameters.rstrip(")")))
+    # Optional ones count: PowerShell's binding of them is not relied on.
+    for method, arguments in calls(re.sub(r"<#.*?#>", "", module, flags=re.S)):
+        need("arguments", count(arguments) in taken.get(method, {count(arguments)}), f"{method}({arguments}): Amt.dll takes {taken.get(method)}")
+
     # What PowerShell 5.1 cannot read.
     for pattern in (r"\?\?", r"\?\.", r"&&", r"\|\|", r"\bclean \{", r" \? .* : "):
         hit = re.search(pattern, re.sub(r"<#.*?#>|#[^\n]*", "", module, flags=re.S))
@@ -148,6 +157,25 @@ def problems(manifest, module, members):
             found.append(("grammar", f"{name}, line {line} of all files together: {part}"))
         need("syntax", text.isascii(), f"{name}: PowerShell 5.1 reads files without a mark as another encoding than UTF-8")
     return found
+
+
+def calls(code):
+    """Methods that are called of a variable or a type of Amt.dll, each with what stands between its parentheses."""
+    for found in re.finditer(r"(?:\$\w+\.|\[Amt\.\w+\]::)(\w+)\(", code):
+        end, depth = found.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(code[end], 0)
+            end += 1
+        yield found.group(1), code[found.end() : end - 1]
+
+
+def count(arguments):
+    """How many arguments, or types of parameters, this is: commas outside of brackets, and one more."""
+    while True:
+        flat = re.sub(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]", "x", arguments)
+        if flat == arguments:
+            return flat.count(",") + 1 if flat.strip() else 0
+        arguments = flat
 
 
 PARSER = Parser(Language(tree_sitter_powershell.language()))
@@ -180,7 +208,7 @@ def balanced(text):
     return not open_ones
 
 
-CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "assembly", "syntax", "grammar")
+CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "assembly", "arguments", "syntax", "grammar")
 
 # Each of these changes must be noticed, by the check named: else the check is none.
 MISTAKES = (
@@ -196,6 +224,8 @@ MISTAKES = (
     ("assembly", "module", "[Amt.Hello]::Parse", "[Amt.Hello]::Decode"),
     ("assembly", "module", "$Server.NextQuestion()", "$Server.NextQuery()"),
     ("assembly", "module", "$machine.CreateJob()", "$machine.NewJob()"),
+    ("arguments", "module", "$machine.Unprovision($job, $Extent)", "$machine.Unprovision($job)"),
+    ("arguments", "module", "$Device.GetClock()", "$Device.GetClock($true)"),
     ("syntax", "module", "Set-StrictMode -Version 2.0", "Set-StrictMode -Version (2.0"),
     ("syntax", "module", "$admin = @(", "$admin = $null ?? @("),
     ("grammar", "module", "foreach ($known in $KnownCredential)", "foreach ($known of $KnownCredential)"),
