@@ -2034,6 +2034,19 @@ amt_status amt_job_add_chain(amt_job *job,
                              amt_error **err);
 
 /**
+ * The certificate to show to a machine that turns out to be set up already, and has mutual TLS: without it the machine cannot be told from one
+ * that refuses the provisioning certificate (`AMT_E_TLS_CHAIN_REFUSED`). With it a setup that is gone on with is proven, and another is told as
+ * `AMT_E_ALREADY_PROVISIONED`. Over the network alone. `certificate` has its issuers and its key with it, and is not kept; another call replaces
+ * it. Fails with `AMT_E_PFX_OPEN` without exactly one private key that belongs to the leaf.
+ *
+ * # Safety
+ * `job` and `certificate` are null or handles; `err` is null or writable.
+ */
+amt_status amt_job_set_client_certificate(amt_job *job,
+                                          const amt_certificate *certificate,
+                                          amt_error **err);
+
+/**
  * The DNS suffix of the machine's network: chooses among certificates.
  *
  * # Safety

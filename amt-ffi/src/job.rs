@@ -9,6 +9,7 @@ use crate::hello::amt_hello;
 use crate::status::amt_status;
 use amt::certificate::Bundle;
 use amt::local::{NoSigner, RemoteChains};
+use amt::tls::ClientCertificates;
 use amt::{Job, ProvisioningCertificate};
 use amt_core::psk::{Form, PskPair};
 use amt_core::tls::LegacyTls;
@@ -152,6 +153,29 @@ pub unsafe extern "C" fn amt_job_add_chain(
             // Refused here rather than when it is needed.
             RemoteChains::new(std::slice::from_ref(&bundle), Arc::new(NoSigner))?;
             order.chains.push(bundle);
+            Ok(())
+        })
+    }
+}
+
+/// The certificate to show to a machine that turns out to be set up already, and has mutual TLS: without it the machine cannot be told from one
+/// that refuses the provisioning certificate (`AMT_E_TLS_CHAIN_REFUSED`). With it a setup that is gone on with is proven, and another is told as
+/// `AMT_E_ALREADY_PROVISIONED`. Over the network alone. `certificate` has its issuers and its key with it, and is not kept; another call replaces
+/// it. Fails with `AMT_E_PFX_OPEN` without exactly one private key that belongs to the leaf.
+///
+/// # Safety
+/// `job` and `certificate` are null or handles; `err` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn amt_job_set_client_certificate(
+    job: *mut amt_job,
+    certificate: *const amt_certificate,
+    err: *mut *mut amt_error,
+) -> amt_status {
+    // SAFETY: the caller keeps the contract above.
+    unsafe {
+        change(job, err, |order| {
+            let pair = ProvisioningCertificate::try_from(handle::lease(certificate)?.bundle().clone())?;
+            order.job.client = ClientCertificates::of(&pair)?;
             Ok(())
         })
     }

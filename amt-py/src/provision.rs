@@ -9,6 +9,7 @@ use crate::signer::{self, Chains};
 use crate::wait::{broken, runtime, wait};
 use crate::{certificate, fleet, psk};
 use ::amt_provision::{CaAnswer, CertificateRequest, Event, PasswordPolicy, Plan, Record, Step};
+use amt::tls::ClientCertificates;
 use amt::{Host, Job, ProvisioningCertificate};
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use amt_fleet::Fleet;
@@ -120,7 +121,8 @@ macro_rules! provision {
         #[pyo3(signature = (
             address, *, uuid, journal, authority, certificate=None, psk=Vec::new(), legacy_tls="refuse", journal_key=None,
             port=16993, hello=None, suffix=None, host_name=None, domain_name=None, admin_password=None, mebx_password=None,
-            known_admin_passwords=Vec::new(), otp=None, progress=None, chains=None, sign=None
+            known_admin_passwords=Vec::new(), otp=None, progress=None, chains=None, sign=None,
+            client_certificate=None
         ))]
         #[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
         pub(crate) fn $name<'py>(
@@ -145,6 +147,7 @@ macro_rules! provision {
             progress: Option<Py<PyAny>>,
             chains: Option<Chains>,
             sign: Option<Bound<'py, PyAny>>,
+            client_certificate: Option<PyRef<'py, Certificate>>,
         ) -> PyResult<$output> {
             let mut plan = Plan::new();
             plan.host_name = host_name;
@@ -163,6 +166,9 @@ macro_rules! provision {
                 job.certificates = certificates(certificate)?;
             }
             job.remote = signer::remote(chains, sign)?;
+            if let Some(pair) = client_certificate {
+                job.client = ClientCertificates::of(&pair.0).map_err(raise)?;
+            }
             job.psk = psk.into_iter().map(|given| given.0).collect();
             let journal = journal_of(journal, journal_key)?;
             let authority = LocalCaFiles::new(authority.0, authority.1);
@@ -181,7 +187,8 @@ provision! {
     /// that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step.
     /// `chains` are certificates for whose keys `sign(index, data)` signs, in a thread of its own, within 20 seconds: it gets the position of the
     /// chain and returns an RSA signature, PKCS#1 v1.5 over the SHA-256 of `data`. What it raises ends the attempt as `SIGNER`. For AMT 14 and
-    /// later. Ctrl-C ends the attempt; what the journal holds stays.
+    /// later. `client_certificate` is shown to a machine that turns out to be set up already, with mutual TLS: without it that is told as
+    /// `TLS_CHAIN_REFUSED`. Ctrl-C ends the attempt; what the journal holds stays.
     provision -> Outcome, run
 }
 

@@ -194,10 +194,14 @@ def test_a_machine_with_mutual_tls_is_shown_a_certificate(tmp_path: Path) -> Non
 
     with VirtualMachines(time_scale=50.0) as machines:
         pc = machines[0]
-        done = amtpy.provision(
-            pc.address, uuid=pc.uuid, certificate=machines.certificate, suffix=machines.suffix, host_name="pc1",
-            journal=tmp_path / "journal.db", authority=(tmp_path / "ca.pem", tmp_path / "ca.key"),
-        )
+
+        def provisioned(shown: amtpy.Certificate | None = None, journal: str = "journal.db") -> amtpy.Outcome:
+            return amtpy.provision(
+                pc.address, uuid=pc.uuid, certificate=machines.certificate, suffix=machines.suffix, host_name="pc1",
+                journal=tmp_path / journal, authority=(tmp_path / "ca.pem", tmp_path / "ca.key"), client_certificate=shown,
+            )
+
+        done = provisioned()
 
         def opened(shown: amtpy.Certificate | None) -> amtpy.Machine:
             return amtpy.Machine(
@@ -216,3 +220,19 @@ def test_a_machine_with_mutual_tls_is_shown_a_certificate(tmp_path: Path) -> Non
             with opened(shown) as refused, pytest.raises(amtpy.AmtError) as why:
                 refused.get("AMT_GeneralSettings")
             assert why.value.name == name and hint in why.value.hint, str(why.value)
+
+        # A setup that is gone on with is proven; begun anew, it is told what the machine is.
+        assert provisioned(console).admin_password == done.admin_password
+        attempts = ((console, "new.db", "ALREADY_PROVISIONED"), (None, "journal.db", "TLS_CHAIN_REFUSED"), (None, "new.db", "TLS_CHAIN_REFUSED"))
+        for shown, journal, name in attempts:
+            with pytest.raises(amtpy.AmtError) as why:
+                provisioned(shown, journal)
+            assert why.value.name == name, str(why.value)
+
+        async def awaited() -> amtpy.Outcome:
+            return await aio.provision(
+                pc.address, uuid=pc.uuid, certificate=machines.certificate, suffix=machines.suffix, host_name="pc1",
+                journal=tmp_path / "journal.db", authority=(tmp_path / "ca.pem", tmp_path / "ca.key"), client_certificate=console,
+            )
+
+        assert asyncio.run(awaited()).certificate == done.certificate

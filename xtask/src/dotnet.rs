@@ -2,9 +2,13 @@
 
 use crate::interop::{checks_of, sources, sources_in};
 use crate::process::{build_amt, build_library, need, program, root, run, target};
+use crate::python::environment_with;
 use crate::stages::Count;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+
+/// A grammar of PowerShell and what reads by it. Pinned: another may read more, or less.
+const GRAMMAR: &[&str] = &["tree-sitter==0.26.1", "tree-sitter-powershell==0.26.4"];
 
 /// Compiles the assembly, its tests and the examples; runs the tests against `amt sim`, then checks the PowerShell module.
 pub(crate) fn check() -> Result<Count> {
@@ -16,7 +20,8 @@ pub(crate) fn check() -> Result<Count> {
     std::fs::copy(build_library()?.join("libamt_ffi.so"), folder.join("libamt.so.1")).context("libamt_ffi.so")?;
     std::fs::copy(root().join("bindings/dotnet/src/Amt.dll.config"), folder.join("Amt.dll.config"))?;
     let mut count = tests(&assembly, &root().join("examples/csharp"), &build_amt(&[])?, &[])?;
-    let mut module = program("python3", &["bindings/powershell/tests/check_module.py"]);
+    let python = environment_with("venv-powershell", GRAMMAR)?.join("bin/python");
+    let mut module = program(python, &["bindings/powershell/tests/check_module.py"]);
     count.add(checks_of(module.arg(folder.join("Amt.xml")))?);
     Ok(count)
 }

@@ -78,12 +78,17 @@ fn hides_openssl() -> Result<bool> {
 
 /// The virtual environment with the tools, made on first use.
 pub(crate) fn environment() -> Result<PathBuf> {
+    environment_with("venv", TOOLS)
+}
+
+/// A virtual environment of this name with these packages, made on first use.
+pub(crate) fn environment_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
     need("python3", "python3-venv")?;
-    let folder = target("venv");
+    let folder = target(name);
     if !folder.join("bin/pip").is_file() {
         run(program("python3", &["-m", "venv", "--clear"]).arg(&folder))?;
     }
-    run(program(folder.join("bin/python"), &["-m", "pip", "install", "--quiet"]).args(TOOLS))?;
+    run(program(folder.join("bin/python"), &["-m", "pip", "install", "--quiet"]).args(packages))?;
     Ok(folder)
 }
 

@@ -169,7 +169,7 @@ def provision(
     None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
     domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
     known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
-    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None,
+    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None, client_certificate: Certificate | None = None,
 ) -> Outcome:
     """Take a machine from setup mode to proven admin control mode; blocks until it is done.
 
@@ -180,7 +180,8 @@ def provision(
     that are not given are generated; a `host_name` is needed wherever addresses come by DHCP. `progress` is called with the name of every step.
     `chains` are certificates for whose keys `sign(index, data)` signs, in a thread of its own, within 20 seconds: it gets the position of the
     chain and returns an RSA signature, PKCS#1 v1.5 over the SHA-256 of `data`. What it raises ends the attempt as `SIGNER`. For AMT 14 and
-    later. Ctrl-C ends the attempt; what the journal holds stays.
+    later. `client_certificate` is shown to a machine that turns out to be set up already, with mutual TLS: without it that is told as
+    `TLS_CHAIN_REFUSED`. Ctrl-C ends the attempt; what the journal holds stays.
     """
 
 def provision_async(
@@ -189,7 +190,7 @@ def provision_async(
     None = None, port: int = 16993, hello: Hello | None = None, suffix: str | None = None, host_name: str | None = None,
     domain_name: str | None = None, admin_password: str | None = None, mebx_password: str | None = None,
     known_admin_passwords: Sequence[str] = ..., otp: str | None = None, progress: Callable[[str], object] | None = None,
-    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None,
+    chains: Chain | Sequence[Chain] | None = None, sign: Sign | None = None, client_certificate: Certificate | None = None,
 ) -> asyncio.Future[Outcome]:
     """As `amtpy.provision`, to be awaited. `progress` is called in the thread of the event loop. Whoever cancels it ends the attempt."""
 

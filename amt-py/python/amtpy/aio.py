@@ -56,6 +56,7 @@ async def provision(
     progress: Callable[[str], object] | None = None,
     chains: Chain | Sequence[Chain] | None = None,
     sign: Sign | None = None,
+    client_certificate: Certificate | None = None,
 ) -> Outcome:
     """Takes a machine from setup mode to proven admin control mode, as :func:`amtpy.provision` does.
 
@@ -83,6 +84,7 @@ async def provision(
         progress=progress,
         chains=chains,
         sign=sign,
+        client_certificate=client_certificate,
     )
 
 

@@ -99,6 +99,21 @@ namespace Amt
             Failure.Check(Native.amt_job_add_chain(handle, certificate.Handle, out err), err);
         }
 
+        /// <summary>The certificate to show to a machine that turns out to be set up already, and has mutual TLS, its issuers and its key with it.
+        /// A setup that is gone on with is proven then, another told as <see cref="AmtCode.AlreadyProvisioned"/>; without it such a machine
+        /// ends the attempt with <see cref="AmtCode.TlsChainRefused"/>. Over the network alone.</summary>
+        /// <exception cref="AmtException"><see cref="AmtCode.PfxOpen"/>: it does not hold exactly one private key that belongs to its
+        /// leaf.</exception>
+        public void SetClientCertificate(Certificate certificate)
+        {
+            if (certificate == null)
+            {
+                throw new ArgumentNullException("certificate");
+            }
+            IntPtr err;
+            Failure.Check(Native.amt_job_set_client_certificate(handle, certificate.Handle, out err), err);
+        }
+
         /// <summary>The DNS suffix of the machine's network: chooses among certificates.</summary>
         public void SetSuffix(string suffix)
         {

@@ -115,6 +115,8 @@ namespace Amt
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_add_chain(JobHandle job, CertificateHandle certificate, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+        internal static extern uint amt_job_set_client_certificate(JobHandle job, CertificateHandle certificate, out IntPtr err);
+        [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_suffix(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);
         [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
         internal static extern uint amt_job_set_host_name(JobHandle job, byte[] data, UIntPtr len, out IntPtr err);

@@ -85,6 +85,7 @@ namespace AmtTests
                 MisuseTests.All();
                 ProvisionTests.All();
                 DeviceTests.All();
+                MutualTests.All();
                 LocalTests.All();
                 FleetTests.All();
             }

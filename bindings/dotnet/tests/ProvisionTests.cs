@@ -41,7 +41,7 @@ namespace AmtTests
             }
         }
 
-        private static Job JobFor(VirtualMachine machine, string folder)
+        internal static Job JobFor(VirtualMachine machine, string folder)
         {
             var job = new Job(machine.Uuid, machine.Address);
             using (Certificate chain = PreflightTests.Chain())

@@ -1,20 +1,29 @@
 # Intel AMT machines from PowerShell 5.1 and 7. What is done is done by Amt.dll; here it gets parameters, pipeline and objects.
 Set-StrictMode -Version 2.0
 
+. (Join-Path $PSScriptRoot 'Fleet.ps1')
+. (Join-Path $PSScriptRoot 'Local.ps1')
 . (Join-Path $PSScriptRoot 'Operation.ps1')
 . (Join-Path $PSScriptRoot 'SetupFile.ps1')
+. (Join-Path $PSScriptRoot 'Trust.ps1')
 . (Join-Path $PSScriptRoot 'Upkeep.ps1')
 . (Join-Path $PSScriptRoot 'Wsman.ps1')
+
+# The error of the library behind one of PowerShell; null: there is none.
+function Find-AmtException {
+    param([System.Exception] $Exception)
+
+    $inner = $Exception
+    while ($null -ne $inner -and $inner -isnot [Amt.AmtException]) { $inner = $inner.InnerException }
+    return $inner
+}
 
 # An error of the library as PowerShell shows errors: its code as identifier, its hint as recommended action.
 function New-AmtErrorRecord {
     param([System.Exception] $Exception, [object] $Target)
 
-    $inner = $Exception
-    while ($inner -isnot [Amt.AmtException] -and $null -ne $inner.InnerException) {
-        $inner = $inner.InnerException
-    }
-    if ($inner -isnot [Amt.AmtException]) {
+    $inner = Find-AmtException $Exception
+    if ($null -eq $inner) {
         return New-Object System.Management.Automation.ErrorRecord $Exception, 'AMT', 'NotSpecified', $Target
     }
     $shown = New-Object System.Management.Automation.ErrorRecord $inner, "AMT_E_$($inner.Name)", 'InvalidResult', $Target
@@ -29,6 +38,45 @@ function Resolve-AmtPath {
     param([string] $Path)
 
     return $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Path)
+}
+
+# What the caller's function signs; else the reason why there is no signature.
+function Invoke-AmtSigner {
+    param([scriptblock] $Signer, [Amt.SigningRequest] $Request)
+
+    $answer = @{ Signature = $null; Reason = 'there is no -Signer' }
+    if ($null -eq $Signer) { return $answer }
+    try {
+        $signature = [byte[]] (& $Signer $Request)
+        if ($null -eq $signature -or $signature.Length -eq 0) { $answer.Reason = 'the -Signer gave no signature' }
+        else { $answer.Signature = $signature }
+    }
+    catch {
+        $answer.Reason = $_.Exception.Message
+    }
+    return $answer
+}
+
+# Takes the turns of a setup to its end: the outcome.
+function Complete-AmtSetup {
+    param([Amt.Provisioning] $Attempt, [string] $Name, [scriptblock] $Signer)
+
+    while ($true) {
+        # Short turns: between them PowerShell sees Control-C.
+        $next = $Attempt.Next([timespan]::FromMilliseconds(500))
+        if ($null -eq $next) { continue }
+        Write-Verbose "${Name}: $($next.Kind) $($next.Text)"
+        try {
+            if ($next.Kind -eq [Amt.ProvisioningEventKind]::Done) { return $next.GetOutcome() }
+            if ($next.Kind -eq [Amt.ProvisioningEventKind]::Sign) {
+                $answer = Invoke-AmtSigner $Signer $next.GetSigning()
+                if ($null -eq $answer.Signature) { $Attempt.SignFailed($answer.Reason) } else { $Attempt.Signed($answer.Signature) }
+            }
+        }
+        finally {
+            $next.Dispose()
+        }
+    }
 }
 
 function Get-AmtLibrary {
@@ -228,6 +276,15 @@ function Initialize-AmtMachine {
     The domain name to set.
     .PARAMETER Certificate
     Provisioning certificates, from Import-AmtCertificate.
+    .PARAMETER Chain
+    Provisioning certificates for whose keys -Signer signs, from Import-AmtCertificate, which needs no key then; for AMT 14 and later.
+    .PARAMETER Signer
+    What signs for -Chain within 20 seconds: it gets an object with Certificate, the position in -Chain from 0, and Data, and gives the
+    bytes of an RSA signature, PKCS#1 v1.5, over the SHA-256 of Data. What it throws ends the attempt.
+    .PARAMETER Psk
+    Pre-shared pairs that the machine may hold, from New-AmtPsk; AMT 2 to 10, with -LegacyTls Allow.
+    .PARAMETER ClientCertificate
+    What to show to a machine that turns out to be set up already, with mutual TLS, from Import-AmtCertificate, with its key.
     .PARAMETER JournalPath
     The SQLite file with the journal; made on first use.
     .PARAMETER JournalKeyPath
@@ -240,8 +297,12 @@ function Initialize-AmtMachine {
     The DNS suffix of the machine's network.
     .PARAMETER Credential
     The password for the administrator of the machine; the user name has to be admin. Without it one is generated.
+    .PARAMETER MebxCredential
+    The password for the setup menu (MEBx); the user name does not matter. Without it one is generated.
     .PARAMETER KnownCredential
     Passwords to try on a machine that says its credentials are already set.
+    .PARAMETER OneTimePassword
+    The one-time password that the machine must hold.
     .PARAMETER Port
     Another TLS port than 16993.
     .PARAMETER LegacyTls
@@ -249,6 +310,10 @@ function Initialize-AmtMachine {
     .EXAMPLE
     Import-Csv machines.csv | Initialize-AmtMachine -Certificate $certificate -JournalPath amt.db -JournalKeyPath amt.key `
         -AuthorityPath ca.pem -AuthorityKeyPath ca.key -Suffix example.com -WhatIf
+    .EXAMPLE
+    $sign = { param($request) $rsa.SignData($request.Data, [Security.Cryptography.HashAlgorithmName]::SHA256, [Security.Cryptography.RSASignaturePadding]::Pkcs1) }
+    Initialize-AmtMachine -Uuid $uuid -Address 10.0.0.5 -Chain (Import-AmtCertificate chain.pem) -Signer $sign -JournalPath amt.db `
+        -JournalKeyPath amt.key -AuthorityPath ca.pem -AuthorityKeyPath ca.key -HostName pc1 -Suffix example.com
     .INPUTS
     Objects with Uuid and Address, perhaps HostName and DomainName.
     .OUTPUTS
@@ -269,8 +334,15 @@ function Initialize-AmtMachine {
         [Parameter(ValueFromPipelineByPropertyName = $true)]
         [string] $DomainName,
 
-        [Parameter(Mandatory = $true)]
         [Amt.Certificate[]] $Certificate,
+
+        [Amt.Certificate[]] $Chain,
+
+        [scriptblock] $Signer,
+
+        [Amt.Psk[]] $Psk,
+
+        [Amt.Certificate] $ClientCertificate,
 
         [Parameter(Mandatory = $true)]
         [string] $JournalPath,
@@ -289,7 +361,11 @@ function Initialize-AmtMachine {
         [ValidateScript({ $_.UserName -eq 'admin' })]
         [System.Management.Automation.PSCredential] $Credential,
 
+        [System.Management.Automation.PSCredential] $MebxCredential,
+
         [System.Management.Automation.PSCredential[]] $KnownCredential,
+
+        [System.Security.SecureString] $OneTimePassword,
 
         [ValidateRange(1, 65535)]
         [int] $Port,
@@ -304,6 +380,9 @@ function Initialize-AmtMachine {
         try {
             $job = New-Object Amt.Job $Uuid, $Address
             foreach ($item in $Certificate) { $job.AddCertificate($item) }
+            foreach ($item in $Chain) { $job.AddChain($item) }
+            foreach ($item in $Psk) { $job.AddPsk($item.Pid, $item.GetPps($false)) }
+            if ($null -ne $ClientCertificate) { $job.SetClientCertificate($ClientCertificate) }
             $job.SetJournalFile((Resolve-AmtPath $JournalPath), (Resolve-AmtPath $JournalKeyPath))
             $job.SetAuthorityFiles((Resolve-AmtPath $AuthorityPath), (Resolve-AmtPath $AuthorityKeyPath))
             $job.SetLegacyTls($LegacyTls)
@@ -312,18 +391,12 @@ function Initialize-AmtMachine {
             if ($Suffix) { $job.SetSuffix($Suffix) }
             if ($Port) { $job.SetPort($Port) }
             if ($Credential) { $job.SetAdminPassword($Credential.Password) }
+            if ($MebxCredential) { $job.SetMebxPassword($MebxCredential.Password) }
+            if ($OneTimePassword) { $job.SetOneTimePassword($OneTimePassword) }
             foreach ($known in $KnownCredential) { $job.AddKnownPassword($known.Password) }
 
             $attempt = $job.Start()
-            $outcome = $null
-            while ($null -eq $outcome) {
-                # Short turns: between them PowerShell sees Control-C.
-                $next = $attempt.Next([timespan]::FromMilliseconds(500))
-                if ($null -eq $next) { continue }
-                Write-Verbose "${Uuid}: $($next.Kind) $($next.Text)"
-                if ($next.Kind -eq [Amt.ProvisioningEventKind]::Done) { $outcome = $next.GetOutcome() }
-                $next.Dispose()
-            }
+            $outcome = Complete-AmtSetup $attempt "$Uuid" $Signer
             [pscustomobject]@{
                 PSTypeName  = 'Amt.MachineInfo'
                 Uuid        = $Uuid
@@ -463,4 +536,59 @@ function Receive-AmtHello {
     }
 }
 
-Export-ModuleMember -Function Clear-AmtBoot, Clear-AmtEventLog, Compare-AmtConfiguration, Connect-AmtMachine, ConvertFrom-AmtHello, ConvertFrom-AmtRecord, Get-AmtAuditLog, Get-AmtBoot, Get-AmtCapability, Get-AmtEventLog, Get-AmtInstance, Get-AmtInventory, Get-AmtLibrary, Get-AmtPower, Get-AmtStatus, Import-AmtCertificate, Initialize-AmtMachine, Invoke-AmtMethod, Invoke-AmtPowerAction, New-AmtPsk, New-AmtSetupFile, Receive-AmtHello, Reset-AmtPassword, Reset-AmtSetup, Set-AmtBoot, Set-AmtConfiguration, Set-AmtInstance, Test-AmtCertificate, Test-AmtProfile, Test-AmtSetupFile, Update-AmtCertificate
+Export-ModuleMember -Function @(
+    'Add-AmtAuthority'
+    'Add-AmtFleetFact'
+    'Approve-AmtFleetMachine'
+    'Clear-AmtBoot'
+    'Clear-AmtEventLog'
+    'Compare-AmtConfiguration'
+    'Connect-AmtMachine'
+    'ConvertFrom-AmtHello'
+    'ConvertFrom-AmtRecord'
+    'Export-AmtAuthority'
+    'Get-AmtAuditLog'
+    'Get-AmtAuthority'
+    'Get-AmtBoot'
+    'Get-AmtCapability'
+    'Get-AmtClock'
+    'Get-AmtConnection'
+    'Get-AmtEventLog'
+    'Get-AmtFleetCredential'
+    'Get-AmtFleetDiary'
+    'Get-AmtFleetFact'
+    'Get-AmtFleetMachine'
+    'Get-AmtInstance'
+    'Get-AmtInventory'
+    'Get-AmtLibrary'
+    'Get-AmtLocalStatus'
+    'Get-AmtPower'
+    'Get-AmtSession'
+    'Get-AmtStatus'
+    'Import-AmtCertificate'
+    'Initialize-AmtLocalMachine'
+    'Initialize-AmtMachine'
+    'Invoke-AmtMethod'
+    'Invoke-AmtPowerAction'
+    'Invoke-AmtSetupServer'
+    'New-AmtFleetToken'
+    'New-AmtPsk'
+    'New-AmtSetupFile'
+    'Open-AmtFleet'
+    'Receive-AmtHello'
+    'Reset-AmtLocalSetup'
+    'Reset-AmtPassword'
+    'Reset-AmtSetup'
+    'Resume-AmtEventLog'
+    'Revoke-AmtFleetToken'
+    'Set-AmtBoot'
+    'Set-AmtClock'
+    'Set-AmtConfiguration'
+    'Set-AmtInstance'
+    'Suspend-AmtEventLog'
+    'Test-AmtAuthority'
+    'Test-AmtCertificate'
+    'Test-AmtProfile'
+    'Test-AmtSetupFile'
+    'Update-AmtCertificate'
+)

@@ -1,4 +1,4 @@
-# A provisioned machine in operation: power, next boot, logs, inventory.
+# A provisioned machine in operation: power, next boot, logs, inventory, sessions, clock.
 
 function Get-AmtPower {
     <#
@@ -340,6 +340,171 @@ function Get-AmtStatus {
     process {
         try {
             ConvertFrom-Json $Device.GetStatus()
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
+        }
+    }
+}
+
+function Suspend-AmtEventLog {
+    <#
+    .SYNOPSIS
+    Keeps new events out of the event log of a machine.
+    .DESCRIPTION
+    The log is frozen as it stands, until Resume-AmtEventLog. A frozen log cannot be cleared.
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .EXAMPLE
+    Suspend-AmtEventLog $machine
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    None.
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device
+    )
+
+    process {
+        if (-not $PSCmdlet.ShouldProcess($Device, 'Freeze the event log')) { return }
+        try {
+            $Device.FreezeEventLog($true)
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
+        }
+    }
+}
+
+function Resume-AmtEventLog {
+    <#
+    .SYNOPSIS
+    Lets new events into the event log of a machine again.
+    .DESCRIPTION
+    Takes back what Suspend-AmtEventLog did.
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .EXAMPLE
+    Resume-AmtEventLog $machine
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    None.
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device
+    )
+
+    process {
+        if (-not $PSCmdlet.ShouldProcess($Device, 'Let events into the log again')) { return }
+        try {
+            $Device.FreezeEventLog($false)
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
+        }
+    }
+}
+
+function Get-AmtSession {
+    <#
+    .SYNOPSIS
+    Tells which of serial line, remote drives and screen of a machine are free or taken.
+    .DESCRIPTION
+    And how far the consent of its user is. Asking holds nothing. The user needs realm 2 (redirection) or 3 (administration).
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .PARAMETER RedirectionPort
+    Another port of redirection than 16995, or 16994 without TLS.
+    .EXAMPLE
+    (Get-AmtSession $machine).sessions.screen.state
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    An object with listener, sessions (serial, drives and screen, each with state and why) and consent.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device,
+
+        [uint16] $RedirectionPort = 0
+    )
+
+    process {
+        try {
+            ConvertFrom-Json $Device.GetSessions($RedirectionPort)
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
+        }
+    }
+}
+
+function Get-AmtClock {
+    <#
+    .SYNOPSIS
+    Tells how far the clock of a machine is off.
+    .DESCRIPTION
+    By this computer's clock. The machine has to be opened as admin.
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .EXAMPLE
+    (Get-AmtClock $machine).drift_seconds
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    An object with what amt clock --json shows; drift_seconds below zero: behind.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device
+    )
+
+    process {
+        try {
+            ConvertFrom-Json $Device.GetClock()
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
+        }
+    }
+}
+
+function Set-AmtClock {
+    <#
+    .SYNOPSIS
+    Makes the clock of a machine right.
+    .DESCRIPTION
+    By this computer's clock, if it is off by more than ten seconds, and reads it back. The machine has to be opened as admin.
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .EXAMPLE
+    Set-AmtClock $machine
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    An object with what amt clock --set --json shows: drift_seconds as it was found, and set.
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device
+    )
+
+    process {
+        if (-not $PSCmdlet.ShouldProcess($Device, 'Set the clock')) { return }
+        try {
+            ConvertFrom-Json $Device.SetClock()
         }
         catch {
             $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))

@@ -56,7 +56,7 @@ function New-AmtPsk {
     )
 
     if (-not $PSCmdlet.ShouldProcess("$Count pairs", 'Make')) { return }
-    for ($made = 0; $made -lt $Count; $made++) { [Amt.Psk]::Generate() }
+    for ($made = 0; $made -lt $Count; $made++) { [Amt.Psk]::Generate('') }
 }
 
 function New-AmtSetupFile {

@@ -11,7 +11,10 @@ function Complete-AmtAttempt {
             if ($null -eq $next) { continue }
             Write-Verbose "$($next.Kind) $($next.Text)"
             try {
-                if ($next.Kind -eq [Amt.ProvisioningEventKind]::Done) { return ConvertFrom-Json $next.GetOutcome().Result }
+                if ($next.Kind -eq [Amt.ProvisioningEventKind]::Done) {
+                    $outcome = $next.GetOutcome()
+                    return ConvertFrom-Json $outcome.Result
+                }
                 if ($next.Kind -eq [Amt.ProvisioningEventKind]::Persist) {
                     $bytes = $next.GetRecord()
                     [Amt.RecordFile]::Store($RecordFile, $bytes)

@@ -8,13 +8,22 @@ function ConvertTo-AmtJson {
     return ConvertTo-Json -Compress -Depth 20 $Values
 }
 
+# The bytes that hexadecimal digits stand for.
+function ConvertFrom-AmtHex {
+    param([string] $Text)
+
+    $bytes = New-Object byte[] ($Text.Length / 2)
+    for ($at = 0; $at -lt $bytes.Length; $at++) { $bytes[$at] = [System.Convert]::ToByte($Text.Substring(2 * $at, 2), 16) }
+    return , $bytes
+}
+
 function Connect-AmtMachine {
     <#
     .SYNOPSIS
-    Opens a provisioned machine, for Get-AmtInstance, Set-AmtInstance and Invoke-AmtMethod.
+    Opens a provisioned machine, for the functions that take a device.
     .DESCRIPTION
-    Nothing is sent before the first of them. The machine is taken for genuine if its certificate is of the authority given and carries
-    the host name given.
+    Nothing is sent before the first of them. Whom to take the machine for has to be said: one whose certificate is of the authority given and
+    carries the host name given, or the one with this very certificate; or, in the open, anybody.
     .PARAMETER Address
     Its IP address.
     .PARAMETER Credential
@@ -23,16 +32,29 @@ function Connect-AmtMachine {
     Certificates (PEM) of the authorities to trust.
     .PARAMETER HostName
     The name that the machine's certificate carries, with its domain.
+    .PARAMETER CertificateSha256
+    The SHA-256 of the machine's certificate, 64 hexadecimal digits, in place of authority and name.
+    .PARAMETER TrustAny
+    Accept any certificate: whoever is in between reads and changes everything.
+    .PARAMETER Plain
+    No TLS at all: firmware before 16.1 only, and readable by everyone on the way.
+    .PARAMETER ClientCertificate
+    What to show to a machine with mutual TLS, from Import-AmtCertificate, with its key; machines that ask for none are not shown it.
+    .PARAMETER LegacyTls
+    Whether TLS before 1.2, which AMT before 14 needs, may be used: Refuse, Allow or AllowWeak.
     .PARAMETER Port
-    Another TLS port than 16993.
+    Another port than 16993, or 16992 without TLS.
     .EXAMPLE
     $machine = Connect-AmtMachine 10.0.0.5 (Get-Credential admin) -AuthorityPath ca.pem -HostName pc1.example.com
+    .EXAMPLE
+    $console = Import-AmtCertificate console.pfx -Password (Read-Host -AsSecureString)
+    Connect-AmtMachine 10.0.0.5 $admin -AuthorityPath ca.pem -HostName pc1.example.com -ClientCertificate $console | Get-AmtStatus
     .INPUTS
     Objects with Address and HostName.
     .OUTPUTS
     Amt.Device. Its Dispose method ends the connection.
     #>
-    [CmdletBinding()]
+    [CmdletBinding(DefaultParameterSetName = 'Authority')]
     [OutputType([Amt.Device])]
     param(
         [Parameter(Mandatory = $true, Position = 0, ValueFromPipelineByPropertyName = $true)]
@@ -41,11 +63,25 @@ function Connect-AmtMachine {
         [Parameter(Mandatory = $true, Position = 1)]
         [System.Management.Automation.PSCredential] $Credential,
 
-        [Parameter(Mandatory = $true)]
+        [Parameter(Mandatory = $true, ParameterSetName = 'Authority')]
         [string] $AuthorityPath,
 
-        [Parameter(Mandatory = $true, ValueFromPipelineByPropertyName = $true)]
+        [Parameter(Mandatory = $true, ParameterSetName = 'Authority', ValueFromPipelineByPropertyName = $true)]
         [string] $HostName,
+
+        [Parameter(Mandatory = $true, ParameterSetName = 'Pin')]
+        [ValidatePattern('^[0-9A-Fa-f]{64}$')]
+        [string] $CertificateSha256,
+
+        [Parameter(Mandatory = $true, ParameterSetName = 'Any')]
+        [switch] $TrustAny,
+
+        [Parameter(Mandatory = $true, ParameterSetName = 'Plain')]
+        [switch] $Plain,
+
+        [Amt.Certificate] $ClientCertificate,
+
+        [Amt.LegacyTls] $LegacyTls = 'Refuse',
 
         [ValidateRange(0, 65535)]
         [int] $Port = 0
@@ -54,11 +90,50 @@ function Connect-AmtMachine {
     process {
         try {
             $device = New-Object Amt.Device $Address, $Credential.UserName, $Credential.Password, $Port
-            $device.TrustRoots([System.IO.File]::ReadAllBytes((Resolve-AmtPath $AuthorityPath)), $HostName)
+            switch ($PSCmdlet.ParameterSetName) {
+                'Authority' { $device.TrustRoots([System.IO.File]::ReadAllBytes((Resolve-AmtPath $AuthorityPath)), $HostName) }
+                'Pin' { $device.TrustPin((ConvertFrom-AmtHex $CertificateSha256)) }
+                'Any' { if ($TrustAny) { $device.TrustAny() } }
+                'Plain' { if ($Plain) { $device.TrustPlain() } }
+            }
+            $device.SetLegacyTls($LegacyTls)
+            if ($null -ne $ClientCertificate) { $device.SetClientCertificate($ClientCertificate) }
             $device
         }
         catch {
             $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Address))
+        }
+    }
+}
+
+function Get-AmtConnection {
+    <#
+    .SYNOPSIS
+    Tells of the connection to a machine what was agreed on.
+    .DESCRIPTION
+    Sends nothing: what is not known before the machine has answered is null.
+    .PARAMETER Device
+    What Connect-AmtMachine gave.
+    .EXAMPLE
+    (Get-AmtConnection $machine).tls.certificate_sha256
+    .INPUTS
+    Amt.Device
+    .OUTPUTS
+    An object with address, firmware and tls.
+    #>
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true)]
+        [Amt.Device] $Device
+    )
+
+    process {
+        try {
+            ConvertFrom-Json $Device.GetConnection()
+        }
+        catch {
+            $PSCmdlet.WriteError((New-AmtErrorRecord $_.Exception $Device))
         }
     }
 }

@@ -1,6 +1,8 @@
-"""Checks the PowerShell module by its text: there is no PowerShell here to ask.
+"""Checks the PowerShell module by its text, and by a grammar of PowerShell: there is no PowerShell here to ask.
 
 usage: check_module.py Amt.xml      the documentation file of Amt.dll, written by its compiler: what types and members there are
+
+Needs the packages tree-sitter and tree-sitter-powershell.
 """
 
 import re
@@ -9,16 +11,25 @@ import uuid
 from pathlib import Path
 from xml.etree import ElementTree
 
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
+
 MODULE = Path(__file__).parents[1] / "Amt"
 
 # Approved verbs (Get-Verb) that fit what this module does.
-VERBS = {"Add", "Clear", "Compare", "Connect", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import", "Initialize", "Invoke",
-         "New", "Read", "Receive", "Remove", "Reset", "Resolve", "Set", "Start", "Stop", "Test", "Unregister", "Update", "Wait", "Write"}
+VERBS = {"Add", "Approve", "Clear", "Compare", "Connect", "Convert", "ConvertFrom", "ConvertTo", "Export", "Find", "Format", "Get", "Import",
+         "Initialize", "Invoke",
+         "New", "Open", "Read", "Receive", "Remove", "Reset", "Resolve", "Resume", "Revoke", "Set", "Start", "Stop", "Suspend", "Test", "Unregister",
+         "Update", "Wait", "Write"}
 # These change a machine, or make something.
-CHANGING = {"Initialize", "Invoke", "New", "Reset", "Set", "Update", "Remove", "Clear"}
+CHANGING = {"Add", "Approve", "Clear", "Export", "Initialize", "Invoke", "New", "Remove", "Reset", "Resume", "Revoke", "Set", "Suspend", "Update"}
 
-# Where a pipeline begins: these take nothing from another.
-SOURCES = {"New-AmtPsk", "Receive-AmtHello"}
+# Where a pipeline begins, or which machine it is goes without saying: these take nothing from another.
+SOURCES = {"New-AmtPsk", "Receive-AmtHello", "Get-AmtLocalStatus", "Initialize-AmtLocalMachine", "Reset-AmtLocalSetup"}
+
+# Variables that hold what Amt.dll has.
+OF_ASSEMBLY = ("attempt", "cause", "certificate", "device", "fleet", "hello", "inner", "job", "machine", "needed", "next", "outcome", "question", "record",
+               "server")
 
 
 class Function:
@@ -75,8 +86,8 @@ def problems(manifest, module, members):
     all_functions = functions(module)
     public = {function.name: function for function in all_functions if ".SYNOPSIS" in function.help}
     exported = manifest_list(manifest, "FunctionsToExport") or []
-    by_module = re.search(r"^Export-ModuleMember -Function (.*)$", module, re.M)
-    by_module = [name.strip() for name in by_module.group(1).split(",")] if by_module else []
+    by_module = re.search(r"^Export-ModuleMember -Function @\((.*?)^\)$", module, re.M | re.S)
+    by_module = re.findall(r"^    '([^']*)'$", by_module.group(1), re.M) if by_module else []
 
     def need(check, good, problem):
         if not good:
@@ -123,9 +134,18 @@ def problems(manifest, module, members):
     for name, member in re.findall(r"\[(Amt\.\w+)\]::(\w+)", module):
         known = any(re.match(rf"[MPF]:{re.escape(name)}\.{member}(\(|$)", entry) for entry in members)
         need("assembly", known, f"{name} has no {member}")
-    for variable, member in re.findall(r"\$(hello|job|[Aa]ttempt|next|outcome|record|inner|Certificate|Device)\.(\w+)", module):
+    for variable, member in re.findall(rf"\$({'|'.join(OF_ASSEMBLY)})\.(\w+)", module, re.I):
         of_dotnet = {"InnerException", "Message"}
         need("assembly", member in leaves | of_dotnet, f"${variable}.{member} is nothing that Amt.dll has")
+
+    taken = {}
+    for name in members:
+        if name.startswith("M:"):
+            method, _, parameters = name[2:].partition("(")
+            taken.setdefault(method.rsplit(".", 1)[-1], set()).add(count(parameters.rstrip(")")))
+    # Optional ones count: PowerShell's binding of them is not relied on.
+    for method, arguments in calls(re.sub(r"<#.*?#>", "", module, flags=re.S)):
+        need("arguments", count(arguments) in taken.get(method, {count(arguments)}), f"{method}({arguments}): Amt.dll takes {taken.get(method)}")
 
     # What PowerShell 5.1 cannot read.
     for pattern in (r"\?\?", r"\?\.", r"&&", r"\|\|", r"\bclean \{", r" \? .* : "):
@@ -133,8 +153,44 @@ def problems(manifest, module, members):
         need("syntax", hit is None, f"{pattern} is not of PowerShell 5.1")
     for text, name in ((manifest, "Amt.psd1"), (module, "Amt.psm1")):
         need("syntax", balanced(text), f"{name}: brackets do not match")
+        for line, part in unread(text):
+            found.append(("grammar", f"{name}, line {line} of all files together: {part}"))
         need("syntax", text.isascii(), f"{name}: PowerShell 5.1 reads files without a mark as another encoding than UTF-8")
     return found
+
+
+def calls(code):
+    """Methods that are called of a variable or a type of Amt.dll, each with what stands between its parentheses."""
+    for found in re.finditer(r"(?:\$\w+\.|\[Amt\.\w+\]::)(\w+)\(", code):
+        end, depth = found.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(code[end], 0)
+            end += 1
+        yield found.group(1), code[found.end() : end - 1]
+
+
+def count(arguments):
+    """How many arguments, or types of parameters, this is: commas outside of brackets, and one more."""
+    while True:
+        flat = re.sub(r"\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]", "x", arguments)
+        if flat == arguments:
+            return flat.count(",") + 1 if flat.strip() else 0
+        arguments = flat
+
+
+PARSER = Parser(Language(tree_sitter_powershell.language()))
+
+
+def unread(text):
+    """What the grammar has no reading of, as (line, text). It knows no member of a call's result as a command's argument, and no list of bare words
+    there, which PowerShell does: the module does without them."""
+    nodes = [PARSER.parse(text.encode()).root_node]
+    while nodes:
+        node = nodes.pop()
+        if node.is_error or node.is_missing:
+            yield node.start_point[0] + 1, f"{node.type} {node.text.decode()[:60]!r}"
+        elif node.has_error:
+            nodes.extend(node.children)
 
 
 def balanced(text):
@@ -152,12 +208,12 @@ def balanced(text):
     return not open_ones
 
 
-CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "assembly", "syntax")
+CHECKS = ("exports", "manifest", "verbs", "help", "parameters", "secrets", "assembly", "arguments", "syntax", "grammar")
 
 # Each of these changes must be noticed, by the check named: else the check is none.
 MISTAKES = (
     ("exports", "manifest", "'Get-AmtLibrary'", "'Get-AmtLibary'"),
-    ("exports", "module", "Export-ModuleMember -Function Clear-AmtBoot, ", "Export-ModuleMember -Function "),
+    ("exports", "module", "    'Clear-AmtBoot'\n", ""),
     ("manifest", "manifest", "'5.1'", "'7.0'"),
     ("verbs", "module", "Initialize-AmtMachine", "Provision-AmtMachine"),
     ("help", "module", "    .PARAMETER Suffix\n", "    .PARAMETER Sufix\n"),
@@ -166,8 +222,15 @@ MISTAKES = (
     ("secrets", "module", "[System.Security.SecureString] $Password", "[string] $Password"),
     ("assembly", "module", "$job.SetSuffix(", "$job.SetSufix("),
     ("assembly", "module", "[Amt.Hello]::Parse", "[Amt.Hello]::Decode"),
+    ("assembly", "module", "$Server.NextQuestion()", "$Server.NextQuery()"),
+    ("assembly", "module", "$machine.CreateJob()", "$machine.NewJob()"),
+    ("arguments", "module", "$machine.Unprovision($job, $Extent)", "$machine.Unprovision($job)"),
+    ("arguments", "module", "$Device.GetClock()", "$Device.GetClock($true)"),
     ("syntax", "module", "Set-StrictMode -Version 2.0", "Set-StrictMode -Version (2.0"),
     ("syntax", "module", "$admin = @(", "$admin = $null ?? @("),
+    ("grammar", "module", "foreach ($known in $KnownCredential)", "foreach ($known of $KnownCredential)"),
+    ("grammar", "module", "-isnot [Amt.AmtException]) {", "-isnot [Amt.AmtException]) then {"),
+    ("grammar", "manifest", "AliasesToExport = @()", "AliasesToExport = @(,)"),
 )
 
 
