@@ -77,7 +77,7 @@ def test_arguments_are_checked_before_anything_is_sent(tmp_path: Path) -> None:
 
 
 def test_nobody_there_is_a_connection_error(tmp_path: Path) -> None:
-    machine = Machine("127.72.0.1", "00112233-4455-6677-8899-aabbccddeeff", ("", 0))
+    machine = Machine("127.77.1.3", "00112233-4455-6677-8899-aabbccddeeff", ("", 0))
     with pytest.raises(ConnectionError) as caught:
         provision(machine, tmp_path)
     assert isinstance(caught.value, amtpy.AmtError)

@@ -103,7 +103,7 @@ def test_firmware_that_is_too_old_needs_the_key_itself(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told_before_anything_is_sent(tmp_path: Path) -> None:
-    machine = Machine("127.72.0.1", "00112233-4455-6677-8899-aabbccddeeff", ("", 0))
+    machine = Machine("127.77.1.3", "00112233-4455-6677-8899-aabbccddeeff", ("", 0))
     mistakes: list[tuple[dict[str, Any], str]] = [
         ({"sign": None}, "who signs"),
         ({"chains": None}, "chains: "),

@@ -8,6 +8,7 @@ use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 const MESHCENTRAL: &str = "meshcentral@1.1.55";
 const MESHCENTRAL_INTEGRITY: &str =
@@ -29,18 +30,30 @@ pub(crate) fn c() -> Result<Count> {
         command.env("LD_LIBRARY_PATH", &library);
         anyhow::Ok(command)
     };
-    let mut count = Count::default();
-    for source in sources("amt-ffi/tests/c", "c")? {
-        let good = linked(&source, "c-tests").and_then(|mut command| run(command.env("AMT_BIN", &amt)));
-        count.add(Count::one(good.is_ok()));
-        if let Err(error) = good {
-            println!("{error:#}");
+    let queue = Mutex::new(sources("amt-ffi/tests/c", "c")?.into_iter());
+    let total = Mutex::new(leak(&amt, &library)?);
+    // Each waits for machines of its own: three at a time, but no program beside itself.
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let next = || queue.lock().map(|mut queue| queue.next()).ok().flatten();
+                while let Some(source) = next() {
+                    let sanitized =
+                        linked(&source, "c-tests").and_then(|mut command| run(command.env("AMT_BIN", &amt)));
+                    let mut count = told(&source, "under ASan and UBSan", sanitized);
+                    let checked = under_valgrind(&source, &amt, &library).and_then(|mut command| run(&mut command));
+                    count.add(told(&source, "under Valgrind", checked));
+                    if let Ok(mut total) = total.lock() {
+                        total.add(count);
+                    }
+                }
+            });
         }
-    }
-    if count == Count::default() {
+    });
+    let mut count = total.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
+    if count.passed + count.failed < 3 {
         bail!("there is no C test in amt-ffi/tests/c");
     }
-    count.add(valgrind(&amt, &library)?);
     for (language, address) in [("c", "127.71.0.9"), ("cpp", "127.71.0.10")] {
         let folder = format!("examples/{language}");
         let ready = |task: &str| {
@@ -52,28 +65,37 @@ pub(crate) fn c() -> Result<Count> {
     Ok(count)
 }
 
-/// Runs the C tests under Valgrind, and one program that leaks, which must be told.
-fn valgrind(amt: &Path, library: &Path) -> Result<Count> {
-    need("valgrind", "valgrind")?;
-    let mut count = Count::default();
-    let leak = root().join("amt-ffi/tests/c/hooks/leak.c");
-    for source in sources("amt-ffi/tests/c", "c")?.iter().chain([&leak]) {
-        let binary = compile(source, "c-valgrind", library, &[])?;
-        // What is read before it is written Rust's compiler rules out; where it joins two comparisons into one, and in ring's assembly, Valgrind
-        // takes it for that all the same. Tables that stay for good are reachable, and no leak.
-        let mut command = program(
-            "timeout",
-            &["300", "valgrind", "--quiet", "--fair-sched=try", "--undef-value-errors=no", "--error-exitcode=99"],
-        );
-        command.args(["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
-        command.arg(binary).env("LD_LIBRARY_PATH", library).env("AMT_BIN", amt);
-        let good =
-            if *source == leak { command.output()?.status.code() == Some(99) } else { run(&mut command).is_ok() };
-        let name = source.file_stem().unwrap_or_default().display();
-        println!("{} under Valgrind: {name}", if good { "ok" } else { "FAILED" });
-        count.add(Count::one(good));
+/// One check of one program, and a line that names it: several speak at once.
+fn told(source: &Path, how: &str, result: Result<()>) -> Count {
+    let name = source.file_stem().unwrap_or_default().display();
+    match &result {
+        Ok(()) => println!("ok {how}: {name}"),
+        Err(error) => println!("FAILED {how}: {name}: {error:#}"),
     }
-    Ok(count)
+    Count::one(result.is_ok())
+}
+
+/// A program that leaks, which Valgrind must tell.
+fn leak(amt: &Path, library: &Path) -> Result<Count> {
+    need("valgrind", "valgrind")?;
+    let source = root().join("amt-ffi/tests/c/hooks/leak.c");
+    let status = under_valgrind(&source, amt, library)?.output()?.status;
+    let noticed = if status.code() == Some(99) { Ok(()) } else { Err(anyhow::anyhow!("not noticed: {status}")) };
+    Ok(told(&source, "under Valgrind", noticed))
+}
+
+/// Compiles a program and has Valgrind run it.
+fn under_valgrind(source: &Path, amt: &Path, library: &Path) -> Result<Command> {
+    let binary = compile(source, "c-valgrind", library, &[])?;
+    // What is read before it is written Rust's compiler rules out; where it joins two comparisons into one, and in ring's assembly, Valgrind
+    // takes it for that all the same. Tables that stay for good are reachable, and no leak.
+    let mut command = program(
+        "timeout",
+        &["300", "valgrind", "--quiet", "--fair-sched=try", "--undef-value-errors=no", "--error-exitcode=99"],
+    );
+    command.args(["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
+    command.arg(binary).env("LD_LIBRARY_PATH", library).env("AMT_BIN", amt);
+    Ok(command)
 }
 
 const SANITIZED: &[&str] = &["-fsanitize=address,undefined"];

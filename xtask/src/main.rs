@@ -3,6 +3,7 @@
 
 mod abi;
 mod bench;
+mod beside;
 mod dist;
 mod dotnet;
 mod errors_page;

@@ -1,5 +1,6 @@
 //! `test`: the stages, their order, and the summary at the end.
 
+use crate::beside::Beside;
 use crate::process::{Missing, cargo, need_rustup, program, read, run as run_program, watch};
 use crate::{
     abi, dist, dotnet, errors_page, files, fuzz, interop, kerberos, kill, layers, openssl, process, python,
@@ -83,7 +84,10 @@ const STAGES: &[Stage] = &[
     Stage { name: "fuzz", what: "every fuzz target for a few seconds", run: || single(fuzz::run(5, &[])) },
 ];
 
-enum Outcome {
+/// What mostly waits beside what mostly computes. The second of a pair runs while the first does; no two of a pair write to the same place.
+const SIDE_BY_SIDE: &[(&str, &str)] = &[("pure", "dotnet"), ("windows", "c"), ("kill", "fuzz")];
+
+pub(crate) enum Outcome {
     Ran(Count),
     Failed(String),
     Skipped(String),
@@ -103,9 +107,15 @@ pub(crate) fn run(only: &[String]) -> ExitCode {
         return ExitCode::from(2);
     }
     let started = Instant::now();
-    let mut results = Vec::new();
-    for stage in STAGES.iter().filter(|stage| only.is_empty() || only.iter().any(|name| name == stage.name)) {
+    let chosen = |name: &str| only.is_empty() || only.iter().any(|asked| asked == name);
+    let mut results: Vec<(&Stage, Outcome, Duration)> = Vec::new();
+    for stage in STAGES.iter().filter(|stage| chosen(stage.name)) {
+        if results.iter().any(|(done, ..)| done.name == stage.name) {
+            continue;
+        }
         println!("\n== {}: {}", stage.name, stage.what);
+        let second = second_of(stage.name).filter(|second| chosen(second.name));
+        let second = second.map(|second| (second, Beside::start(second.name)));
         let start = Instant::now();
         let outcome = match (stage.run)() {
             Ok(count) => Outcome::Ran(count),
@@ -116,9 +126,21 @@ pub(crate) fn run(only: &[String]) -> ExitCode {
             println!("{message}");
         }
         results.push((stage, outcome, start.elapsed()));
+        if let Some((second, running)) = second {
+            let (outcome, elapsed) = running
+                .and_then(Beside::finish)
+                .unwrap_or_else(|error| (Outcome::Failed(format!("{error:#}")), Duration::ZERO));
+            results.push((second, outcome, elapsed));
+        }
     }
     let total = summary(&results, started.elapsed());
     if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The stage that runs while the one called `first` does.
+fn second_of(first: &str) -> Option<&'static Stage> {
+    let (_, second) = SIDE_BY_SIDE.iter().find(|(name, _)| *name == first)?;
+    STAGES.iter().find(|stage| stage.name == *second)
 }
 
 fn summary(results: &[(&Stage, Outcome, Duration)], elapsed: Duration) -> Count {
@@ -212,7 +234,7 @@ fn pure() -> Result<Count> {
 fn tests_of(what: &[&str]) -> Result<Count> {
     let mut count = Count::default();
     // Most of them wait for time to pass, not for a processor.
-    let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = 4 * std::thread::available_parallelism().map_or(2, usize::from);
     let mut command = cargo(&["test"]);
     command.args(what).env("RUST_TEST_THREADS", threads.to_string());
     let good = watch(&mut command, |line| count.add(test_result(line)))?;
@@ -263,5 +285,14 @@ mod tests {
     fn names_of_stages_are_unique() {
         let names: std::collections::BTreeSet<_> = STAGES.iter().map(|stage| stage.name).collect();
         assert_eq!(names.len(), STAGES.len());
+    }
+
+    #[test]
+    fn of_stages_side_by_side_the_first_comes_first() {
+        let place = |name: &str| STAGES.iter().position(|stage| stage.name == name);
+        for (first, second) in SIDE_BY_SIDE {
+            assert!(place(first).is_some() && place(first) < place(second), "{first} and {second}");
+            assert_eq!(second_of(first).map(|stage| stage.name), Some(*second));
+        }
     }
 }
