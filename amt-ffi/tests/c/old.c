@@ -65,7 +65,7 @@ int main(void)
 {
     amt_error *err = NULL;
     FAILS(amt_device_set_legacy_tls(NULL, AMT_LEGACY_TLS_ALLOW, &err), AMT_E_NULL_POINTER);
-    a_machine_is_reached_with_consent_alone("9.5", "127.71.0.36");
+    a_machine_is_reached_with_consent_alone("9.5", "127.71.0.40");
     a_machine_is_reached_with_consent_alone("11.8", "127.71.0.37");
     a_newer_one_needs_none_and_is_not_asked_for_less();
     return 0;
