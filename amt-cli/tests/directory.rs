@@ -291,6 +291,7 @@ impl<'s> Setup<'s> {
             "listen = \"{listen}\"\ndatabase = \"fleet.db\"\nseal_key_file = \"seal.key\"\ndns_suffixes = [\"example.com\"]\n\
              admit = \"auto\"\n[[provisioning_certificate]]\npem = \"chain.pem\"\n[profile]\nguess_spacing = \"100ms\"\n\
              settings = \"office.toml\"\n[retry]\nfirst = \"200ms\"\nmost = \"1s\"\n\
+             [ca]\ncertificate = \"issuing.pem\"\nkey = \"issuing.key\"\n\
              [directory]\nserver = \"ldaps://localhost:{}\"\nbind = \"{BIND}\"\nbind_password_file = \"bind.txt\"\n\
              ou = \"{UNIT}\"\nca = \"ca.pem\"\n",
             slapd.secure
@@ -331,7 +332,8 @@ impl<'s> Setup<'s> {
                 }
                 assert!(begun.elapsed() < 4 * PATIENCE, "{actions:#}");
             }
-            assert!(begun.elapsed() < 4 * PATIENCE, "{shown:#}");
+            let log = || std::fs::read_to_string(self.folder.join("server.log")).unwrap();
+            assert!(begun.elapsed() < 4 * PATIENCE, "{shown:#}\n{}", log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

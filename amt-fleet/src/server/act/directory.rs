@@ -3,7 +3,6 @@
 use super::super::attempt::Shared;
 use crate::directory::{Account, Outcome, Settings, Unfit};
 use crate::{Fleet, Machine};
-use amt::failpoint;
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_provision::ApplyRecord;
 use amt_provision::profile::Desired;
@@ -72,7 +71,6 @@ async fn made(
     let mut directory = settings.connect().await?;
     let made = directory.keep(account, &secret, record.account(&dn, &secret)).await?;
     directory.close().await;
-    failpoint::pass("directory-after", made.outcome.name());
     let before = record.clone();
     record.note_account(&dn, &secret);
     if *record != before {
