@@ -14,6 +14,7 @@ mod certificates;
 pub mod config;
 pub mod console;
 mod digest;
+pub mod directory;
 pub mod doctor;
 pub mod event;
 pub mod fact;

@@ -185,7 +185,7 @@ impl Section {
     }
 }
 
-fn certificates(reading: &mut Reading<'_>, field: &str, path: &Path) -> Option<Vec<Vec<u8>>> {
+pub(super) fn certificates(reading: &mut Reading<'_>, field: &str, path: &Path) -> Option<Vec<Vec<u8>>> {
     let path = reading.path(path);
     let found = super::read_bytes(&path).and_then(|bytes| {
         amt::certificate::authorities(&bytes).map_err(|failure| format!("{}: {}", path.display(), failure.message))

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) ca: super::ca::Section,
     pub(super) client_ca: Option<super::ca::Section>,
     pub(super) console: Option<Console>,
+    pub(super) directory: Option<super::directory::Section>,
     #[serde(default)]
     pub(super) profile: Profile,
     pub(super) renew_at_percent: Option<u8>,

@@ -7,6 +7,7 @@
 mod ca;
 mod certificate;
 mod console;
+mod directory;
 mod file;
 mod intake;
 mod profile;
@@ -169,6 +170,8 @@ pub struct Config {
     pub client_ca: Option<CaSource>,
     /// This console's own certificate, shown to machines with mutual TLS; absent: none is wanted.
     pub console: Option<ConsoleSettings>,
+    /// Where machines with log-in by Kerberos get an account; absent: somebody else makes them.
+    pub directory: Option<crate::directory::Settings>,
     /// Share of the life of a machine's certificate, in percent, after which it is renewed; none: never.
     pub renew_at: Option<u8>,
     /// What machines become; names are filled in for each.
@@ -368,8 +371,10 @@ impl Reading<'_> {
         self.profiles_of_rules(&rules, &profiles);
         let database = self.path(&file.database);
         let console = self.console(file.console, &profiles, &file.dns_suffixes, &database);
+        let directory = file.directory.and_then(|section| section.read(self, &profiles));
         Config {
             console,
+            directory,
             listen,
             files: DatabaseFiles { database: database.clone(), seal_key_file: self.path(&file.seal_key_file) },
             certificates,
@@ -483,6 +488,13 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// The first line of a file that was looked at before; it may be empty.
+#[cfg(feature = "directory")]
+pub(crate) fn first_line(path: &Path) -> Result<Secret<String>, String> {
+    let text = Secret::new(read_text(path)?);
+    Ok(Secret::from(text.expose().lines().next().unwrap_or_default()))
 }
 
 fn read_text(path: &Path) -> Result<String, String> {

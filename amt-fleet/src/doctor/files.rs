@@ -208,7 +208,7 @@ impl Doctor<'_> {
     }
 
     /// A key file that others may read is one that they have read.
-    fn private(&mut self, area: Area, path: &Path) {
+    pub(super) fn private(&mut self, area: Area, path: &Path) {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

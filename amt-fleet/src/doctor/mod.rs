@@ -2,11 +2,12 @@
 //! programs.
 //!
 //! Changes nothing: no database, key or authority is made, and a port is held for an instant only. The one traffic is name
-//! resolution, a connection to this host's own hello port, and a question to the certificate authority whether it is there;
-//! [`Doctor::offline`] leaves them out.
+//! resolution, a connection to this host's own hello port, questions to the certificate authority and the directory whether they are
+//! there; [`Doctor::offline`] leaves them out.
 
 mod certificates;
 mod console;
+mod directory;
 mod files;
 mod network;
 mod programs;
@@ -37,6 +38,8 @@ pub enum Area {
     Authority,
     /// The console's own certificate.
     Console,
+    /// The directory that machines get accounts in.
+    Directory,
     /// Programs that are asked about machines or told of them.
     Programs,
     /// Room on the disk.
@@ -55,6 +58,7 @@ impl Area {
             Self::Database => "database",
             Self::Authority => "authority",
             Self::Console => "console",
+            Self::Directory => "directory",
             Self::Programs => "programs",
             Self::Disk => "disk",
         }
@@ -147,6 +151,7 @@ impl<'a> Doctor<'a> {
         if let Ok(glance) = &glance {
             self.console(glance.as_ref());
         }
+        self.directory().await;
         self.programs();
         self.disk();
         self.found

@@ -8,6 +8,7 @@ use crate::ca::CertificateAuthority;
 use crate::certificates::Presented;
 use crate::config::{Admission, RetryPolicy};
 use crate::console::ConsoleKeeper;
+use crate::directory;
 use crate::event::{Events, Progress};
 use crate::host::FleetHost;
 use crate::profiles::Profiles;
@@ -65,6 +66,8 @@ pub(super) struct Shared {
     pub(super) renew_at: Option<u8>,
     /// Who keeps the certificate that is shown to machines with mutual TLS.
     pub(super) console: Option<ConsoleKeeper>,
+    /// Where machines with log-in by Kerberos get an account.
+    pub(super) directory: Option<directory::Settings>,
     pub(super) port: u16,
     /// Machines that an attempt or an action is busy with.
     pub(super) busy: Busy,

@@ -9,6 +9,7 @@ use crate::ca::{ByPurpose, CertificateAuthority};
 use crate::certificates::Presented;
 use crate::config::{Admission, Config, RetryPolicy};
 use crate::console::ConsoleKeeper;
+use crate::directory;
 use crate::event::Events;
 use crate::guard::GuardPolicy;
 use crate::host::{FleetHost, tls_facts};
@@ -44,6 +45,7 @@ pub struct ServerBuilder {
     retry: RetryPolicy,
     renew_at: Option<u8>,
     console: Option<ConsoleKeeper>,
+    directory: Option<directory::Settings>,
     concurrency: usize,
     port: u16,
 }
@@ -74,6 +76,7 @@ impl ServerBuilder {
             retry: RetryPolicy::default(),
             renew_at: Some(DUE_PERCENT),
             console: None,
+            directory: None,
             concurrency: 64,
             port: 16993,
         }
@@ -106,6 +109,7 @@ impl ServerBuilder {
         self.retry = config.retry.clone();
         self.renew_at = config.renew_at;
         self.console = config.console_keeper(self.fleet.clone())?;
+        self.directory.clone_from(&config.directory);
         self.concurrency = config.concurrency;
         Ok(self)
     }
@@ -276,6 +280,7 @@ impl ServerBuilder {
             retry: self.retry,
             renew_at: self.renew_at,
             console: self.console,
+            directory: self.directory,
             port: self.port,
             busy: Busy::default(),
             turns: Turns::default(),

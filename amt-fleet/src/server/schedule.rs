@@ -200,6 +200,7 @@ fn needs_a_hand(code: ErrorCode) -> bool {
         ErrorCode::PLAN_INVALID,
         ErrorCode::UNSEAL,
         ErrorCode::UNSUPPORTED,
+        ErrorCode::DIRECTORY_CONFLICT,
     ]
     .contains(&code)
 }

@@ -147,6 +147,7 @@ where
         actions: Vec::new(),
         renew_at: None,
         console: None,
+        directory: None,
         retry: RetryPolicy {
             first: Duration::from_millis(20),
             most: Duration::from_millis(100),

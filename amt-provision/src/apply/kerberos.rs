@@ -10,7 +10,7 @@ use amt_wsman::class::amt::{GeneralSettings, KerberosKey, KerberosSettingData};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 
-const PASSWORD: &str = "kerberos.password";
+pub(super) const PASSWORD: &str = "kerberos.password";
 /// Rounds by which Kerberos derives keys from passwords (RFC 3962), as directories do.
 const ROUNDS: u32 = 4096;
 /// Version of the key where the profile does not say.

@@ -28,7 +28,7 @@ mod tls;
 mod wifi;
 mod wired;
 
-pub use record::{ApplyRecord, ApplyStage, FORMAT, MAX_RECORD};
+pub use record::{ApplyRecord, ApplyStage, FORMAT, KnownAccount, MAX_RECORD};
 
 use crate::event::Event;
 use crate::machine::{Cx, Machine};

@@ -30,6 +30,21 @@ pub enum ApplyStage {
     Done,
 }
 
+/// What the record knows of a machine's account in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownAccount {
+    /// Nothing: this account was not noted.
+    Unknown,
+    /// It has this password.
+    Same,
+    /// It is the machine's, and was given another password.
+    OtherPassword,
+}
+
+/// Which account in a directory was noted last, and with which password.
+const ACCOUNT: &str = "directory.account";
+const ACCOUNT_PASSWORD: &str = "directory.password";
+
 /// What a crash must not lose. Of secrets it holds digests with a key of its own: enough to see that one is the same. Only the key that
 /// was made for a machine that makes none itself stands in it as it is, until the machine was seen using it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +123,25 @@ impl ApplyRecord {
     /// The secret of `field` is not on the machine any more.
     pub(super) fn forget(&mut self, field: &str) {
         self.written.remove(field);
+    }
+
+    /// What is known of the account at `dn` in a directory, whose password shall be `password`.
+    pub fn account(&self, dn: &str, password: &Secret<String>) -> KnownAccount {
+        match (self.has(ACCOUNT, &dn.to_lowercase().into()), self.has(ACCOUNT_PASSWORD, password)) {
+            (false, _) => KnownAccount::Unknown,
+            (true, true) => KnownAccount::Same,
+            (true, false) => KnownAccount::OtherPassword,
+        }
+    }
+
+    /// Notes that the machine's account is at `dn` and has `password`. The machine is given its key anew if that is news: the key depends
+    /// on both.
+    pub fn note_account(&mut self, dn: &str, password: &Secret<String>) {
+        if self.account(dn, password) != KnownAccount::Same {
+            self.written(ACCOUNT, &dn.to_lowercase().into());
+            self.written(ACCOUNT_PASSWORD, password);
+            self.forget(super::kerberos::PASSWORD);
+        }
     }
 
     /// Something is about to be written. Tells whether the record has to be kept first.
@@ -227,6 +261,28 @@ mod tests {
         }
         let newer = String::from_utf8(bytes).unwrap().replace("\"format\":1", "\"format\":3");
         assert!(ApplyRecord::decode(newer.as_bytes()).unwrap_err().message.contains("format 3"));
+    }
+
+    #[test]
+    fn an_account_is_known_by_its_place_and_a_new_one_has_the_machine_keyed_anew() {
+        let mut record = ApplyRecord::new(SystemId::from_wire([3; 16]), [9; 32]);
+        let (dn, one, two) = ("CN=pc1-amt,OU=AMT,DC=example,DC=com", Secret::from("Pw-1"), Secret::from("Pw-2"));
+        assert_eq!(record.account(dn, &one), KnownAccount::Unknown);
+        for (at, password, before) in [
+            (dn, &one, KnownAccount::Unknown),
+            (dn, &two, KnownAccount::OtherPassword),
+            ("CN=pc9-amt,OU=AMT,DC=example,DC=com", &two, KnownAccount::Unknown),
+        ] {
+            record.written(super::super::kerberos::PASSWORD, password);
+            assert_eq!(record.account(at, password), before);
+            record.note_account(at, password);
+            assert!(!record.has(super::super::kerberos::PASSWORD, password));
+            record = ApplyRecord::decode(record.encode().expose()).unwrap();
+            assert_eq!(record.account(&at.to_lowercase(), password), KnownAccount::Same, "places have no capitals");
+            record.written(super::super::kerberos::PASSWORD, password);
+            record.note_account(at, password);
+            assert!(record.has(super::super::kerberos::PASSWORD, password), "nothing new, nothing to be written");
+        }
     }
 
     #[test]

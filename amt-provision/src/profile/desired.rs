@@ -80,6 +80,12 @@ impl Desired {
         })
     }
 
+    /// The password that the machine's account in a directory has, if log-in by Kerberos shall be on.
+    pub fn kerberos_password(&self) -> Option<&Secret<String>> {
+        self.profile.kerberos.as_ref().filter(|kerberos| kerberos.enabled == Some(true))?;
+        self.secrets.get("kerberos.password")
+    }
+
     /// The certificates of the field.
     pub(crate) fn certificates(&self, field: &str) -> &[Vec<u8>] {
         self.certificates.get(field).map(Vec::as_slice).unwrap_or_default()

@@ -1,14 +1,12 @@
 //! `amt directory`: the account that a machine needs in a directory for log-in by Kerberos.
 
 #[cfg(feature = "directory")]
-mod ldap;
-#[cfg(feature = "directory")]
 mod object;
 mod plan;
 
 use super::{Error, Verdict};
 use crate::output::Output;
-use plan::{Account, Computer};
+use plan::Computer;
 
 /// The account of a machine in Active Directory, for log-in by Kerberos
 ///
@@ -46,10 +44,10 @@ impl Directory {
     pub(crate) fn run(self, out: &mut Output) -> Result<Verdict, Error> {
         match self.what {
             What::Plan { computer, format } => {
-                let account = Account::new(&computer)?;
-                out.show(&account.document(), |w| match format {
-                    Format::Text => account.text(w),
-                    Format::Ldif => account.ldif(w),
+                let account = computer.account()?;
+                out.show(&plan::document(&account), |w| match format {
+                    Format::Text => plan::text(&account, w),
+                    Format::Ldif => plan::ldif(&account, w),
                 })?;
                 Ok(Verdict::Done)
             }

@@ -2,6 +2,7 @@
 
 use super::super::attempt::Shared;
 use super::super::consider::consider;
+use super::directory::keep_account;
 use super::host::{ActionHost, TakingBack};
 use crate::action::Deed;
 use crate::host::{FleetHost, machine_report};
@@ -147,10 +148,12 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
     }
     let desired = Desired::new(&settings.document, machine.id, target.version, &mut settings.folder.clone());
     let desired = desired.map_err(wrong)?;
+    let version = target.version;
     let mut job = match shared.fleet.apply_record(machine.id).await? {
         Some(record) => ApplyJob::new(target, desired, record),
         None => ApplyJob::first(target, desired)?,
     };
+    let account = keep_account(shared, &machine, version, &mut job.desired, &mut job.record).await?;
     job.proof_timeout = shared.plan.proof_timeout;
     // Where nothing is renewed before its time, it is when its time is over.
     job.due = Due::Percent(shared.renew_at.unwrap_or(100));
@@ -159,6 +162,9 @@ async fn configure(shared: &Shared, action: &Action) -> Result<String, Failure> 
         0 => format!("it is as {} says", settings.document.name),
         n => format!("{n} settings changed as {} says", settings.document.name),
     };
+    if let Some(account) = account {
+        text += &format!("; {account}");
+    }
     for lack in &applied.unsupported {
         text += &format!("; not on this machine: {} ({})", lack.field, lack.reason);
     }

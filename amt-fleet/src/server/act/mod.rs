@@ -3,6 +3,8 @@
 //! Several machines at a time, one thing at a time on each, and never while an attempt at provisioning is at work on it.
 
 mod deed;
+#[cfg_attr(not(feature = "directory"), path = "no_directory.rs")]
+mod directory;
 mod host;
 
 use super::attempt::{Shared, given_up, undecided};

@@ -1,78 +1,63 @@
 //! The directory by LDAP: nothing is said before TLS stands, and the bind account needs rights in one unit only.
 
-use super::super::Error;
-use super::super::connect::certificates;
-use crate::input;
-use amt_core::{ErrorCode, Failure};
+use super::Server;
+use amt_core::{ErrorCode, Failure, Secret};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, SearchEntry};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-const STAGE: &str = "directory";
+pub(super) const STAGE: &str = "directory";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An attribute and its values.
 pub(super) type Attribute = (Vec<u8>, HashSet<Vec<u8>>);
 
-/// The directory, and who speaks to it.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Directory")]
-pub(super) struct Server {
-    /// ldaps://dc1.example.com, or ldap://… which is raised to TLS (StartTLS) before anything is said
-    #[arg(long, value_name = "URL")]
-    server: String,
-    /// Who makes the account: a DN, or user@domain. Rights in the unit are enough
-    #[arg(long, value_name = "NAME")]
-    bind: String,
-    /// File whose first line is the password of --bind; otherwise AMT_DIRECTORY_PASSWORD is used
-    #[arg(long, value_name = "FILE")]
-    bind_password_file: Option<PathBuf>,
-    /// Trust the authorities in this PEM file instead of the system's
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+/// A connection that is bound.
+pub struct Connection(Ldap);
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
+    }
 }
 
-/// A connection that is bound.
-pub(super) struct Connection(Ldap);
-
 impl Server {
-    pub(super) async fn connect(&self) -> Result<Connection, Error> {
-        let password = input::password(self.bind_password_file.as_ref(), "AMT_DIRECTORY_PASSWORD")?;
+    /// Connects over TLS, and binds with `password`.
+    ///
+    /// # Errors
+    /// `CONFIG` if the password is empty; `DIRECTORY`, with the directory's words if it said any; `CERTIFICATE_PARSE`.
+    pub async fn connect(&self, password: &Secret<String>) -> Result<Connection, Failure> {
         // A bind without password succeeds everywhere, as nobody.
         if password.expose().is_empty() {
-            return Err(Error::usage("the password of --bind is empty", "give the right one"));
+            let text = format!("the password of {} is empty", self.bind);
+            return Err(Failure::new(ErrorCode::CONFIG, STAGE, text).hint("give the right one"));
         }
-        let plain = match self.server.split_once("://") {
-            Some(("ldaps", _)) => false,
-            Some(("ldap", _)) => true,
-            _ => return Err(Error::usage(format!("{} is no directory", self.server), "write ldaps://NAME[:PORT]")),
-        };
+        let plain = self.url.starts_with("ldap:");
         let settings = LdapConnSettings::new()
             .set_conn_timeout(CONNECT_TIMEOUT)
             .set_starttls(plain)
             .set_config(Arc::new(self.tls()?));
         let (connection, mut ldap) =
-            LdapConnAsync::with_settings(settings, &self.server).await.map_err(|error| self.lost(&error))?;
+            LdapConnAsync::with_settings(settings, &self.url).await.map_err(|error| self.lost(&error))?;
         tokio::spawn(async move {
             // Ends with the connection; a failure is told to whoever waits for an answer.
             let _ = connection.drive().await;
         });
         ldap.with_timeout(REPLY_TIMEOUT);
         let bound = ldap.simple_bind(&self.bind, password.expose()).await.map_err(|error| self.lost(&error))?;
-        good(bound, &format!("{} as {}", self.server, self.bind))?;
+        good(bound, &format!("{} as {}", self.url, self.bind))?;
         Ok(Connection(ldap))
     }
 
     fn tls(&self) -> Result<ClientConfig, Failure> {
         let mut roots = RootCertStore::empty();
-        match &self.ca {
-            Some(file) => {
-                for der in certificates(file)? {
-                    roots.add(der.into()).map_err(|error| unusable(&error))?;
+        match &self.roots {
+            Some(authorities) => {
+                for der in authorities {
+                    roots.add(der.clone().into()).map_err(|error| unusable(&error))?;
                 }
             }
             None => {
@@ -85,7 +70,7 @@ impl Server {
     }
 
     fn lost(&self, error: &LdapError) -> Failure {
-        lost(&self.server, error).hint("check name, port and --ca: the directory's certificate must name the server")
+        lost(&self.url, error).hint("check that it runs, its name, its port, and the authority (ca): its certificate must name the server as you do")
     }
 }
 
@@ -126,7 +111,8 @@ impl Connection {
         good(self.0.delete(dn).await.map_err(|error| lost(dn, &error))?, dn)
     }
 
-    pub(super) async fn close(mut self) {
+    /// Says farewell.
+    pub async fn close(mut self) {
         // A courtesy; whether it arrives changes nothing.
         let _ = self.0.unbind().await;
     }
@@ -136,8 +122,8 @@ fn good(result: LdapResult, what: &str) -> Result<(), Failure> {
     let (meaning, hint) = match result.rc {
         0 => return Ok(()),
         19 => ("it breaks a rule of the directory", "see its words: the password is too simple, or a name is taken"),
-        32 => ("there is no such place", "check --ou"),
-        49 => ("user or password is wrong", "check --bind and its password"),
+        32 => ("there is no such place", "check the unit (ou)"),
+        49 => ("user or password is wrong", "check bind and its password"),
         50 => (
             "this account may not do that",
             "have it be given rights in the unit, or have `amt directory plan` carried out",
