@@ -53,6 +53,19 @@ fn every_configuration_that_is_shown_is_read() {
     assert!(all.iter().all(|section| seen.contains(&Some(*section))), "{seen:?}");
 }
 
+#[cfg(feature = "directory")]
+#[test]
+fn the_directory_that_is_shown_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = rcgen::generate_simple_self_signed(vec!["dc1.example.com".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), root.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("bind.txt"), "secret\n").unwrap();
+    let text =
+        format!("database = \"fleet.db\"\nseal_key_file = \"seal.key\"\n{}", blocks("kerberos.md", "toml").remove(0));
+    let config = Config::parse(&text, folder.path(), "kerberos.md").unwrap_or_else(|e| panic!("{}\n{text}", e.message));
+    assert!(config.directory.is_some());
+}
+
 /// The list in identity.md.
 fn indented_list() -> String {
     let text = document("identity.md");
