@@ -3,11 +3,10 @@
 //! The code under test has no `unsafe`, so coverage feedback is all that is needed and no sanitizer is built in. Crates of others have no
 //! counters: what they do with an input shows in what ours do next.
 
-use crate::process::{build_beside_tests, need, root, run as run_program, target};
+use crate::process::{build_beside_tests, need, root, run as run_program, several, target};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
 /// Longest input that is tried.
 const MAX_INPUT: u32 = 64 * 1024;
@@ -31,24 +30,8 @@ pub(crate) fn run(seconds: u64, targets: &[String]) -> Result<()> {
         bail!("{unknown}: no such target; there are {}", all.join(", "));
     }
     let binaries = build(&chosen)?;
-    let queue = Mutex::new(chosen.into_iter());
-    let reports = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                // The guard must not live through the run.
-                let next = || queue.lock().map(|mut queue| queue.next()).ok().flatten();
-                while let Some(name) = next() {
-                    let report = run_one(&binaries.join(&name), &name, seconds);
-                    if let Ok(mut reports) = reports.lock() {
-                        reports.push(report.with_context(|| name));
-                    }
-                }
-            });
-        }
-    });
-    let reports = reports.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
+    let reports = several(workers, chosen, |name| run_one(&binaries.join(&name), &name, seconds).with_context(|| name));
     let mut reports = reports.into_iter().collect::<Result<Vec<_>>>()?;
     reports.sort_by(|a, b| a.target.cmp(&b.target));
     println!("{:<16} {:>12} {:>9} {:>9} {:>5}  findings", "target", "executions", "coverage", "features", "s");

@@ -2,13 +2,12 @@
 //! agent and its MeshCmd at the device file of a virtual machine.
 
 use crate::examples::{self, Programs};
-use crate::process::{build_amt, build_library, need, program, root, run, target};
+use crate::process::{build_amt, build_library, need, program, root, run, several, target};
 use crate::stages::Count;
 use crate::virtual_machines::Held;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 const MESHCENTRAL: &str = "meshcentral@1.1.55";
 const MESHCENTRAL_INTEGRITY: &str =
@@ -30,30 +29,18 @@ pub(crate) fn c() -> Result<Count> {
         command.env("LD_LIBRARY_PATH", &library);
         anyhow::Ok(command)
     };
-    let queue = Mutex::new(sources("amt-ffi/tests/c", "c")?.into_iter());
-    let total = Mutex::new(leak(&amt, &library)?);
-    // Each waits for machines of its own: three at a time, but no program beside itself.
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let next = || queue.lock().map(|mut queue| queue.next()).ok().flatten();
-                while let Some(source) = next() {
-                    let sanitized =
-                        linked(&source, "c-tests").and_then(|mut command| run(command.env("AMT_BIN", &amt)));
-                    let mut count = told(&source, "under ASan and UBSan", sanitized);
-                    let checked = under_valgrind(&source, &amt, &library).and_then(|mut command| run(&mut command));
-                    count.add(told(&source, "under Valgrind", checked));
-                    if let Ok(mut total) = total.lock() {
-                        total.add(count);
-                    }
-                }
-            });
-        }
-    });
-    let mut count = total.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
-    if count.passed + count.failed < 3 {
+    let tests = sources("amt-ffi/tests/c", "c")?;
+    if tests.is_empty() {
         bail!("there is no C test in amt-ffi/tests/c");
     }
+    let mut count = leak(&amt, &library)?;
+    // Each waits for machines of its own; none runs beside itself.
+    let counts = several(3, tests, |source| {
+        let sanitized = linked(&source, "c-tests").and_then(|mut command| run(command.env("AMT_BIN", &amt)));
+        let checked = under_valgrind(&source, &amt, &library).and_then(|mut command| run(&mut command));
+        [told(&source, "under ASan and UBSan", sanitized), told(&source, "under Valgrind", checked)]
+    });
+    counts.into_iter().flatten().for_each(|one| count.add(one));
     for (language, address) in [("c", "127.71.0.9"), ("cpp", "127.71.0.10")] {
         let folder = format!("examples/{language}");
         let ready = |task: &str| {

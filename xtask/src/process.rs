@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// The top of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -80,6 +81,24 @@ pub(crate) fn watch(command: &mut Command, mut seen: impl FnMut(&str)) -> Result
     }
     std::io::stdout().flush()?;
     Ok(child.wait()?.success())
+}
+
+/// Does `work` for every item, `workers` of them at a time; the results are in the order in which they were done.
+pub(crate) fn several<T: Send, R: Send>(workers: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let (queue, results) = (Mutex::new(items.into_iter()), Mutex::new(Vec::new()));
+    // Neither lock is held while anything is done that may fail.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    let result = work(item);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A child that does not outlive its owner: asked to end, then killed.

@@ -35,6 +35,22 @@ struct Stage {
     run: fn() -> Result<Count>,
 }
 
+impl Stage {
+    /// Runs it, and says what kept it from its end.
+    fn outcome(&self) -> (Outcome, Duration) {
+        let start = Instant::now();
+        let outcome = match (self.run)() {
+            Ok(count) => Outcome::Ran(count),
+            Err(error) if !process::in_ci() && error.is::<Missing>() => Outcome::Skipped(format!("{error:#}")),
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        };
+        if let Outcome::Failed(message) | Outcome::Skipped(message) = &outcome {
+            println!("{message}");
+        }
+        (outcome, start.elapsed())
+    }
+}
+
 /// Quick ones first: a mistake is told early.
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", what: "rustfmt changes nothing", run: fmt },
@@ -87,6 +103,8 @@ const STAGES: &[Stage] = &[
 /// What mostly waits beside what mostly computes. The second of a pair runs while the first does; no two of a pair write to the same place.
 const SIDE_BY_SIDE: &[(&str, &str)] = &[("pure", "dotnet"), ("windows", "c"), ("kill", "fuzz")];
 
+/// How a stage ended.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Ran(Count),
     Failed(String),
@@ -116,16 +134,8 @@ pub(crate) fn run(only: &[String]) -> ExitCode {
         println!("\n== {}: {}", stage.name, stage.what);
         let second = second_of(stage.name).filter(|second| chosen(second.name));
         let second = second.map(|second| (second, Beside::start(second.name)));
-        let start = Instant::now();
-        let outcome = match (stage.run)() {
-            Ok(count) => Outcome::Ran(count),
-            Err(error) if !process::in_ci() && error.is::<Missing>() => Outcome::Skipped(format!("{error:#}")),
-            Err(error) => Outcome::Failed(format!("{error:#}")),
-        };
-        if let Outcome::Failed(message) | Outcome::Skipped(message) = &outcome {
-            println!("{message}");
-        }
-        results.push((stage, outcome, start.elapsed()));
+        let (outcome, elapsed) = stage.outcome();
+        results.push((stage, outcome, elapsed));
         if let Some((second, running)) = second {
             let (outcome, elapsed) = running
                 .and_then(Beside::finish)
@@ -147,25 +157,37 @@ fn summary(results: &[(&Stage, Outcome, Duration)], elapsed: Duration) -> Count 
     let mut total = Count::default();
     println!("\n== summary");
     for (stage, outcome, duration) in results {
-        let (mark, detail) = match outcome {
-            Outcome::Ran(count) if count.failed == 0 => ("ok", checks(*count)),
-            Outcome::Ran(count) => ("FAILED", checks(*count)),
-            Outcome::Failed(message) => ("FAILED", message.lines().next().unwrap_or_default().to_owned()),
-            Outcome::Skipped(message) => ("SKIPPED", message.lines().next().unwrap_or_default().to_owned()),
-        };
-        match outcome {
-            Outcome::Ran(count) => total.add(*count),
-            Outcome::Failed(_) => total.add(Count::one(false)),
-            Outcome::Skipped(_) => {}
-        }
-        println!("{mark:<8} {:<8} {:>6.1} s  {detail}", stage.name, duration.as_secs_f64());
+        total.add(match outcome {
+            Outcome::Ran(count) => *count,
+            Outcome::Failed(_) => Count::one(false),
+            Outcome::Skipped(_) => Count::default(),
+        });
+        println!("{}", row(stage.name, outcome, *duration));
     }
     println!("{:.0} s in all", elapsed.as_secs_f64());
-    println!("{} passed, {} failed", total.passed, total.failed);
+    println!("{}", last_line(total));
     total
 }
 
-fn checks(count: Count) -> String {
+/// A line of the summary.
+pub(crate) fn row(name: &str, outcome: &Outcome, duration: Duration) -> String {
+    let first = |message: &String| message.lines().next().unwrap_or_default().to_owned();
+    let (mark, detail) = match outcome {
+        Outcome::Ran(count) if count.failed == 0 => ("ok", checks(*count)),
+        Outcome::Ran(count) => ("FAILED", checks(*count)),
+        Outcome::Failed(message) => ("FAILED", first(message)),
+        Outcome::Skipped(message) => ("SKIPPED", first(message)),
+    };
+    format!("{mark:<8} {name:<8} {:>6.1} s  {detail}", duration.as_secs_f64())
+}
+
+/// The line at the very end.
+pub(crate) fn last_line(total: Count) -> String {
+    format!("{} passed, {} failed", total.passed, total.failed)
+}
+
+/// What a row says of the checks that were made; nothing of the only one.
+pub(crate) fn checks(count: Count) -> String {
     match count {
         Count { passed: 1, failed: 0 } => String::new(),
         Count { passed, failed: 0 } => format!("{passed} checks"),

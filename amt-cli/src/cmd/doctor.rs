@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Check everything a setup server needs: names, port, certificates, clock, database, authority, console, programs, disk
+/// Check everything a setup server needs: names, port, certificates, clock, database, authority, console, directory, programs, disk
 ///
 /// Nothing is changed. Names are resolved as this host resolves them: the machines' own DNS server may answer otherwise. The exit
 /// status is 1 if something will not work.

@@ -463,12 +463,7 @@ impl Reading<'_> {
     /// The first line of a file.
     fn secret_file(&mut self, field: &str, path: &Path) -> Option<Secret<String>> {
         let text = self.secret_text(field, path)?;
-        let line = text.expose().lines().next().unwrap_or_default();
-        if line.is_empty() {
-            self.wrong(field, format!("{}: the first line is empty", path.display()));
-            return None;
-        }
-        Some(Secret::from(line))
+        first_line(&text, path).map_err(|why| self.wrong(field, why)).ok()
     }
 
     fn secret_env(&mut self, field: &str, name: &str) -> Option<Secret<String>> {
@@ -490,11 +485,17 @@ impl Reading<'_> {
     }
 }
 
-/// The first line of a file that was looked at before; it may be empty.
+/// The secret that a file holds now; it was looked at when the configuration was read.
 #[cfg(feature = "directory")]
-pub(crate) fn first_line(path: &Path) -> Result<Secret<String>, String> {
-    let text = Secret::new(read_text(path)?);
-    Ok(Secret::from(text.expose().lines().next().unwrap_or_default()))
+pub(crate) fn secret_of(path: &Path) -> Result<Secret<String>, String> {
+    first_line(&Secret::new(read_text(path)?), path)
+}
+
+fn first_line(text: &Secret<String>, path: &Path) -> Result<Secret<String>, String> {
+    match text.expose().lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret::from(line)),
+        _ => Err(format!("{}: the first line is empty", path.display())),
+    }
 }
 
 fn read_text(path: &Path) -> Result<String, String> {

@@ -73,14 +73,10 @@ impl Settings {
     /// # Errors
     /// `DIRECTORY` also if the file cannot be read or is empty: it is being replaced, perhaps.
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
-        let (file, wrong) = (self.bind_password_file.display(), |why: String| {
+        let password = crate::config::secret_of(&self.bind_password_file).map_err(|why| {
             Failure::new(ErrorCode::DIRECTORY, "directory", why)
                 .hint("put the password of directory.bind into the first line")
-        });
-        let password = crate::config::first_line(&self.bind_password_file).map_err(wrong)?;
-        if password.expose().is_empty() {
-            return Err(wrong(format!("{file}: the first line is empty")));
-        }
+        })?;
         self.server.connect(&password).await
     }
 

@@ -62,6 +62,21 @@ pub struct Made {
     pub disabled: bool,
 }
 
+/// What has to be written.
+struct Change {
+    is_new: bool,
+    attributes: Vec<Attribute>,
+    /// Whether the account is switched off afterwards.
+    disabled: bool,
+}
+
+impl Change {
+    fn new_account(account: &Account, secret: &Secret<String>, disabled: bool) -> Self {
+        let attributes = account.attributes(disabled).into_iter().map(attribute).chain([password(secret)]).collect();
+        Self { is_new: true, attributes, disabled }
+    }
+}
+
 impl Connection {
     /// Makes `account`, or makes it what it should be: asks first, and writes only what differs.
     ///
@@ -69,15 +84,17 @@ impl Connection {
     /// `DIRECTORY_CONFLICT` with the object that has one of its names; `DIRECTORY`.
     pub async fn make(&mut self, account: &Account, order: Order<'_>) -> Result<Made, Failure> {
         refuse_others(self, account).await?;
-        let found = read(self, account).await?;
-        let mut wanted: Vec<Attribute> = match &found {
-            None => account.attributes(order.disabled).into_iter().map(attribute).collect(),
-            Some(entry) => differences(entry, account, order.disabled)?,
+        let change = match read(self, account).await? {
+            None => Change::new_account(account, order.password, order.disabled),
+            Some(entry) => {
+                let mut attributes = differences(&entry, account, order.disabled)?;
+                if order.reset_password {
+                    attributes.push(password(order.password));
+                }
+                Change { is_new: false, attributes, disabled: order.disabled }
+            }
         };
-        if found.is_none() || order.reset_password {
-            wanted.push(password(order.password));
-        }
-        self.write(account, found.is_none(), wanted, order.dry_run, order.disabled).await
+        if order.dry_run { self.made(account, &change).await } else { self.carry_out(account, change).await }
     }
 
     /// Makes `account`, or corrects its names, as the setup server does by itself. Whether it is switched on and which encryption it has
@@ -92,51 +109,42 @@ impl Connection {
         known: KnownAccount,
     ) -> Result<Made, Failure> {
         refuse_others(self, account).await?;
-        let found = read(self, account).await?;
-        let (wanted, disabled) = match &found {
-            None => {
-                let mut wanted: Vec<Attribute> = account.attributes(false).into_iter().map(attribute).collect();
-                wanted.push(password(secret));
-                (wanted, false)
-            }
+        let change = match read(self, account).await? {
+            None => Change::new_account(account, secret, false),
             Some(entry) => {
                 if known == KnownAccount::Unknown {
-                    refuse_anothers(entry, account)?;
+                    refuse_anothers(&entry, account)?;
                 }
-                let disabled = control(entry)? & DISABLED != 0;
-                let mut wanted = differences(entry, account, disabled)?;
-                wanted.retain(|(name, _)| [HOST, SPN].iter().any(|own| own.as_bytes() == name.as_slice()));
+                let disabled = control(&entry)? & DISABLED != 0;
+                let mut attributes = differences(&entry, account, disabled)?;
+                attributes.retain(|(name, _)| [HOST, SPN].iter().any(|own| own.as_bytes() == name.as_slice()));
                 if known == KnownAccount::OtherPassword {
-                    wanted.push(password(secret));
+                    attributes.push(password(secret));
                 }
-                (wanted, disabled)
+                Change { is_new: false, attributes, disabled }
             }
         };
-        self.write(account, found.is_none(), wanted, false, disabled).await
+        self.carry_out(account, change).await
     }
 
-    async fn write(
-        &mut self,
-        account: &Account,
-        is_new: bool,
-        wanted: Vec<Attribute>,
-        dry_run: bool,
-        disabled: bool,
-    ) -> Result<Made, Failure> {
-        let changes: Vec<String> = wanted.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-        if !dry_run {
-            match is_new {
-                true => self.add(&account.dn(), wanted).await?,
-                false if !wanted.is_empty() => self.replace(&account.dn(), wanted).await?,
-                false => {}
-            }
+    async fn carry_out(&mut self, account: &Account, change: Change) -> Result<Made, Failure> {
+        if change.is_new {
+            self.add(&account.dn(), change.attributes.clone()).await?;
+        } else if !change.attributes.is_empty() {
+            self.replace(&account.dn(), change.attributes.clone()).await?;
         }
-        let outcome = match (is_new, changes.is_empty()) {
-            (true, _) => Outcome::Created,
-            (false, true) => Outcome::Unchanged,
-            (false, false) => Outcome::Changed,
+        self.made(account, &change).await
+    }
+
+    /// What there is to tell of a change, whether it was carried out or not.
+    async fn made(&mut self, account: &Account, change: &Change) -> Result<Made, Failure> {
+        let outcome = match change {
+            Change { is_new: true, .. } => Outcome::Created,
+            Change { attributes, .. } if attributes.is_empty() => Outcome::Unchanged,
+            Change { .. } => Outcome::Changed,
         };
-        Ok(Made { outcome, changes, key_version: key_version(self, account).await?, disabled })
+        let changes = change.attributes.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        Ok(Made { outcome, changes, key_version: key_version(self, account).await?, disabled: change.disabled })
     }
 
     /// Removes `account`, if it is the machine's; tells whether it was there.

@@ -373,6 +373,12 @@ function Initialize-AmtMachine {
         [Amt.LegacyTls] $LegacyTls = 'Refuse'
     )
 
+    begin {
+        if ($null -eq $Certificate -and $null -eq $Chain -and $null -eq $Psk) {
+            throw (New-Object System.ArgumentException 'give -Certificate, -Chain with -Signer, or -Psk: without one of them no machine lets a setup server in')
+        }
+    }
+
     process {
         if (-not $PSCmdlet.ShouldProcess("$Uuid at $Address", 'Provision')) { return }
         $job = $null
