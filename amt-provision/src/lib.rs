@@ -15,6 +15,7 @@ mod certificate;
 pub mod clock;
 mod commit;
 pub mod csr;
+pub mod document;
 pub mod event;
 pub mod facts;
 pub mod journal;

@@ -12,6 +12,7 @@ mod file;
 mod intake;
 mod profile;
 mod rules;
+mod text;
 
 pub use console::ConsoleSettings;
 pub use intake::{INTAKE_PORT, IntakeSettings};
@@ -228,7 +229,7 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, folder: &Path, name: &str) -> Result<Self, Failure> {
-        let file = parse_file(text, name)?;
+        let file = text::parse::<File>(text, name)?;
         let mut reading = Reading { folder, findings: Vec::new() };
         let config = reading.config(file);
         let (wrong, warnings): (Vec<_>, Vec<_>) =
@@ -247,7 +248,7 @@ impl Config {
     pub fn load_files(path: &Path) -> Result<DatabaseFiles, Failure> {
         let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = parse_file(&text, &path.display().to_string())?;
+        let file = text::parse::<File>(&text, &path.display().to_string())?;
         Ok(DatabaseFiles { database: folder.join(&file.database), seal_key_file: folder.join(&file.seal_key_file) })
     }
 
@@ -257,7 +258,7 @@ impl Config {
     /// As [`load_files`](Self::load_files).
     pub fn load_guard(path: &Path) -> Result<GuardPolicy, Failure> {
         let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
-        let file = parse_file(&text, &path.display().to_string())?;
+        let file = text::parse::<File>(&text, &path.display().to_string())?;
         Ok(Reading { folder: Path::new("."), findings: Vec::new() }.guard(&file.guard))
     }
 }
@@ -277,7 +278,7 @@ pub fn load_authority(path: &Path) -> Result<Arc<dyn CertificateAuthority>, Fail
     let text = read_text(path).map_err(|why| Failure::new(ErrorCode::FILE_READ, "config", why))?;
     let name = path.display().to_string();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Authorities { database, ca, client_ca } = parse_toml(&text, &name)?;
+    let Authorities { database, ca, client_ca } = text::parse(&text, &name)?;
     let (at, section) = match (client_ca, ca) {
         (Some(section), _) => ("client_ca", section),
         (None, Some(section)) => ("ca", section),
@@ -291,22 +292,6 @@ pub fn load_authority(path: &Path) -> Result<Arc<dyn CertificateAuthority>, Fail
     let source = section.read(&mut reading, at, &database);
     let lines: Vec<String> = reading.findings.iter().map(|f| format!("{name}: {}: {}", f.field, f.message)).collect();
     if lines.is_empty() { source.open() } else { Err(Failure::new(ErrorCode::CONFIG, "config", lines.join("\n"))) }
-}
-
-fn parse_file(text: &str, name: &str) -> Result<File, Failure> {
-    parse_toml(text, name)
-}
-
-fn parse_toml<T: serde::de::DeserializeOwned>(text: &str, name: &str) -> Result<T, Failure> {
-    toml::from_str(text).map_err(|error| {
-        let place = error.span().map(|span| {
-            let before = text.get(..span.start).unwrap_or_default();
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            format!(":{}:{column}", before.matches('\n').count() + 1)
-        });
-        let message = format!("{name}{}: {}", place.unwrap_or_default(), error.message().trim());
-        Failure::new(ErrorCode::CONFIG, "config", message)
-    })
 }
 
 /// A file being read, and all that was found wrong with it so far.
@@ -635,7 +620,7 @@ mod tests {
             ("[profile]\nadmin_pasword = \"x\"\n", "fleet.toml:2:1: unknown field `admin_pasword`"),
             ("[profile]\nadmin_password = \"Secret1!\"\n", "fleet.toml:2:18: expected \"generate\""),
             ("[[provisioning_certificate]]\npassword = \"x\"\n", "fleet.toml:2:1: unknown field `password`"),
-            ("[profile]\nlegacy_tls = true\n", "fleet.toml:2:14: wanted string or table"),
+            ("[profile]\nlegacy_tls = true\n", "fleet.toml:2:14: invalid type: boolean `true`, expected string or map"),
             ("[profiles.old]\nlegacy_tls = \"yes\"\n", "fleet.toml:2:14: unknown variant `yes`"),
             ("[retry]\nfirst = \"soon\"\n", "fleet.toml:2:9: \"soon\" is not a time"),
             ("admit = \"all\"\n", "fleet.toml:1:9: unknown variant `all`"),

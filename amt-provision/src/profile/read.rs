@@ -3,6 +3,7 @@
 use super::json::Strict;
 use super::secret::NOT_HERE;
 use super::{FORMAT, Profile, schema};
+use crate::document::{self, Document};
 use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Severity};
 use serde_json::Value;
 use std::path::Path;
@@ -60,7 +61,7 @@ impl Profile {
         }
         // Editors and shells of Windows put it before what they save.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut document = match syntax {
+        let mut values = match syntax {
             Syntax::Toml => toml::from_str::<Value>(text).map_err(|error| not_toml(text, &error))?,
             Syntax::Json => {
                 serde_json::from_str::<Strict>(text).map_err(|error| not_read("JSON", &error.to_string()))?.0
@@ -68,7 +69,7 @@ impl Profile {
         };
         let mut removed = Removed::default();
         let mut findings = Vec::new();
-        if let Some(format) = document.get("format").and_then(Value::as_u64)
+        if let Some(format) = values.get("format").and_then(Value::as_u64)
             && format != u64::from(FORMAT)
         {
             findings.push(Finding::new(
@@ -81,12 +82,9 @@ impl Profile {
             return Ok((None, findings));
         }
         loop {
-            let mut unknown = Vec::new();
-            let mut note = |path: serde_ignored::Path<'_>| unknown.push(removed.before(&plain(&path.to_string())));
-            let deserializer = serde_ignored::Deserializer::new(&document, &mut note);
-            match serde_path_to_error::deserialize(deserializer) {
-                Ok(profile) => {
-                    findings.extend(unknown.iter().map(|path| unknown_key(path)));
+            match document::read::<Self>(&values) {
+                Ok(Document { value: profile, unknown }) => {
+                    findings.extend(unknown.iter().map(|path| unknown_key(&removed.before(&path.to_string()))));
                     if findings.is_empty() {
                         return Ok((Some(profile), findings));
                     }
@@ -98,15 +96,15 @@ impl Profile {
                     }
                     return Ok((None, findings));
                 }
-                Err(error) => {
-                    let path = plain(&error.path().to_string());
-                    let told = wrong_value(&removed.before(&path), &error.inner().to_string());
+                Err(wrong) => {
+                    let path = wrong.path.to_string();
+                    let told = wrong_value(&removed.before(&path), &wrong.why);
                     // What is missing because it was wrong and is out by now was told already.
                     if !is_told(&findings, &told) {
                         findings.push(told);
                     }
                     // Without the wrong value the rest can be judged too.
-                    if findings.len() >= MAX_WRONG || !removed.take(&mut document, &path) {
+                    if findings.len() >= MAX_WRONG || !removed.take(&mut values, &path) {
                         return Ok((None, findings));
                     }
                 }
@@ -225,22 +223,6 @@ impl Removed {
 fn entry(text: &str) -> Option<(usize, &str)> {
     let (index, rest) = text.strip_prefix('[')?.split_once(']')?;
     Some((index.parse().ok()?, rest))
-}
-
-/// `a.?.b.0.c`, as libraries write a path, as `a.b[0].c`.
-fn plain(path: &str) -> String {
-    let mut plain = String::new();
-    for part in path.split('.').filter(|part| !matches!(*part, "?" | "" | ".")) {
-        if part.bytes().all(|b| b.is_ascii_digit()) {
-            plain += &format!("[{part}]");
-        } else {
-            if !plain.is_empty() {
-                plain.push('.');
-            }
-            plain += part;
-        }
-    }
-    plain
 }
 
 /// A path as a JSON pointer.
