@@ -8,6 +8,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+use std::thread;
 
 thread_local! {
     /// Whether this thread is inside [`guard`].
@@ -23,11 +24,25 @@ thread_local! {
 /// # Safety
 /// `err` is null or writable.
 pub(crate) unsafe fn guard(err: *mut *mut amt_error, body: impl FnOnce() -> Result<(), Failure>) -> amt_status {
+    let outer = enter();
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    // SAFETY: the caller keeps the contract above.
+    unsafe { leave(outer, result, err) }
+}
+
+/// What comes before the body, whichever it is. Returns whether this thread is inside already.
+fn enter() -> bool {
     silence_panics();
-    let outer = INSIDE.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(panicked(payload)));
+    INSIDE.replace(true)
+}
+
+/// What comes after the body, whichever it is.
+///
+/// # Safety
+/// `err` is null or writable.
+unsafe fn leave(outer: bool, result: thread::Result<Result<(), Failure>>, err: *mut *mut amt_error) -> amt_status {
     INSIDE.set(outer);
-    let (status, error) = match result {
+    let (status, error) = match result.unwrap_or_else(|payload| Err(panicked(payload))) {
         Ok(()) => (OK, std::ptr::null_mut()),
         Err(failure) => {
             let status = failure.code.number();
@@ -47,7 +62,7 @@ pub(crate) unsafe fn guard(err: *mut *mut amt_error, body: impl FnOnce() -> Resu
 fn silence_panics() {
     static ONCE: Once = Once::new();
     // A hook cannot be set while unwinding, as in a destructor of a Rust program that uses this crate; the next call does it.
-    if std::thread::panicking() {
+    if thread::panicking() {
         return;
     }
     ONCE.call_once(|| {

@@ -54,21 +54,10 @@ pub(crate) fn give<T: Object>(value: T) -> *mut T {
 /// [`free`] sees to as long as it is not called at the very moment of entering.
 pub(crate) unsafe fn lease<'a, T: Object>(pointer: *const T) -> Result<Lease<'a, T>, Failure> {
     // SAFETY: as promised by the caller.
-    let header = unsafe { header(pointer) }?;
-    let entered = header.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
-        (state & (POISONED | CLOSED) == 0).then_some(state + 1)
-    });
-    match entered {
-        Ok(_) => {
-            // SAFETY: the tag said that this is a handle of type T, and it is not freed before the lease is dropped.
-            let handle = unsafe { &*pointer.cast::<Handle<T>>() };
-            Ok(Lease { handle, unwinding: thread::panicking(), _one_thread: PhantomData })
-        }
-        Err(state) if state & CLOSED != 0 => Err(bad::<T>("was freed")),
-        Err(_) => {
-            Err(Failure::new(ErrorCode::POISONED, "call", format!("an earlier panic left this {} unusable", T::NAME)))
-        }
-    }
+    unsafe { header(pointer.cast(), T::TAG, T::NAME) }?.enter(T::NAME)?;
+    // SAFETY: the tag said that this is a handle of type T, and it is not freed before the lease is dropped.
+    let handle = unsafe { &*pointer.cast::<Handle<T>>() };
+    Ok(Lease { handle, unwinding: thread::panicking(), _one_thread: PhantomData })
 }
 
 /// As [`lease`], for a handle that may be absent.
@@ -89,46 +78,71 @@ pub(crate) unsafe fn free<T: Object>(pointer: *mut T) -> Result<(), Failure> {
         return Ok(());
     }
     // SAFETY: as promised by the caller.
-    let header = unsafe { header(pointer) }?;
-    let closed = header
-        .state
-        .fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| (state & !POISONED == 0).then_some(state | CLOSED));
-    match closed {
-        Ok(_) => {
-            header.tag.store(FREED, Ordering::Relaxed);
-            // SAFETY: made by `give` for this type, as the tag said; nobody is inside, and CLOSED keeps others out.
-            drop(unsafe { Box::from_raw(pointer.cast::<Handle<T>>()) });
-            Ok(())
+    unsafe { header(pointer.cast(), T::TAG, T::NAME) }?.close(T::NAME)?;
+    // SAFETY: made by `give` for this type, as the tag said; nobody is inside, and CLOSED keeps others out.
+    drop(unsafe { Box::from_raw(pointer.cast::<Handle<T>>()) });
+    Ok(())
+}
+
+impl Header {
+    /// Counts a call in.
+    fn enter(&self, name: &str) -> Result<(), Failure> {
+        let entered = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+            (state & (POISONED | CLOSED) == 0).then_some(state + 1)
+        });
+        match entered {
+            Ok(_) => Ok(()),
+            Err(state) if state & CLOSED != 0 => Err(bad(name, "was freed")),
+            Err(_) => Err(poisoned(name)),
         }
-        Err(state) if state & CLOSED != 0 => Err(bad::<T>("was freed")),
-        Err(_) => Err(busy::<T>()),
+    }
+
+    /// Lets no call in any more; refused while one is inside.
+    fn close(&self, name: &str) -> Result<(), Failure> {
+        let closed = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, |state| {
+            (state & !POISONED == 0).then_some(state | CLOSED)
+        });
+        match closed {
+            Ok(_) => {
+                self.tag.store(FREED, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(state) if state & CLOSED != 0 => Err(bad(name, "was freed")),
+            Err(_) => Err(busy(name)),
+        }
     }
 }
 
+/// The header of what should be a handle of the type with this tag and name.
+///
 /// # Safety
 /// As for [`lease`].
-unsafe fn header<'a, T: Object>(pointer: *const T) -> Result<&'a Header, Failure> {
+unsafe fn header<'a>(pointer: *const Header, tag: u32, name: &str) -> Result<&'a Header, Failure> {
     if pointer.is_null() {
-        return Err(Failure::new(ErrorCode::NULL_POINTER, "call", format!("the {} is null", T::NAME)));
+        return Err(Failure::new(ErrorCode::NULL_POINTER, "call", format!("the {name} is null")));
     }
     if !pointer.addr().is_multiple_of(align_of::<Header>()) {
-        return Err(bad::<T>("is no handle"));
+        return Err(bad(name, "is no handle"));
     }
     // SAFETY: a handle of whatever type begins with a header, as the caller promised that it is one.
-    let header = unsafe { &*pointer.cast::<Header>() };
+    let header = unsafe { &*pointer };
     match header.tag.load(Ordering::Relaxed) {
-        tag if tag == T::TAG => Ok(header),
-        FREED => Err(bad::<T>("was freed")),
-        _ => Err(bad::<T>("is a handle of another type")),
+        found if found == tag => Ok(header),
+        FREED => Err(bad(name, "was freed")),
+        _ => Err(bad(name, "is a handle of another type")),
     }
 }
 
-fn bad<T: Object>(what: &str) -> Failure {
-    Failure::new(ErrorCode::BAD_HANDLE, "call", format!("what was passed as {} {what}", T::NAME))
+fn bad(name: &str, what: &str) -> Failure {
+    Failure::new(ErrorCode::BAD_HANDLE, "call", format!("what was passed as {name} {what}"))
 }
 
-fn busy<T: Object>() -> Failure {
-    Failure::new(ErrorCode::BUSY, "call", format!("another call is under way on this {}", T::NAME))
+fn busy(name: &str) -> Failure {
+    Failure::new(ErrorCode::BUSY, "call", format!("another call is under way on this {name}"))
+}
+
+fn poisoned(name: &str) -> Failure {
+    Failure::new(ErrorCode::POISONED, "call", format!("an earlier panic left this {name} unusable"))
 }
 
 /// A call inside a handle. Dropped by a panic, it leaves the handle poisoned.
@@ -170,13 +184,9 @@ impl<T> Exclusive<T> {
     pub(crate) fn enter<Owner: Object>(&self) -> Result<MutexGuard<'_, T>, Failure> {
         match self.0.try_lock() {
             Ok(inside) => Ok(inside),
-            Err(TryLockError::WouldBlock) => Err(busy::<Owner>()),
+            Err(TryLockError::WouldBlock) => Err(busy(Owner::NAME)),
             // The lease of the call that panicked poisons the whole handle; this is the moment before it does.
-            Err(TryLockError::Poisoned(_)) => Err(Failure::new(
-                ErrorCode::POISONED,
-                "call",
-                format!("an earlier panic left this {} unusable", Owner::NAME),
-            )),
+            Err(TryLockError::Poisoned(_)) => Err(poisoned(Owner::NAME)),
         }
     }
 }

@@ -347,8 +347,8 @@ impl Attempt {
     ) -> Result<Self, Failure> {
         let mut attempt = Self::stored_by_caller(provisioning).certified_by(authority)?;
         if let Some((database, key)) = journal {
-            let fleet = attempt.provisioning.block_on(Fleet::open_with_key_file(database, key))?;
-            let record = attempt.provisioning.block_on(fleet.record(id));
+            let fleet = attempt.provisioning.run(Fleet::open_with_key_file(database, key))?;
+            let record = attempt.provisioning.run(fleet.record(id));
             attempt.journal = Some(fleet);
             if let Some(record) = record? {
                 attempt.provisioning.resume(record);
@@ -364,12 +364,12 @@ impl Attempt {
             let turn = self.provisioning.next(timeout.saturating_sub(start.elapsed()))?;
             match (turn, &self.journal, &self.authority) {
                 (Some(Turn::Persist(record)), Some(fleet), _) => {
-                    let result = self.provisioning.block_on(fleet.persist(&record));
+                    let result = self.provisioning.run(fleet.persist(&record));
                     self.provisioning.persisted(result)?;
                 }
                 (Some(Turn::Certify(request)), _, Some(authority)) => {
-                    let answer = self.provisioning.block_on(authority.certify(&request));
-                    self.provisioning.certified(answer)?;
+                    let answer = self.provisioning.run(async { Ok(authority.certify(&request).await) });
+                    self.provisioning.certified(answer.unwrap_or_else(CaAnswer::Failed))?;
                 }
                 (turn, _, _) => return Ok(turn),
             }
@@ -380,7 +380,8 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(fleet) = self.journal.take() {
-            self.provisioning.block_on(fleet.close());
+            // Closing cannot fail.
+            let _ = self.provisioning.run(async { Ok(fleet.close().await) });
         }
     }
 }

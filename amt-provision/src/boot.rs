@@ -9,7 +9,7 @@
 //! a crash in the same moment, uses up a boot that no record knows of.
 
 use crate::event::Event;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::managed::{Access, Managed, need_set_up};
 use crate::session::{CallError, Session};
 use crate::step::Step;
@@ -186,10 +186,10 @@ enum Next {
     Untold,
 }
 
-type Reached = Managed<Booted, BootRecord>;
+type Reached = Managed;
 
 struct Run {
-    cx: Cx<Booted, BootRecord>,
+    cx: RecordCx<BootRecord>,
     record: BootRecord,
     settle: Duration,
 }
@@ -231,9 +231,8 @@ impl Run {
         let session = &mut machine.session;
         // A source that is still set makes firmware refuse options.
         session.call(Step::ArmBoot, &BootConfigSetting::change_boot_order(None)).await?;
-        let reply = session.call(Step::ArmBoot, &BootSettingData::get()).await?;
-        let settings = reply.instance().map_err(|e| e.failure(Step::ArmBoot.name()))?;
-        session.call(Step::ArmBoot, &BootSettingData::put_plain(settings)).await?;
+        let settings = session.instance(Step::ArmBoot, &BootSettingData::get()).await?;
+        session.call(Step::ArmBoot, &BootSettingData::put_plain(&settings)).await?;
         session.call(Step::ArmBoot, &BootService::set_boot_config_role(BootService::NEXT_SINGLE_USE)).await?;
         let order = BootConfigSetting::change_boot_order(Some(self.record.source.id()));
         if let Err(error) = session.call(Step::ArmBoot, &order).await {
@@ -325,7 +324,7 @@ impl Run {
         Ok(self.next_or_error(&mut machine.session).await?)
     }
 
-    async fn next_or_error(&self, session: &mut Session<Booted, BootRecord>) -> Result<Next, CallError> {
+    async fn next_or_error(&self, session: &mut Session) -> Result<Next, CallError> {
         let reply = match session.call(Step::Prove, &ElementSettingData::enumerate()).await {
             Ok(reply) => reply,
             // No such class on this firmware. Any other fault may pass, and must not be taken for it.
@@ -341,7 +340,7 @@ impl Run {
     }
 
     /// The power state to ask for so that the computer starts.
-    async fn start_state(&self, session: &mut Session<Booted, BootRecord>) -> Result<u32, Failure> {
+    async fn start_state(&self, session: &mut Session) -> Result<u32, Failure> {
         let request = AssociatedPowerManagementService::get();
         let reply = session.call(Step::ReadState, &request).await?;
         let power: AssociatedPowerManagementService = reply.typed().map_err(|e| e.failure(Step::ReadState.name()))?;
@@ -360,7 +359,7 @@ impl Run {
     }
 
     /// Takes the source back, as well as that can be done: what is wrong already is the error that counts.
-    async fn disarm(&self, session: &mut Session<Booted, BootRecord>) {
+    async fn disarm(&self, session: &mut Session) {
         let requests: [Request; 2] =
             [BootService::set_boot_config_role(BootService::NOT_NEXT), BootConfigSetting::change_boot_order(None)];
         for request in requests {

@@ -4,7 +4,7 @@
 use crate::ca::{CaAnswer, CertificateRequest, KeyRequest, Purpose};
 use crate::csr::{self, MAX_DER};
 use crate::event::Event;
-use crate::machine::Cx;
+use crate::machine::{Cx, RecordCx};
 use crate::names::CertificateNames;
 use crate::session::{Session, try_call};
 use crate::step::Step;
@@ -63,12 +63,38 @@ pub(crate) trait Drafted: Clone + Send + Sync + 'static {
     fn note_step(&mut self, step: Step);
 }
 
+/// Such a record and who makes it durable, whichever record it is.
+pub(crate) trait Ledger: Send {
+    /// As [`Drafted::draft`].
+    fn draft(&mut self) -> Draft<'_>;
+
+    /// As [`Drafted::note_step`].
+    fn note_step(&mut self, step: Step);
+
+    /// As [`RecordCx::put`].
+    fn put(&self);
+}
+
+impl<R: Drafted> Ledger for (&RecordCx<R>, &mut R) {
+    fn draft(&mut self) -> Draft<'_> {
+        self.1.draft()
+    }
+
+    fn note_step(&mut self, step: Step) {
+        self.1.note_step(step);
+    }
+
+    fn put(&self) {
+        self.0.put(self.1);
+    }
+}
+
 /// Makes a certificate in a session with the machine. What an earlier attempt made is found in the record or on the machine, and not
 /// made twice.
-pub(crate) struct Maker<'a, T, R> {
-    pub(crate) cx: &'a Cx<T, R>,
-    pub(crate) session: &'a mut Session<T, R>,
-    pub(crate) record: &'a mut R,
+pub(crate) struct Maker<'a> {
+    pub(crate) cx: &'a Cx,
+    pub(crate) session: &'a mut Session,
+    pub(crate) record: Box<dyn Ledger + 'a>,
     pub(crate) id: SystemId,
     pub(crate) names: CertificateNames,
     /// Whether a certificate without the common name that was asked for is refused.
@@ -79,7 +105,7 @@ pub(crate) struct Maker<'a, T, R> {
     pub(crate) purpose: Purpose,
 }
 
-impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
+impl Maker<'_> {
     /// Leaves the certificate of the record, made now if there is none, in the machine's store. Returns its handle.
     pub(crate) async fn install(&mut self) -> Result<String, Failure> {
         self.step(Step::ReadKeys);
@@ -191,9 +217,8 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
         }
         let id = self.generate_key().await?;
         let request = Request::get(PublicPrivateKeyPair::NAME).selector("InstanceID", id.as_str());
-        let reply = self.session.call(Step::GenerateKey, &request).await?;
-        let pair = reply.instance().map_err(|e| e.failure(Step::GenerateKey.name()))?;
-        blob(pair, "DERKey").ok_or_else(|| missing(Step::GenerateKey, "AMT_PublicPrivateKeyPair.DERKey"))
+        let pair = self.session.instance(Step::GenerateKey, &request).await?;
+        blob(&pair, "DERKey").ok_or_else(|| missing(Step::GenerateKey, "AMT_PublicPrivateKeyPair.DERKey"))
     }
 
     /// The public half (PKCS#1) of a key made here and put on the machine, durable in the record before it is sent.
@@ -414,16 +439,13 @@ impl<T: Send + 'static, R: Drafted> Maker<'_, T, R> {
     }
 
     async fn persist(&mut self) -> Result<(), Failure> {
-        self.cx.persist(self.record).await
+        self.record.put();
+        self.cx.kept().await
     }
 }
 
 /// Reads all instances of a class; none if the firmware has none.
-pub(crate) async fn enumerate<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    step: Step,
-    class: &str,
-) -> Result<Vec<Instance>, Failure> {
+pub(crate) async fn enumerate(session: &mut Session, step: Step, class: &str) -> Result<Vec<Instance>, Failure> {
     match try_call(session, step, &Request::enumerate(class)).await? {
         Ok(reply) => Ok(reply.instances().to_vec()),
         // No instance at all is a fault on some firmware.

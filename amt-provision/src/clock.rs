@@ -33,7 +33,7 @@ impl Clock {
 
     /// The look as a machine to be driven. It makes nothing durable.
     pub fn start(self) -> Machine<ClockSeen, Infallible> {
-        Machine::new(move |cx| run(cx, self))
+        Machine::without_record(move |cx| run(cx, self))
     }
 }
 
@@ -49,7 +49,7 @@ pub struct ClockSeen {
     pub set: bool,
 }
 
-async fn run(cx: Cx<ClockSeen, Infallible>, clock: Clock) -> Result<ClockSeen, Failure> {
+async fn run(cx: Cx, clock: Clock) -> Result<ClockSeen, Failure> {
     let Clock { access, wall_clock, set } = clock;
     cx.input(None).await?;
     let Managed { mut session, state, .. } = Managed::open(&cx, &access).await?;
@@ -77,11 +77,7 @@ pub(crate) struct ClockReading {
 
 impl ClockReading {
     /// Asks the machine. `wall_clock` is our time at tick 0.
-    pub(crate) async fn take<T: Send + 'static, R: Clone + Send + 'static>(
-        cx: &Cx<T, R>,
-        session: &mut Session<T, R>,
-        wall_clock: i64,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn take(cx: &Cx, session: &mut Session, wall_clock: i64) -> Result<Self, Failure> {
         let told = session.call(Step::SetClock, &TimeSynchronizationService::get_low_accuracy_time_synch()).await?;
         Self::of(&told, wall(cx.now(), wall_clock))
     }
@@ -103,11 +99,7 @@ impl ClockReading {
     }
 
     /// Sets it to `now`, our time.
-    pub(crate) async fn set<T: Send + 'static, R: Clone + Send + 'static>(
-        &self,
-        session: &mut Session<T, R>,
-        now: u32,
-    ) -> Result<(), Failure> {
+    pub(crate) async fn set(&self, session: &mut Session, now: u32) -> Result<(), Failure> {
         let request = TimeSynchronizationService::set_high_accuracy_time_synch(self.theirs, self.ours, now);
         match try_call(session, Step::SetClock, &request).await? {
             Ok(_) => Ok(()),

@@ -13,10 +13,7 @@ const RETURN_LONGEST: Duration = Duration::from_secs(4);
 
 /// Sends CommitChanges. `Ok(Err(_))` if the machine refused, and then nothing was committed; `Err` if it could not be asked. A lost
 /// answer is none: whether it was done, the machine's state tells.
-pub(crate) async fn send<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-) -> Result<Result<(), Failure>, Failure> {
+pub(crate) async fn send(cx: &Cx, session: &mut Session) -> Result<Result<(), Failure>, Failure> {
     match session.call(Step::Commit, &SetupAndConfigurationService::commit_changes()).await {
         Ok(_) => Ok(Ok(())),
         // The network stack restarts and may take the answer with it.
@@ -47,7 +44,7 @@ impl Comeback {
     }
 
     /// Waits until it is time to look.
-    pub(crate) async fn wait<T, R: Clone>(&mut self, cx: &Cx<T, R>) -> Result<(), Failure> {
+    pub(crate) async fn wait(&mut self, cx: &Cx) -> Result<(), Failure> {
         cx.sleep(self.pause).await?;
         self.pause = (self.pause * 2).min(RETURN_LONGEST);
         Ok(())

@@ -8,11 +8,11 @@ use crate::event::Event;
 use crate::machine::{Cx, Machine};
 use crate::managed::{Access, Managed};
 use crate::remote::ControlMode;
-use crate::session::{Session, all, try_call};
+use crate::session::{Session, all, read_general, try_call};
 use crate::step::Step;
 use amt_core::{Failure, FirmwareVersion, SystemId};
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::{EthernetPortSettings, GeneralSettings, SetupAndConfigurationService};
+use amt_wsman::class::amt::{EthernetPortSettings, SetupAndConfigurationService};
 use amt_wsman::class::cim::SoftwareIdentity;
 use amt_wsman::class::ips::HostBasedSetupService;
 use amt_wsman::instance::{Instance, Value};
@@ -43,7 +43,7 @@ impl Facts {
 
     /// The reading as a machine to be driven. It makes nothing durable.
     pub fn start(self) -> Machine<MachineFacts, Infallible> {
-        Machine::new(move |cx| read(cx, self.access))
+        Machine::without_record(move |cx| read(cx, self.access))
     }
 }
 
@@ -123,12 +123,11 @@ const RECORDS: &[(&str, &str)] = &[
     ("IPS_ManualProvisioningRecord", "manual"),
 ];
 
-async fn read(cx: Cx<MachineFacts, Infallible>, access: Access) -> Result<MachineFacts, Failure> {
+async fn read(cx: Cx, access: Access) -> Result<MachineFacts, Failure> {
     cx.input(None).await?;
     let mut machine = Managed::open(&cx, &access).await?;
     cx.event(Event::Step(Step::ReadFacts));
-    let reply = machine.session.call(Step::ReadFacts, &GeneralSettings::get()).await?;
-    let general = reply.instance().map_err(|e| e.failure(Step::ReadFacts.name()))?.clone();
+    let general = read_general(&mut machine.session, Step::ReadFacts).await?;
     let state = machine.provisioning_state();
     let facts = MachineFacts {
         control_mode: read_control_mode(&mut machine).await?,
@@ -143,8 +142,8 @@ async fn read(cx: Cx<MachineFacts, Infallible>, access: Access) -> Result<Machin
 }
 
 /// What setup too wants to know of a machine: all but its control mode and version.
-pub(crate) async fn read_more<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
+pub(crate) async fn read_more(
+    session: &mut Session,
     id: SystemId,
     provisioning_state: Option<u32>,
     general: &Instance,
@@ -170,7 +169,7 @@ pub(crate) async fn read_more<T: Send + 'static, R: Clone + Send + 'static>(
     })
 }
 
-type Reading = Managed<MachineFacts, Infallible>;
+type Reading = Managed;
 
 async fn read_control_mode(machine: &mut Reading) -> Result<Option<ControlMode>, Failure> {
     if machine.provisioning_state() != Some(SetupAndConfigurationService::POST) {
@@ -197,9 +196,7 @@ async fn read_version(machine: &mut Reading) -> Result<Option<FirmwareVersion>, 
     Ok(SoftwareIdentity::firmware_version(&parts).or_else(|| machine.session.version()))
 }
 
-async fn read_setups<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-) -> Result<Vec<SetupFact>, Failure> {
+async fn read_setups(session: &mut Session) -> Result<Vec<SetupFact>, Failure> {
     let mut setups = Vec::new();
     for (class, kind) in RECORDS {
         let records = match try_call(session, Step::ReadFacts, &Request::enumerate(class)).await? {

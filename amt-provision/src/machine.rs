@@ -1,7 +1,7 @@
 //! The contract between procedures and whoever drives them, and the adapter that lets a procedure be written as one
 //! straight function.
 //!
-//! A procedure is an `async fn` over a context. It is polled only from [`Machine::handle`], with a waker that does nothing:
+//! A procedure is an `async fn` over a context. It is polled only from [`Pump::handle`], with a waker that does nothing:
 //! there is no executor, no clock and no thread in it. What it awaits is the next [`Input`].
 
 use crate::ca::{CaAnswer, CertificateRequest, KeyAnswer, KeyRequest};
@@ -11,8 +11,10 @@ use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret, Tick};
 use amt_heci::mei::Client;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -32,7 +34,7 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// The connection ended. No more bytes will come from it.
     Closed,
-    /// The time of [`Machine::deadline`] has come.
+    /// The time of [`Pump::deadline`] has come.
     Timeout,
     /// The record asked for is durable, or could not be made so.
     Persisted(Result<(), Failure>),
@@ -50,9 +52,9 @@ pub enum Input {
     Cancel,
 }
 
-/// What a procedure asks of its driver. Taken in order. `T` is what it ends with, `R` the record that it makes durable.
+/// What a procedure asks of its driver. Taken in order.
 #[derive(Clone, Debug)]
-pub enum Output<T, R = Record> {
+pub enum Output {
     /// Drop the present connection, if any, and make a new one: TCP to `port`, then TLS; from the machine's own system, its local
     /// channel to that port. Answer: `Connected` or `ConnectFailed`.
     Connect {
@@ -69,8 +71,8 @@ pub enum Output<T, R = Record> {
     Sign(SignRequest),
     /// Send these bytes in one write.
     Transmit(Vec<u8>),
-    /// Make this durable. Answer: `Persisted`. Nothing that depends on it is sent before the answer.
-    Persist(Box<R>),
+    /// Make the record durable that is in [`Machine::record`]. Answer: `Persisted`. Nothing that depends on it is sent before the answer.
+    Persist,
     /// Ask the certificate authority. Answer: `Certified`.
     Certify(CertificateRequest),
     /// Make a key pair outside the machine. Answer: `Key`.
@@ -84,8 +86,8 @@ pub enum Output<T, R = Record> {
     Event(Event),
     /// Drop the connection.
     Close,
-    /// The procedure has ended; nothing follows.
-    Done(Result<T, Failure>),
+    /// The procedure has ended, with what is in [`Machine::end`]; nothing follows.
+    Done,
 }
 
 /// A message to the firmware of the machine that this runs on.
@@ -108,27 +110,55 @@ pub struct SignRequest {
     pub data: Vec<u8>,
 }
 
-struct Shared<T, R> {
+/// What a procedure leaves for its driver, to be taken once.
+#[derive(Debug)]
+pub struct Slot<V>(Arc<Mutex<Option<V>>>);
+
+impl<V> Slot<V> {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+
+    fn put(&self, value: V) {
+        *lock(&self.0) = Some(value);
+    }
+
+    /// What was left; none if nothing was, or it was taken before.
+    pub fn take(&self) -> Option<V> {
+        lock(&self.0).take()
+    }
+}
+
+impl<V> Clone for Slot<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Shared {
     now: Tick,
     input: Option<Input>,
-    outputs: VecDeque<Output<T, R>>,
+    outputs: VecDeque<Output>,
     deadline: Option<Tick>,
     cancelled: bool,
     /// Whether the present connection has ended. Kept here, because it may end while the procedure waits for something else.
     closed: bool,
 }
 
-type Procedure<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
-
-/// A procedure as a machine: one input, then drain. `T` is what it ends with, `R` the record that it makes durable.
+/// A procedure as a machine. `T` is what it ends with, `R` the record that it makes durable.
+#[non_exhaustive]
 pub struct Machine<T, R = Record> {
-    procedure: Option<Procedure<T>>,
-    shared: Arc<Mutex<Shared<T, R>>>,
+    /// What drives it: the same for every procedure.
+    pub pump: Pump,
+    /// The record of [`Output::Persist`].
+    pub record: Slot<R>,
+    /// What it ended with, at [`Output::Done`].
+    pub end: Slot<Result<T, Failure>>,
 }
 
 impl<T: Send + 'static, R: Send + 'static> Machine<T, R> {
     /// Wraps the procedure that `make` returns.
-    pub(crate) fn new<F>(make: impl FnOnce(Cx<T, R>) -> F) -> Self
+    pub(crate) fn new<F>(make: impl FnOnce(RecordCx<R>) -> F) -> Self
     where
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
@@ -140,10 +170,33 @@ impl<T: Send + 'static, R: Send + 'static> Machine<T, R> {
             cancelled: false,
             closed: false,
         }));
-        let procedure = make(Cx { shared: Arc::clone(&shared) });
-        Self { procedure: Some(Box::pin(procedure)), shared }
+        let (record, end) = (Slot::new(), Slot::new());
+        let procedure = make(RecordCx { cx: Cx { shared: Arc::clone(&shared) }, record: record.clone() });
+        let result = end.clone();
+        let procedure = Box::pin(async move { result.put(procedure.await) });
+        Self { pump: Pump { procedure: Some(procedure), shared }, record, end }
     }
+}
 
+impl<T: Send + 'static> Machine<T, Infallible> {
+    /// Wraps a procedure that makes nothing durable.
+    pub(crate) fn without_record<F>(make: impl FnOnce(Cx) -> F) -> Self
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        Self::new(|with_record| make(with_record.cx))
+    }
+}
+
+type Procedure = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Drives a procedure: one input, then drain.
+pub struct Pump {
+    procedure: Option<Procedure>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Pump {
     /// Applies one input at `now`. Drain [`poll`](Self::poll) before the next.
     ///
     /// # Errors
@@ -164,18 +217,18 @@ impl<T: Send + 'static, R: Send + 'static> Machine<T, R> {
             shared.input = Some(input);
         }
         let Some(procedure) = &mut self.procedure else { return Ok(()) };
-        if let Poll::Ready(result) = procedure.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if let Poll::Ready(()) = procedure.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             self.procedure = None;
             let mut shared = lock(&self.shared);
             shared.deadline = None;
             shared.outputs.push_back(Output::Close);
-            shared.outputs.push_back(Output::Done(result));
+            shared.outputs.push_back(Output::Done);
         }
         Ok(())
     }
 
     /// The next output; drain after every input.
-    pub fn poll(&mut self) -> Option<Output<T, R>> {
+    pub fn poll(&mut self) -> Option<Output> {
         lock(&self.shared).outputs.pop_front()
     }
 
@@ -186,18 +239,40 @@ impl<T: Send + 'static, R: Send + 'static> Machine<T, R> {
     }
 }
 
-/// What a procedure works with.
-pub(crate) struct Cx<T, R = Record> {
-    shared: Arc<Mutex<Shared<T, R>>>,
+/// What a procedure with a record works with.
+pub(crate) struct RecordCx<R> {
+    cx: Cx,
+    record: Slot<R>,
 }
 
-impl<T, R> Clone for Cx<T, R> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+impl<R: Clone> RecordCx<R> {
+    /// Leaves `record` to be made durable: to be followed by [`Cx::kept`].
+    pub(crate) fn put(&self, record: &R) {
+        self.record.put(record.clone());
+    }
+
+    /// Makes `record` durable; returns only after it is.
+    pub(crate) async fn persist(&self, record: &R) -> Result<(), Failure> {
+        self.put(record);
+        self.cx.kept().await
     }
 }
 
-impl<T, R: Clone> Cx<T, R> {
+impl<R> Deref for RecordCx<R> {
+    type Target = Cx;
+
+    fn deref(&self) -> &Cx {
+        &self.cx
+    }
+}
+
+/// What a procedure works with.
+#[derive(Clone)]
+pub(crate) struct Cx {
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Cx {
     pub(crate) fn now(&self) -> Tick {
         lock(&self.shared).now
     }
@@ -207,7 +282,7 @@ impl<T, R: Clone> Cx<T, R> {
         lock(&self.shared).closed
     }
 
-    pub(crate) fn emit(&self, output: Output<T, R>) {
+    pub(crate) fn emit(&self, output: Output) {
         lock(&self.shared).outputs.push_back(output);
     }
 
@@ -267,9 +342,9 @@ impl<T, R: Clone> Cx<T, R> {
         }
     }
 
-    /// Makes `record` durable; returns only after it is.
-    pub(crate) async fn persist(&self, record: &R) -> Result<(), Failure> {
-        self.emit(Output::Persist(Box::new(record.clone())));
+    /// Waits until the record that was [`put`](RecordCx::put) is durable.
+    pub(crate) async fn kept(&self) -> Result<(), Failure> {
+        self.emit(Output::Persist);
         loop {
             if let Input::Persisted(result) = self.input(None).await? {
                 return result;
@@ -329,8 +404,8 @@ impl<T, R: Clone> Cx<T, R> {
 }
 
 // A panic inside a procedure leaves nothing half-written here: every change is one assignment or push.
-fn lock<T, R>(shared: &Mutex<Shared<T, R>>) -> MutexGuard<'_, Shared<T, R>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<V>(value: &Mutex<V>) -> MutexGuard<'_, V> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -339,43 +414,45 @@ mod tests {
 
     #[test]
     fn inputs_are_refused_until_outputs_are_drained() {
-        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+        let mut machine = Machine::new(|cx: RecordCx<u8>| async move {
             cx.note("one");
             cx.sleep(Duration::from_secs(5)).await?;
             Ok(7)
         });
-        machine.handle(Tick(0), Input::Start).unwrap();
-        assert_eq!(machine.handle(Tick(1), Input::Closed).unwrap_err().code, ErrorCode::NOT_DRAINED);
-        assert!(matches!(machine.poll(), Some(Output::Event(Event::Note(_)))));
-        assert!(machine.poll().is_none());
+        machine.pump.handle(Tick(0), Input::Start).unwrap();
+        assert_eq!(machine.pump.handle(Tick(1), Input::Closed).unwrap_err().code, ErrorCode::NOT_DRAINED);
+        assert!(matches!(machine.pump.poll(), Some(Output::Event(Event::Note(_)))));
+        assert!(machine.pump.poll().is_none());
     }
 
     #[test]
     fn a_procedure_waits_by_its_deadline_and_ends_once() {
-        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+        let mut machine = Machine::new(|cx: RecordCx<u8>| async move {
             cx.input(None).await?;
             cx.sleep(Duration::from_secs(5)).await?;
             Ok(7)
         });
-        machine.handle(Tick(1000), Input::Start).unwrap();
-        assert_eq!(machine.deadline(), Some(Tick(6000)));
-        machine.handle(Tick(6000), Input::Timeout).unwrap();
-        assert!(matches!(machine.poll(), Some(Output::Close)));
-        assert!(matches!(machine.poll(), Some(Output::Done(Ok(7)))));
-        machine.handle(Tick(7000), Input::Timeout).unwrap();
-        assert!(machine.poll().is_none());
+        machine.pump.handle(Tick(1000), Input::Start).unwrap();
+        assert_eq!(machine.pump.deadline(), Some(Tick(6000)));
+        machine.pump.handle(Tick(6000), Input::Timeout).unwrap();
+        assert!(matches!(machine.pump.poll(), Some(Output::Close)));
+        assert!(matches!(machine.pump.poll(), Some(Output::Done)));
+        assert!(matches!(machine.end.take(), Some(Ok(7))));
+        machine.pump.handle(Tick(7000), Input::Timeout).unwrap();
+        assert!(machine.pump.poll().is_none());
     }
 
     #[test]
     fn cancelling_ends_any_wait() {
-        let mut machine = Machine::new(|cx: Cx<u8>| async move {
+        let mut machine = Machine::new(|cx: RecordCx<u8>| async move {
             cx.input(None).await?;
             cx.sleep(Duration::from_secs(5)).await?;
             Ok(7)
         });
-        machine.handle(Tick(0), Input::Start).unwrap();
-        machine.handle(Tick(1), Input::Cancel).unwrap();
-        machine.poll();
-        assert!(matches!(machine.poll(), Some(Output::Done(Err(f))) if f.code == ErrorCode::CANCELLED));
+        machine.pump.handle(Tick(0), Input::Start).unwrap();
+        machine.pump.handle(Tick(1), Input::Cancel).unwrap();
+        machine.pump.poll();
+        assert!(matches!(machine.pump.poll(), Some(Output::Done)));
+        assert!(matches!(machine.end.take(), Some(Err(f)) if f.code == ErrorCode::CANCELLED));
     }
 }

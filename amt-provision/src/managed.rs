@@ -81,29 +81,28 @@ impl Access {
 }
 
 /// A session that is logged in, with the machine that was meant.
-pub(crate) struct Managed<T, R> {
-    pub(crate) session: Session<T, R>,
+pub(crate) struct Managed {
+    pub(crate) session: Session,
     /// `AMT_SetupAndConfigurationService` at the login.
     pub(crate) state: Instance,
     /// The password that opened it; none if it did not ask for one.
     pub(crate) password: Option<Secret<String>>,
 }
 
-impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
+impl Managed {
     /// Connects and logs in.
-    pub(crate) async fn open(cx: &Cx<T, R>, access: &Access) -> Result<Self, Failure> {
+    pub(crate) async fn open(cx: &Cx, access: &Access) -> Result<Self, Failure> {
         let session = connect(cx, access).await?;
         Self::enter(cx, access, session).await
     }
 
     /// Logs in on a connection that [`connect`] made.
-    pub(crate) async fn enter(cx: &Cx<T, R>, access: &Access, mut session: Session<T, R>) -> Result<Self, Failure> {
+    pub(crate) async fn enter(cx: &Cx, access: &Access, mut session: Session) -> Result<Self, Failure> {
         cx.event(Event::Step(Step::ReadState));
         let request = Request::get(SetupAndConfigurationService::NAME);
         if access.tickets {
             session.log_in_by_tokens();
-            let reply = session.call(Step::ReadState, &request).await?;
-            let state = reply.instance().map_err(|e| e.failure(Step::ReadState.name()))?.clone();
+            let state = session.instance(Step::ReadState, &request).await?;
             check_machine(&mut session, access.id).await?;
             return Ok(Self { session, state, password: None });
         }
@@ -125,10 +124,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Managed<T, R> {
 }
 
 /// Connects, with the candidates in turn to a machine that asks for a certificate.
-pub(crate) async fn connect<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    access: &Access,
-) -> Result<Session<T, R>, Failure> {
+pub(crate) async fn connect(cx: &Cx, access: &Access) -> Result<Session, Failure> {
     cx.event(Event::Step(Step::Connect));
     let mut random = Random::new(access.seed);
     let mut ladder = Ladder::new(&access.identity, access.version, access.rung, access.legacy_tls)?;
@@ -168,10 +164,7 @@ fn passwords(access: &Access, setting_up: bool) -> Vec<Secret<String>> {
     all
 }
 
-async fn check_machine<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    expected: SystemId,
-) -> Result<(), Failure> {
+async fn check_machine(session: &mut Session, expected: SystemId) -> Result<(), Failure> {
     let reply = session.call(Step::ReadState, &SetupAndConfigurationService::get_uuid()).await?;
     let uuid = SetupAndConfigurationService::uuid(&reply).map_err(|e| e.failure(Step::ReadState.name()))?;
     let answering = SystemId::from_wire(uuid);
@@ -184,9 +177,9 @@ async fn check_machine<T: Send + 'static, R: Clone + Send + 'static>(
 
 /// Logs in with `passwords` in turn, at least `spacing` apart, by making `request`. Returns the reply and which password was
 /// accepted; none if the machine did not ask for one.
-pub(crate) async fn log_in<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
+pub(crate) async fn log_in(
+    cx: &Cx,
+    session: &mut Session,
     step: Step,
     passwords: &[Secret<String>],
     request: &Request,

@@ -14,8 +14,8 @@ use crate::machine::Machine;
 use crate::managed::{Access, Managed};
 use crate::names::{self, CertificateNames};
 use crate::plan::Plan;
-use crate::replace::{self, Replacement, Replacing, Stage, read_general, served};
-use crate::session::Session;
+use crate::replace::{self, Replacement, Replacing, Stage, served};
+use crate::session::{Session, read_general};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
 use serde::{Deserialize, Serialize};
@@ -155,13 +155,13 @@ impl Replacing for RenewRecord {
     }
 
     /// The login is all.
-    async fn proof<T: Send + 'static>(&self, _: &mut Session<T, Self>) -> Result<(), Failure> {
+    async fn proof(&self, _: &mut Session) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-type Reached = Managed<Renewed, RenewRecord>;
-type Run = replace::Run<Renewed, RenewRecord>;
+type Reached = Managed;
+type Run = replace::Run<RenewRecord>;
 
 async fn run(mut run: Run, due: Due, wall_clock: i64) -> Result<Renewed, Failure> {
     run.cx.input(None).await?;
@@ -244,6 +244,7 @@ async fn change(run: &mut Run, mut machine: Reached, served: Vec<u8>) -> Result<
     let mut maker = run.maker(session, names, name_matters);
     let handle = maker.install().await?;
     maker.bind(&handle).await?;
+    drop(maker);
     run.commit(session).await?;
     run.prove().await
 }

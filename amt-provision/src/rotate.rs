@@ -6,15 +6,13 @@
 
 use crate::event::Event;
 use crate::journal::Record;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::managed::{Access, Managed, need_set_up};
 use crate::password::{self, ADMIN, Random};
-use crate::session::try_call;
+use crate::session::{read_general, try_call};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, Secret, SystemId};
-use amt_wsman::class::Class;
-use amt_wsman::class::amt::{AuthorizationService, GeneralSettings};
-use amt_wsman::op::Request;
+use amt_wsman::class::amt::AuthorizationService;
 
 /// Everything that one attempt needs.
 #[derive(Debug)]
@@ -56,7 +54,7 @@ fn pending(record: &Record) -> Option<Secret<String>> {
     record.admin_passwords.first().filter(|_| unproven).cloned()
 }
 
-async fn run(cx: Cx<Rotated, Record>, rotate: Rotate) -> Result<Rotated, Failure> {
+async fn run(cx: RecordCx<Record>, rotate: Rotate) -> Result<Rotated, Failure> {
     let Rotate { mut access, mut record, password } = rotate;
     cx.input(None).await?;
     check(&access, &record, password.as_ref())?;
@@ -81,8 +79,7 @@ async fn run(cx: Cx<Rotated, Record>, rotate: Rotate) -> Result<Rotated, Failure
         promote(&cx, &mut record, old).await?;
         return Ok(Rotated { id, changed: false });
     }
-    let general = machine.session.call(Step::ReadFacts, &Request::get(GeneralSettings::NAME)).await?;
-    let general = general.instance().map_err(|error| error.failure(Step::ReadFacts.name()))?;
+    let general = read_general(&mut machine.session, Step::ReadFacts).await?;
     let realm = general.required("DigestRealm").map_err(|error| error.failure(Step::ReadFacts.name()))?.to_owned();
     cx.event(Event::Step(Step::RecordCredentials));
     record.realm = Some(realm.clone());
@@ -130,7 +127,7 @@ fn check(access: &Access, record: &Record, password: Option<&Secret<String>>) ->
 }
 
 /// A login with `password` was seen: every other goes.
-async fn promote(cx: &Cx<Rotated, Record>, record: &mut Record, password: Secret<String>) -> Result<(), Failure> {
+async fn promote(cx: &RecordCx<Record>, record: &mut Record, password: Secret<String>) -> Result<(), Failure> {
     if record.admin_proven && record.admin_passwords == [password.clone()] {
         return Ok(());
     }

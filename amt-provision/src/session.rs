@@ -1,13 +1,14 @@
 //! WS-Man over the connection of a procedure.
 
 use crate::event::Event;
-use crate::journal::Record;
 use crate::machine::{Cx, Input, Output};
 use crate::password::Random;
 use crate::step::Step;
 use amt_core::tls::{Ladder, PeerIdentity, Rung, TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, FirmwareVersion};
 use amt_wsman::Error;
+use amt_wsman::class::Class;
+use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::client::{self, Client, ClientConfig, Credentials};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::{Reply, Request};
@@ -68,8 +69,8 @@ impl From<CallError> for Failure {
 }
 
 /// One logical session with a machine: the connection is remade when the firmware drops it, to the same peer.
-pub(crate) struct Session<T, R = Record> {
-    cx: Cx<T, R>,
+pub(crate) struct Session {
+    cx: Cx,
     client: Client,
     port: u16,
     /// None: without TLS.
@@ -83,10 +84,10 @@ pub(crate) struct Session<T, R = Record> {
     writes: u32,
 }
 
-impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
+impl Session {
     /// Connects. From here on only the certificate seen now is accepted: whoever answered first cannot be swapped.
     pub(crate) async fn open(
-        cx: &Cx<T, R>,
+        cx: &Cx,
         authority: &str,
         port: u16,
         mut plan: TlsPlan,
@@ -101,13 +102,13 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
     }
 
     /// Connects without TLS: inside the machine itself.
-    pub(crate) async fn open_plain(cx: &Cx<T, R>, authority: &str, port: u16, seed: [u8; 32]) -> Result<Self, Failure> {
+    pub(crate) async fn open_plain(cx: &Cx, authority: &str, port: u16, seed: [u8; 32]) -> Result<Self, Failure> {
         let outcome = cx.connect(port, None).await?;
         Ok(Self::on(cx, authority, port, None, outcome, seed))
     }
 
     fn on(
-        cx: &Cx<T, R>,
+        cx: &Cx,
         authority: &str,
         port: u16,
         plan: Option<TlsPlan>,
@@ -135,7 +136,7 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
 
     /// Connects on the rung where `ladder` stands, and steps down for the reasons that it accepts.
     pub(crate) async fn climb(
-        cx: &Cx<T, R>,
+        cx: &Cx,
         authority: &str,
         port: u16,
         mut plan: TlsPlan,
@@ -208,6 +209,12 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
         self.writes
     }
 
+    /// Makes one call whose answer is an instance.
+    pub(crate) async fn instance(&mut self, step: Step, request: &Request) -> Result<Instance, Failure> {
+        let reply = self.call(step, request).await?;
+        reply.instance().cloned().map_err(|error| error.failure(step.name()))
+    }
+
     /// Makes one call. A ReturnValue other than 0 is an error.
     pub(crate) async fn call(&mut self, step: Step, request: &Request) -> Result<Reply, CallError> {
         let wrap = |error| CallError::Wsman(error, step);
@@ -253,9 +260,14 @@ impl<T: Send + 'static, R: Clone + Send + 'static> Session<T, R> {
     }
 }
 
+/// `AMT_GeneralSettings`.
+pub(crate) async fn read_general(session: &mut Session, step: Step) -> Result<Instance, Failure> {
+    session.instance(step, &GeneralSettings::get()).await
+}
+
 /// A call whose refusal is an answer: `Ok(Err(_))` if the machine said no, `Err` if it could not be asked.
-pub(crate) async fn try_call<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
+pub(crate) async fn try_call(
+    session: &mut Session,
     step: Step,
     request: &Request,
 ) -> Result<Result<Reply, CallError>, Failure> {
@@ -267,11 +279,7 @@ pub(crate) async fn try_call<T: Send + 'static, R: Clone + Send + 'static>(
 }
 
 /// Reads all instances of a class; none if the firmware has no such class.
-pub(crate) async fn all<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    step: Step,
-    class: &str,
-) -> Result<Vec<Instance>, Failure> {
+pub(crate) async fn all(session: &mut Session, step: Step, class: &str) -> Result<Vec<Instance>, Failure> {
     match try_call(session, step, &Request::enumerate(class)).await? {
         Ok(reply) => Ok(reply.instances().to_vec()),
         Err(error) if error.is_fault("DestinationUnreachable") => Ok(Vec::new()),

@@ -31,7 +31,7 @@ use tokio::sync::{Notify, oneshot};
 
 /// One machine being provisioned, or another procedure with a record that ends in a `T`, in turns.
 pub struct Provisioning<T = Outcome> {
-    runtime: Runtime,
+    events: EventLoop,
     /// What an earlier attempt made durable, until the first turn.
     record: Option<Record>,
     /// Until the first turn.
@@ -102,7 +102,7 @@ impl<T: Clone> Provisioning<T> {
     {
         let (sender, messages) = unbounded_channel();
         Ok(Self {
-            runtime: runtime()?,
+            events: EventLoop::new(Canceller::default())?,
             record,
             start: Some(Box::new(move |record| Box::pin(start(record, Relay(sender))))),
             attempt: None,
@@ -194,8 +194,11 @@ impl<T: Clone> Provisioning<T> {
     }
 
     /// Runs something of the caller's, such as a database that answers a question, on the same runtime.
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+    ///
+    /// # Errors
+    /// What it ends with.
+    pub fn run<A>(&self, future: impl Future<Output = Result<A, Failure>>) -> Result<A, Failure> {
+        self.events.run(future)
     }
 
     /// Waits for the next message, the end (which goes to `self.end`), or the time.
@@ -203,19 +206,20 @@ impl<T: Clone> Provisioning<T> {
         if let Some(start) = self.start.take().filter(|_| self.end.is_none()) {
             self.attempt = Some(start(self.record.take()));
         }
-        let Self { runtime, attempt: Some(attempt), messages, canceller, .. } = self else {
+        let Self { events, attempt: Some(attempt), messages, canceller, .. } = self else {
             // What was said before the end comes before the end.
             return self.messages.try_recv().ok();
         };
-        let step = runtime.block_on(async {
-            tokio::select! {
+        let mut step = None;
+        events.wait(Box::pin(async {
+            step = tokio::select! {
                 biased;
                 Some(message) = messages.recv() => Some(Step::Message(message)),
                 end = attempt => Some(Step::End(end)),
                 () = canceller.cancelled() => Some(Step::End(Err(cancelled()))),
                 () = tokio::time::sleep(timeout) => None,
             }
-        });
+        }));
         match step? {
             Step::Message(message) => Some(message),
             Step::End(end) => {
@@ -249,7 +253,7 @@ impl<T: Clone> Provisioning<T> {
 
     fn stop(&mut self, end: Result<T, Failure>) {
         // Dropped inside the runtime, whose sockets it holds.
-        let _inside = self.runtime.enter();
+        let _inside = self.events.runtime.enter();
         self.attempt = None;
         self.end = Some(end);
     }
@@ -266,7 +270,7 @@ impl<T> Drop for Provisioning<T> {
         self.question = None;
         self.messages.close();
         while self.messages.try_recv().is_ok() {}
-        let _inside = self.runtime.enter();
+        let _inside = self.events.runtime.enter();
         self.attempt = None;
     }
 }
@@ -288,12 +292,12 @@ impl Canceller {
         self.0.flag.load(Ordering::Acquire)
     }
 
-    /// `answer`, or `CANCELLED` if that comes before.
-    async fn or<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    /// Waits for the end of `asking`, or until this is used.
+    async fn or(&self, asking: impl Future<Output = ()>) {
         tokio::select! {
             biased;
-            () = self.cancelled() => Err(cancelled()),
-            answer = answer => answer,
+            () = self.cancelled() => {}
+            () = asking => {}
         }
     }
 

@@ -10,12 +10,13 @@ use crate::place::Place;
 use crate::tls::{self, Chains, Endpoint, TlsStream};
 use amt_core::tls::{TlsOutcome, TlsPlan};
 use amt_core::{ErrorCode, Failure, Secret, SystemId, Tick};
-use amt_provision::machine::{Input, Machine, MeiRequest, Output};
-use amt_provision::{Event, Step};
+use amt_provision::machine::{Input, Machine, MeiRequest, Output, Pump, Slot};
+use amt_provision::{CaAnswer, CertificateRequest, Event, Step};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -63,13 +64,75 @@ pub(crate) async fn drive<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
 
 /// Runs `machine` to its end, whichever way it is reached.
 pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Host>(
-    mut way: Way<'_>,
+    way: Way<'_>,
     machine: &mut Machine<T, R>,
     id: SystemId,
     chains: &Chains,
     host: &H,
     keeper: &impl Keep<R>,
 ) -> Result<T, Failure> {
+    let embedder = Known { record: &machine.record, host, keeper };
+    drive_pump(way, &mut machine.pump, id, chains, &embedder).await?;
+    machine.end.take().unwrap_or_else(|| Err(broken("the procedure ended with nothing")))
+}
+
+/// The embedder, whichever it is and whatever records it keeps: what a procedure asks of it.
+trait Embedder: Sync {
+    /// Makes the record durable that the procedure left.
+    fn keep(&self) -> Answer<'_, Result<(), Failure>>;
+
+    /// As [`Host::certify`].
+    fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Answer<'a, CaAnswer>;
+
+    /// As [`Host::event`].
+    fn event(&self, id: SystemId, event: &Event);
+}
+
+type Answer<'a, A> = Pin<Box<dyn Future<Output = A> + Send + 'a>>;
+
+struct Known<'a, R, H, K> {
+    record: &'a Slot<R>,
+    host: &'a H,
+    keeper: &'a K,
+}
+
+impl<R: Send + Sync, H: Host, K: Keep<R>> Embedder for Known<'_, R, H, K> {
+    fn keep(&self) -> Answer<'_, Result<(), Failure>> {
+        Box::pin(async {
+            match self.record.take() {
+                Some(record) => self.keeper.keep(&record).await,
+                None => Err(broken("the procedure left no record")),
+            }
+        })
+    }
+
+    fn certify<'a>(&'a self, request: &'a CertificateRequest) -> Answer<'a, CaAnswer> {
+        Box::pin(self.host.certify(request))
+    }
+
+    fn event(&self, id: SystemId, event: &Event) {
+        self.host.event(id, event);
+    }
+}
+
+/// Not repeated for each procedure and each embedder, nor in each crate that has some: that is what the box is for.
+fn drive_pump<'a>(
+    way: Way<'a>,
+    pump: &'a mut Pump,
+    id: SystemId,
+    chains: &'a Chains,
+    embedder: &'a dyn Embedder,
+) -> Answer<'a, Result<(), Failure>> {
+    Box::pin(pass_on(way, pump, id, chains, embedder))
+}
+
+async fn pass_on(
+    mut way: Way<'_>,
+    pump: &mut Pump,
+    id: SystemId,
+    chains: &Chains,
+    embedder: &dyn Embedder,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let now = || Tick(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
     let mut inputs = VecDeque::from([Input::Start]);
@@ -80,8 +143,7 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
         let input = match inputs.pop_front() {
             Some(input) => input,
             None => {
-                wait(&mut connection, &mut buffer, machine.deadline().map(|t| start + Duration::from_millis(t.0)))
-                    .await?
+                wait(&mut connection, &mut buffer, pump.deadline().map(|t| start + Duration::from_millis(t.0))).await?
             }
         };
         match &input {
@@ -93,8 +155,8 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
             Input::Timeout => trace!(%id, %step, "the time is over"),
             _ => {}
         }
-        machine.handle(now(), input)?;
-        while let Some(output) = machine.poll() {
+        pump.handle(now(), input)?;
+        while let Some(output) = pump.poll() {
             match output {
                 Output::Connect { port, tls } => {
                     close(connection.take()).await;
@@ -133,18 +195,18 @@ pub(crate) async fn drive_by<T: Send + 'static, R: Send + Sync + 'static, H: Hos
                     Way::Network(..) => Err(not_local()),
                 })),
                 Output::MakeToken { port } => inputs.push_back(Input::Token(way.token(port).await)),
-                Output::Persist(record) => inputs.push_back(Input::Persisted(keeper.keep(&record).await)),
+                Output::Persist => inputs.push_back(Input::Persisted(embedder.keep().await)),
                 Output::MakeKey(request) => inputs.push_back(Input::Key(key::make(request).await)),
-                Output::Certify(request) => inputs.push_back(Input::Certified(host.certify(&request).await)),
+                Output::Certify(request) => inputs.push_back(Input::Certified(embedder.certify(&request).await)),
                 Output::Event(event) => {
                     if let Event::Step(begun) = event {
                         step = begun;
                         trace!(%id, %step, "begins");
                     }
-                    host.event(id, &event);
+                    embedder.event(id, &event);
                 }
                 Output::Close => close(connection.take()).await,
-                Output::Done(result) => return result,
+                Output::Done => return Ok(()),
             }
         }
     }
@@ -202,6 +264,11 @@ impl Way<'_> {
     }
 }
 
+/// A procedure does what none does.
+fn broken(how: &str) -> Failure {
+    Failure::new(ErrorCode::PANIC, "drive", how)
+}
+
 /// What only a program in the machine's own system can do.
 fn not_local() -> Failure {
     Failure::new(
@@ -223,7 +290,7 @@ async fn wait(
     deadline: Option<Instant>,
 ) -> Result<Input, Failure> {
     if connection.is_none() && deadline.is_none() {
-        return Err(Failure::new(ErrorCode::PANIC, "drive", "the procedure waits for nothing"));
+        return Err(broken("the procedure waits for nothing"));
     }
     let read = async {
         match connection {

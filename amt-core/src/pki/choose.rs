@@ -54,7 +54,7 @@ pub fn choose(candidates: &[&ChainFacts], input: &ChooseInput<'_>) -> Vec<Choice
             (rank, Choice { index, reasons, fits })
         })
         .collect();
-    ranked.sort_by_key(|(rank, choice)| (Reverse(*rank), choice.index));
+    ranked.sort_unstable_by_key(|(rank, choice)| (Reverse(*rank), choice.index));
     ranked.into_iter().map(|(_, choice)| choice).collect()
 }
 

@@ -114,16 +114,22 @@ pub fn request<C: Command>(command: &C) -> Vec<u8> {
 /// # Errors
 /// The three of [`AnswerError`]. Bytes after a good answer are padding: some firmware adds it.
 pub fn answer<C: Command>(bytes: &[u8]) -> Result<C::Answer, AnswerError> {
+    let mut reader = accepted(bytes, C::CODE, C::NAME)?;
+    Ok(C::Answer::read(&mut reader, C::NAME)?)
+}
+
+/// What follows the head of the answer to the command `asked`, if the firmware did not refuse.
+fn accepted<'a>(bytes: &'a [u8], asked: u32, name: &'static str) -> Result<Reader<'a>, AnswerError> {
     let mut reader = Reader::new(bytes);
     let code = header(&mut reader)?;
-    if code != C::CODE | ANSWER {
-        return Err(AnswerError::Other { name: C::NAME, asked: C::CODE, got: code & !ANSWER });
+    if code != asked | ANSWER {
+        return Err(AnswerError::Other { name, asked, got: code & !ANSWER });
     }
     let status = PtStatus(reader.u32_le("amthi.status")?);
     if status != PtStatus::SUCCESS {
-        return Err(AnswerError::Refused { name: C::NAME, status });
+        return Err(AnswerError::Refused { name, status });
     }
-    Ok(C::Answer::read(&mut reader, C::NAME)?)
+    Ok(reader)
 }
 
 /// A request as the firmware sees it.

@@ -36,7 +36,7 @@ impl Run {
             for entry in entries.iter().filter(|entry| !entry.key.starts_with("$$") && !listed.contains(&entry.key)) {
                 if self.change("access.remove_others", &entry.key, "") {
                     let request = AuthorizationService::remove_user_acl_entry(entry.handle);
-                    self.write(&request).await.map_err(|error| refused("access.remove_others", error))?;
+                    self.write(request).await.map_err(|error| refused("access.remove_others", error))?;
                     self.record.forget(&secret_name(&entry.key));
                 }
             }
@@ -81,7 +81,7 @@ impl Run {
             None => AuthorizationService::add_user_acl_entry(&wanted, &self.realm),
             Some(entry) => AuthorizationService::update_user_acl_entry(entry.handle, &wanted, &self.realm),
         };
-        self.write(&request).await.map_err(|error| refused(at, error))?;
+        self.write(request).await.map_err(|error| refused(at, error))?;
         if user.name.is_some() {
             self.secret_written(&secret, &remembered).await?;
         }

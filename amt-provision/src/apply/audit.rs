@@ -29,7 +29,7 @@ impl Run {
     pub(super) async fn audit(&mut self) -> Result<(), Failure> {
         let Some(audit) = self.profile().audit.clone() else { return Ok(()) };
         let Some(enabled) = audit.enabled else { return Ok(()) };
-        let Some(instance) = self.read(&Request::get(AuditPolicyRule::NAME)).await? else {
+        let Some(instance) = self.read(Request::get(AuditPolicyRule::NAME)).await? else {
             self.lacks(FIELD, "the firmware has no policy of its audit log");
             return Ok(());
         };
@@ -63,7 +63,7 @@ impl Run {
                     events.iter().filter(|(other, _)| *other == application).map(|(_, event)| *event).collect();
                 let request = AuditPolicyRule::set_policy(application, &of_it, on);
                 let field = format!("{FIELD}.events ({})", name(application));
-                self.write(&request).await.map_err(|error| refused(&field, error))?;
+                self.write(request).await.map_err(|error| refused(&field, error))?;
             }
         }
         Ok(())

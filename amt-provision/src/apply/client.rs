@@ -13,8 +13,8 @@ use crate::event::Event;
 use crate::names::{self, CertificateNames};
 use crate::profile::{Ieee8021x, Profile};
 use crate::renew::{Due, is_due};
-use crate::replace::{self, Replacement, Stage, read_general};
-use crate::session::all;
+use crate::replace::{self, Replacement, Stage};
+use crate::session::{all, read_general};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::class::Class;
@@ -149,7 +149,7 @@ impl Run {
         let made = Maker {
             cx: &self.cx,
             session: &mut self.session,
-            record: &mut self.record,
+            record: Box::new((&self.cx, &mut self.record)),
             id: self.access.id,
             names,
             name_matters: false,
@@ -177,7 +177,7 @@ impl Run {
         for context in all(&mut self.session, Step::Configure, WiredIeee8021xCredentialContext::NAME).await? {
             bound.extend(handle(&context, "ElementInContext").map(|handle| (handle, User::Wired)));
         }
-        if let Some(profile) = self.read(&Profile8021x::get()).await? {
+        if let Some(profile) = self.read(Profile8021x::get()).await? {
             let names = ["ClientCertificate", "ServerCertificateIssuer"];
             bound.extend(names.iter().filter_map(|name| Some((handle(&profile, name)?, User::Wired))));
         }

@@ -16,7 +16,7 @@ impl Run {
     pub(super) async fn local_sync(&mut self) -> Result<(), Failure> {
         let field = "time.local_sync";
         let Some(wanted) = self.profile().time.as_ref().and_then(|time| time.local_sync) else { return Ok(()) };
-        let instance = self.read(&Request::get(TimeSynchronizationService::NAME)).await?;
+        let instance = self.read(Request::get(TimeSynchronizationService::NAME)).await?;
         let has = instance.as_ref().and_then(|instance| instance.u32(LOCAL_SYNC));
         let (Some(mut instance), Some(has)) = (instance, has) else {
             self.lacks(field, "the firmware does not tell it");
@@ -24,7 +24,7 @@ impl Run {
         };
         if (has != NO) != wanted && self.change(field, (has != NO).to_string(), wanted.to_string()) {
             instance.set(LOCAL_SYNC, if wanted { YES } else { NO }.to_string());
-            self.write(&Request::put(&instance)).await.map_err(|error| refused(field, error))?;
+            self.write(Request::put(&instance)).await.map_err(|error| refused(field, error))?;
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ impl Run {
     async fn redirection(&mut self) -> Result<(), Failure> {
         let Some(redirection) = self.profile().redirection.clone() else { return Ok(()) };
         if redirection.sol.is_some() || redirection.drives.is_some() {
-            let Some(instance) = self.read(&RedirectionService::get()).await? else {
+            let Some(instance) = self.read(RedirectionService::get()).await? else {
                 self.lacks("redirection", format!("the firmware has no {}", RedirectionService::NAME));
                 return Ok(());
             };
@@ -106,7 +106,7 @@ impl Run {
             }
             if let Some(name) = changed {
                 let request = RedirectionService::request_state_change(next);
-                self.write(&request).await.map_err(|error| refused(&format!("redirection.{name}"), error))?;
+                self.write(request).await.map_err(|error| refused(&format!("redirection.{name}"), error))?;
             }
         }
         self.group(&LISTENER).await.map(drop)
@@ -114,7 +114,7 @@ impl Run {
 
     async fn kvm(&mut self) -> Result<(), Failure> {
         let Some(wanted) = self.profile().kvm.as_ref().and_then(|kvm| kvm.enabled) else { return Ok(()) };
-        let Some(instance) = self.read(&KvmRedirectionSap::get()).await? else {
+        let Some(instance) = self.read(KvmRedirectionSap::get()).await? else {
             if wanted {
                 self.lacks("kvm.enabled", "the firmware has no KVM");
             }
@@ -122,7 +122,7 @@ impl Run {
         };
         let has = KvmRedirectionSap::from_instance(&instance).is_ok_and(|sap| sap.is_on());
         if has != wanted && self.change("kvm.enabled", has.to_string(), wanted.to_string()) {
-            self.write(&KvmRedirectionSap::request_state_change(wanted))
+            self.write(KvmRedirectionSap::request_state_change(wanted))
                 .await
                 .map_err(|error| refused("kvm.enabled", error))?;
         }
@@ -136,13 +136,13 @@ impl Run {
         {
             return Ok(());
         }
-        let Some(mut instance) = self.read(&Request::get(KVM_SETTINGS.class)).await? else {
+        let Some(mut instance) = self.read(Request::get(KVM_SETTINGS.class)).await? else {
             self.lacks(field, "the firmware has no KVM settings");
             return Ok(());
         };
         if self.change(field, "(not known)", "(secret)") {
             instance.set("RFBPassword", self.desired.secret(field)?.expose().as_str());
-            self.write(&Request::put(&instance)).await.map_err(|error| refused(field, error))?;
+            self.write(Request::put(&instance)).await.map_err(|error| refused(field, error))?;
             self.secret_written(field, field).await?;
         }
         Ok(())
@@ -179,7 +179,7 @@ impl Run {
         let (from, to) = (active.map(name).unwrap_or_default(), name(&package.instance_id));
         if self.change(field, from, to) {
             let request = SystemPowerScheme::set_power_scheme(&package.instance_id);
-            self.write(&request).await.map_err(|error| refused(field, error))?;
+            self.write(request).await.map_err(|error| refused(field, error))?;
         }
         Ok(())
     }

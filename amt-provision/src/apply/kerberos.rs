@@ -3,10 +3,11 @@
 use super::{Pass, Run, refused};
 use crate::names;
 use crate::profile::Kerberos;
+use crate::session::read_general;
 use crate::step::Step;
 use amt_core::Failure;
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::{GeneralSettings, KerberosKey, KerberosSettingData};
+use amt_wsman::class::amt::{KerberosKey, KerberosSettingData};
 use amt_wsman::instance::Instance;
 use amt_wsman::op::Request;
 
@@ -23,7 +24,7 @@ impl Run {
         let Some(kerberos) = self.profile().kerberos.clone() else { return Ok(()) };
         let Some(enabled) = kerberos.enabled else { return Ok(()) };
         let request = Request::get(KerberosSettingData::NAME).selector("InstanceID", KerberosSettingData::ID);
-        let Some(instance) = self.read(&request).await? else {
+        let Some(instance) = self.read(request).await? else {
             if enabled {
                 self.lacks("kerberos", "the firmware has no Kerberos");
             }
@@ -33,7 +34,7 @@ impl Run {
         if !enabled {
             if has && self.change("kerberos.enabled", "true", "false") {
                 let request = KerberosSettingData::disable(&instance);
-                self.write(&request).await.map_err(|error| refused("kerberos", error))?;
+                self.write(request).await.map_err(|error| refused("kerberos", error))?;
                 self.record.forget(PASSWORD);
             }
             return Ok(());
@@ -54,10 +55,9 @@ impl Run {
     }
 
     async fn write_kerberos(&mut self, mut instance: Instance, kerberos: &Kerberos) -> Result<(), Failure> {
-        let general = self.session.call(Step::Configure, &Request::get(GeneralSettings::NAME)).await?;
-        let general = general.instance().map_err(|error| error.failure(Step::Configure.name()))?;
+        let general = read_general(&mut self.session, Step::Configure).await?;
         let host = general.text("HostName").unwrap_or_default().to_lowercase();
-        let fqdn = names::full(&host, names::own(general, "DomainName")).to_lowercase();
+        let fqdn = names::full(&host, names::own(&general, "DomainName")).to_lowercase();
         let realm = kerberos.realm.clone().unwrap_or_default();
         // As directories salt the key of a computer's account.
         let salt = match &kerberos.account_suffix {
@@ -71,7 +71,7 @@ impl Run {
         let key = KerberosKey::Passphrase(&password, &salt, ROUNDS);
         let version = kerberos.key_version.unwrap_or(FIRST_KEY);
         let request = KerberosSettingData::enable(&instance, &realm, version, key, ALGORITHMS);
-        self.write(&request).await.map_err(|error| refused("kerberos", error))?;
+        self.write(request).await.map_err(|error| refused("kerberos", error))?;
         self.secret_written(PASSWORD, PASSWORD).await
     }
 }

@@ -22,11 +22,11 @@ impl Run {
         let Some(login) = self.profile().wired.as_ref().and_then(|wired| wired.ieee8021x.clone()) else {
             return Ok(());
         };
-        let newer = self.read(&WiredIeee8021xSettings::get()).await?;
+        let newer = self.read(WiredIeee8021xSettings::get()).await?;
         let is_new = newer.is_some();
         let found = match newer {
             Some(instance) => Some(instance),
-            None => self.read(&Profile8021x::get()).await?,
+            None => self.read(Profile8021x::get()).await?,
         };
         let Some(mut instance) = found else {
             if login.enabled != Some(false) {
@@ -68,13 +68,13 @@ impl Run {
             if secret {
                 instance.set("Password", self.desired.secret(PASSWORD)?.expose().as_str());
             }
-            self.write(&Request::put(&instance)).await.map_err(|error| refused(AT, error))?;
+            self.write(Request::put(&instance)).await.map_err(|error| refused(AT, error))?;
         }
         if is_new && with_certificates {
             let Certificates { client, root } = &login.certificates;
             let (client, root) = (client.as_deref().map(reference), root.as_deref().map(reference));
             let request = WiredIeee8021xSettings::set_certificates(root.as_ref(), client.as_ref());
-            self.write(&request).await.map_err(|error| refused(AT, error))?;
+            self.write(request).await.map_err(|error| refused(AT, error))?;
         }
         if secret {
             self.secret_written(PASSWORD, PASSWORD).await?;

@@ -31,16 +31,15 @@ mod wired;
 pub use record::{ApplyRecord, ApplyStage, FORMAT, KnownAccount, MAX_RECORD};
 
 use crate::event::Event;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::managed::{Access, Managed, need_set_up};
 use crate::plan::Plan;
 use crate::profile::Desired;
 use crate::renew::Due;
-use crate::session::{CallError, Session, try_call};
+use crate::session::{CallError, Session, read_general, try_call};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::GeneralSettings;
 use amt_wsman::class::ips::HostBasedSetupService;
 use amt_wsman::instance::Instance;
 use amt_wsman::op::{Reply, Request};
@@ -123,8 +122,8 @@ pub struct Applied {
 
 /// One attempt.
 struct Run {
-    cx: Cx<Applied, ApplyRecord>,
-    session: Session<Applied, ApplyRecord>,
+    cx: RecordCx<ApplyRecord>,
+    session: Session,
     access: Access,
     desired: Desired,
     record: ApplyRecord,
@@ -157,7 +156,7 @@ enum Pass {
     Verify,
 }
 
-async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Failure> {
+async fn run(cx: RecordCx<ApplyRecord>, apply: Apply) -> Result<Applied, Failure> {
     let Apply { mut access, desired, record, dry_run, wall_clock, due, has_authority, proof_timeout } = apply;
     cx.input(None).await?;
     if record.id != access.id {
@@ -168,8 +167,7 @@ async fn run(cx: Cx<Applied, ApplyRecord>, apply: Apply) -> Result<Applied, Fail
     let Managed { mut session, state, .. } = places.open(&cx, &mut access, record.moved_to).await?;
     need_set_up(state.u32("ProvisioningState"), Step::ReadState, "configured")?;
     cx.event(Event::Step(Step::ReadFacts));
-    let general = session.call(Step::ReadFacts, &Request::get(GeneralSettings::NAME)).await?;
-    let general = general.instance().map_err(|error| error.failure(Step::ReadFacts.name()))?;
+    let general = read_general(&mut session, Step::ReadFacts).await?;
     let realm = general.text("DigestRealm").unwrap_or_default().to_owned();
     let control_mode = match try_call(&mut session, Step::ReadFacts, &HostBasedSetupService::get()).await? {
         Ok(reply) => reply.instance().ok().and_then(|instance| instance.u32("CurrentControlMode")),
@@ -301,9 +299,9 @@ impl Run {
     }
 
     /// Makes one request that changes something. The first is made only after the record says that changes are under way.
-    async fn write(&mut self, request: &Request) -> Result<Reply, CallError> {
+    async fn write(&mut self, request: Request) -> Result<Reply, CallError> {
         self.begin_write().await.map_err(CallError::Other)?;
-        self.session.call(Step::Configure, request).await
+        self.session.call(Step::Configure, &request).await
     }
 
     async fn begin_write(&mut self) -> Result<(), Failure> {
@@ -316,8 +314,8 @@ impl Run {
     }
 
     /// Reads an instance; none if the firmware has no such class or instance.
-    async fn read(&mut self, request: &Request) -> Result<Option<Instance>, Failure> {
-        match try_call(&mut self.session, Step::Configure, request).await? {
+    async fn read(&mut self, request: Request) -> Result<Option<Instance>, Failure> {
+        match try_call(&mut self.session, Step::Configure, &request).await? {
             Ok(reply) => Ok(Some(reply.instance().map_err(|error| error.failure(Step::Configure.name()))?.clone())),
             Err(error) if error.is_fault("DestinationUnreachable") => Ok(None),
             Err(error) => Err(error.into()),

@@ -26,12 +26,12 @@ impl Places {
     }
 
     /// Logs in; at `moved_to` where it is not at the first place. Its certificate tells it from whoever else is at either.
-    pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
+    pub(super) async fn open(
         &mut self,
-        cx: &Cx<T, R>,
+        cx: &Cx,
         access: &mut Access,
         moved_to: Option<IpAddr>,
-    ) -> Result<Managed<T, R>, Failure> {
+    ) -> Result<Managed, Failure> {
         let first = match Managed::open(cx, access).await {
             Err(failure) if is_restart(&failure) || failure.code == ErrorCode::WRONG_MACHINE => failure,
             opened_or_not => return opened_or_not,
@@ -60,7 +60,7 @@ impl Places {
         }
     }
 
-    fn go_to<T, R: Clone>(&mut self, cx: &Cx<T, R>, access: &mut Access, address: IpAddr) {
+    fn go_to(&mut self, cx: &Cx, access: &mut Access, address: IpAddr) {
         cx.go_to(address);
         access.authority = SocketAddr::new(address, access.port).to_string();
         self.now = Some(address);

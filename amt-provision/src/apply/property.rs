@@ -64,7 +64,7 @@ impl Run {
         if wanted.is_empty() {
             return Ok(false);
         }
-        let Some(mut instance) = self.read(&group.on(Request::get(group.class))).await? else {
+        let Some(mut instance) = self.read(group.on(Request::get(group.class))).await? else {
             for (property, _) in &wanted {
                 self.lacks(property.field, format!("the firmware has no {}", group.class));
             }
@@ -96,7 +96,7 @@ impl Run {
         if news {
             self.keep().await?;
         }
-        match self.write(&group.on(Request::put(&instance))).await {
+        match self.write(group.on(Request::put(&instance))).await {
             // The network restarts and may take the answer with it: what is read there tells.
             Err(error) if group.leads_to == LeadsTo::Move && error.is_lost() => {
                 self.cx.note("the answer was lost; what the machine says afterwards will tell");

@@ -37,7 +37,7 @@ impl Run {
             return Ok(());
         };
         let at = "remote_access.server";
-        if self.read(&RemoteAccessService::get()).await?.is_none() {
+        if self.read(RemoteAccessService::get()).await?.is_none() {
             self.lacks(at, "the firmware has no remote access");
             return Ok(());
         }
@@ -84,14 +84,14 @@ impl Run {
             wanted = wanted.common_name(name);
         }
         let added =
-            self.write(&RemoteAccessService::add_mp_server(&wanted)).await.map_err(|error| refused(at, error))?;
+            self.write(RemoteAccessService::add_mp_server(&wanted)).await.map_err(|error| refused(at, error))?;
         let sap = RemoteAccessService::mp_server(&added).map_err(|error| error.failure(Step::Configure.name()))?;
         self.secret_written(password, password).await?;
         for tunnel in &server.triggers {
             let life = tunnel.life_seconds.unwrap_or(0);
             let request =
                 RemoteAccessService::add_remote_access_policy_rule(reason(tunnel), life, std::slice::from_ref(&sap));
-            self.write(&request).await.map_err(|error| refused(at, error))?;
+            self.write(request).await.map_err(|error| refused(at, error))?;
         }
         self.kinds(at).await
     }
@@ -106,7 +106,7 @@ impl Run {
             }
             let request = RemoteAccessPolicyAppliesToMps::put_mps_type(&applies, both)
                 .map_err(|error| error.failure(Step::Configure.name()))?;
-            self.write(&request).await.map_err(|error| refused(at, error))?;
+            self.write(request).await.map_err(|error| refused(at, error))?;
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Run {
         if !server.triggers.iter().any(|tunnel| tunnel.when == Trigger::User) {
             return Ok(());
         }
-        let Some(instance) = self.read(&UserInitiatedConnectionService::get()).await? else {
+        let Some(instance) = self.read(UserInitiatedConnectionService::get()).await? else {
             self.lacks(field, "the firmware has no user-initiated connections");
             return Ok(());
         };
@@ -124,7 +124,7 @@ impl Run {
             && self.change(field, "off for users", "user")
         {
             let request = UserInitiatedConnectionService::request_state_change(UserInitiatedConnectionService::BOTH);
-            self.write(&request).await.map_err(|error| refused(field, error))?;
+            self.write(request).await.map_err(|error| refused(field, error))?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Run {
         if proxies.is_empty() {
             return Ok(());
         }
-        if self.read(&HttpProxyService::get()).await?.is_none() {
+        if self.read(HttpProxyService::get()).await?.is_none() {
             self.lacks("remote_access.proxies", "the firmware has no proxies for remote access");
             return Ok(());
         }
@@ -156,7 +156,7 @@ impl Run {
             if !there && self.change(&field, "", text) {
                 let request =
                     HttpProxyService::add_proxy_access_point(&proxy.address, proxy.port, &proxy.network_suffix);
-                match self.write(&request).await {
+                match self.write(request).await {
                     // A duplicate: an earlier answer was lost.
                     Err(error) if error.return_value() != Some(2058) => return Err(refused(&field, error)),
                     _ => {}
@@ -167,7 +167,7 @@ impl Run {
     }
 
     async fn remove(&mut self, field: &str, request: Request) -> Result<(), Failure> {
-        match self.write(&request).await {
+        match self.write(request).await {
             // Absent: an earlier answer was lost.
             Err(error) if !error.is_fault("DestinationUnreachable") => Err(refused(field, error)),
             _ => Ok(()),

@@ -85,7 +85,7 @@ impl Run {
                 continue;
             }
             if self.change(field, "", "an authority") {
-                match self.write(&PublicKeyManagementService::add_trusted_root_certificate(&der)).await {
+                match self.write(PublicKeyManagementService::add_trusted_root_certificate(&der)).await {
                     // A duplicate: an earlier answer was lost.
                     Err(error) if error.return_value() != Some(2058) => return Err(refused(field, error)),
                     _ => {}
@@ -103,7 +103,7 @@ impl Run {
         };
         for (id, mode) in [(TlsSettingData::REMOTE, tls.remote), (TlsSettingData::LOCAL, tls.local)] {
             let Some(mode) = mode.filter(|mode| mode.enabled()) else { continue };
-            let has = self.read(&TlsSettingData::get_one(id)).await?;
+            let has = self.read(TlsSettingData::get_one(id)).await?;
             let is = |name: &str| has.as_ref().and_then(|has| has.bool(name)) == Some(true);
             let bound = all(&mut self.session, Step::Configure, TlsCredentialContext::NAME).await?;
             if !is("Enabled") && bound.is_empty() {

@@ -38,7 +38,7 @@ static SHARING: Group = Group {
 impl Run {
     pub(super) async fn wifi(&mut self) -> Result<(), Failure> {
         let Some(wifi) = self.profile().wifi.clone() else { return Ok(()) };
-        let Some(port) = self.read(&WifiPort::get()).await? else {
+        let Some(port) = self.read(WifiPort::get()).await? else {
             if wifi.mode != Some(WifiMode::Off) {
                 self.lacks("wifi", "the machine has no wireless interface for AMT");
             }
@@ -63,7 +63,7 @@ impl Run {
         };
         if self.change("wifi.mode", word(has), word(Some(wanted.number()))) {
             let request = WifiPort::request_state_change(wanted.number());
-            self.write(&request).await.map_err(|error| refused("wifi.mode", error))?;
+            self.write(request).await.map_err(|error| refused("wifi.mode", error))?;
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Run {
     }
 
     async fn remove_network(&mut self, field: &str, id: &str) -> Result<(), Failure> {
-        match self.write(&Request::delete(SETTINGS).selector("InstanceID", id)).await {
+        match self.write(Request::delete(SETTINGS).selector("InstanceID", id)).await {
             // Absent: an earlier answer was lost.
             Err(error) if !error.is_fault("DestinationUnreachable") => Err(refused(field, error)),
             _ => Ok(()),
@@ -185,7 +185,7 @@ impl Run {
             true => WifiPortConfigurationService::update_wifi_settings(name, &written, login, client, root),
             false => WifiPortConfigurationService::add_wifi_settings(&written, login, client, root),
         };
-        self.write(&request).await.map_err(|error| refused(at, error))?;
+        self.write(request).await.map_err(|error| refused(at, error))?;
         if certificates.wanted != Certificates::default() {
             self.record.written(&certified(network), &certificates.wanted.describe().into());
             self.keep().await?;

@@ -11,7 +11,7 @@ use super::status::{Facts, Standing, read_standing, read_watchdog};
 use crate::commit::{Comeback, is_restart};
 use crate::event::Event;
 use crate::journal::{Record, prefer};
-use crate::machine::{Cx, Machine, MeiRequest};
+use crate::machine::{Cx, Machine, MeiRequest, RecordCx};
 use crate::managed::log_in;
 use crate::password::{ADMIN, FACTORY, Random};
 use crate::plan::Plan;
@@ -102,7 +102,7 @@ pub struct Activated {
 
 /// One attempt under way.
 pub(super) struct Run {
-    pub(super) cx: Cx<Activated>,
+    pub(super) cx: RecordCx<Record>,
     pub(super) record: Record,
     pub(super) plan: Plan,
     pub(super) mode: ControlMode,
@@ -118,7 +118,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn new(cx: Cx<Activated>, job: Activate) -> Self {
+    fn new(cx: RecordCx<Record>, job: Activate) -> Self {
         Self {
             cx,
             record: job.record,
@@ -313,8 +313,8 @@ impl Run {
         };
         let unproven = changed || !self.record.verified;
         let password = if unproven { self.set_planned(&mut session, password).await? } else { password };
-        let reply = session.call(Step::Prove, &Request::get(SetupAndConfigurationService::NAME)).await?;
-        let state = reply.instance().map_err(|e| e.failure(Step::Prove.name()))?.u32("ProvisioningState");
+        let state = session.instance(Step::Prove, &Request::get(SetupAndConfigurationService::NAME)).await?;
+        let state = state.u32("ProvisioningState");
         if state != Some(SetupAndConfigurationService::POST) {
             let text =
                 format!("the password is accepted, and the machine says that its setup has not ended ({state:?})");
@@ -342,11 +342,7 @@ impl Run {
 
     /// Sets the password that the plan wants, if another opened the session: an upgrade keeps what was there, and a crash may have come
     /// between it and this. The password of the session from then on.
-    async fn set_planned(
-        &mut self,
-        session: &mut Session<Activated>,
-        current: Secret<String>,
-    ) -> Result<Secret<String>, Failure> {
+    async fn set_planned(&mut self, session: &mut Session, current: Secret<String>) -> Result<Secret<String>, Failure> {
         let step = Step::SetAdminPassword;
         let planned =
             choose(&self.plan.admin_password, ("admin", self.record.id), Some(current.clone()), &mut self.random);
@@ -370,7 +366,7 @@ impl Run {
         &mut self,
         facts: &Facts,
         step: Step,
-    ) -> Result<(Session<Activated>, Secret<String>), Failure> {
+    ) -> Result<(Session, Secret<String>), Failure> {
         let mut session = link::open(&self.cx, facts, &self.identity, &mut self.random).await?;
         let mut passwords = self.record.admin_passwords.clone();
         for known in &self.plan.known_admin_passwords {
@@ -389,7 +385,7 @@ impl Run {
     }
 
     /// Sets the password of the setup menu. Firmware whose policy forbids it keeps its own; that is noted, not an error.
-    pub(super) async fn set_mebx_password(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {
+    pub(super) async fn set_mebx_password(&mut self, session: &mut Session) -> Result<(), Failure> {
         let Some(password) = self.record.mebx_passwords.first().cloned() else { return Ok(()) };
         self.step(Step::SetMebxPassword);
         let request = SetupAndConfigurationService::set_mebx_password(&password);
@@ -403,7 +399,7 @@ impl Run {
         }
     }
 
-    pub(super) fn log_in_with(session: &mut Session<Activated>, password: Secret<String>) {
+    pub(super) fn log_in_with(session: &mut Session, password: Secret<String>) {
         session.log_in_as(Credentials { user: ADMIN.to_owned(), password });
     }
 
@@ -424,7 +420,7 @@ impl Run {
 }
 
 /// Takes a machine out of a setup that has begun and not ended: one that was abandoned, or wedged.
-pub(super) async fn leave_provisioning<T, R: Clone>(cx: &Cx<T, R>) -> Result<(), Failure> {
+pub(super) async fn leave_provisioning(cx: &Cx) -> Result<(), Failure> {
     let step = Step::StopConfiguration;
     cx.event(Event::Step(step));
     match ask(cx, step, &StopConfiguration {}).await {

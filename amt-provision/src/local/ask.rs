@@ -49,19 +49,26 @@ impl From<AskError> for Failure {
 
 /// Asks AMTHI. What may be asked twice is asked again once if what came was no answer to it: a late one to another question, or
 /// a damaged one.
-pub(crate) async fn ask<C: Command, T, R: Clone>(
-    cx: &Cx<T, R>,
-    step: Step,
-    command: &C,
-) -> Result<C::Answer, AskError> {
+pub(crate) async fn ask<C: Command>(cx: &Cx, step: Step, command: &C) -> Result<C::Answer, AskError> {
     let message = Zeroizing::new(amthi::request(command));
     let request = MeiRequest { client: Client::Amthi, message, repeatable: C::REPEATABLE };
-    let mut again = C::REPEATABLE;
+    let bytes = exchange(cx, step, request, |bytes| amthi::answer::<C>(bytes).map(drop)).await?;
+    amthi::answer::<C>(&bytes).map_err(|error| AskError::Answer(error, step))
+}
+
+/// What asking has in common, whatever is asked: brings an answer that `check` lets pass.
+async fn exchange(
+    cx: &Cx,
+    step: Step,
+    request: MeiRequest,
+    check: fn(&[u8]) -> Result<(), AnswerError>,
+) -> Result<Zeroizing<Vec<u8>>, AskError> {
+    let mut again = request.repeatable;
     loop {
         let sent = cx.mei(request.clone()).await.map(Zeroizing::new);
         let bytes = sent.map_err(|failure| AskError::Other(failure.at(step.name())))?;
-        match amthi::answer::<C>(&bytes) {
-            Ok(answer) => return Ok(answer),
+        match check(&bytes) {
+            Ok(()) => return Ok(bytes),
             Err(error) if error.status().is_none() && again => {
                 cx.note(format!("the firmware's answer is unusable and is asked for again: {error}"));
                 again = false;
@@ -72,11 +79,7 @@ pub(crate) async fn ask<C: Command, T, R: Clone>(
 }
 
 /// Asks AMTHI for what firmware need not know: none if it refuses.
-pub(crate) async fn ask_if_known<C: Command, T, R: Clone>(
-    cx: &Cx<T, R>,
-    step: Step,
-    command: &C,
-) -> Result<Option<C::Answer>, Failure> {
+pub(crate) async fn ask_if_known<C: Command>(cx: &Cx, step: Step, command: &C) -> Result<Option<C::Answer>, Failure> {
     match ask(cx, step, command).await {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.status().is_some() => Ok(None),
@@ -86,8 +89,8 @@ pub(crate) async fn ask_if_known<C: Command, T, R: Clone>(
 
 /// Asks another client. None if the firmware has no such client, another program holds it, or what it says cannot be read: what
 /// these clients tell is good to know and decides nothing alone.
-pub(crate) async fn ask_client<A, T, R: Clone>(
-    cx: &Cx<T, R>,
+pub(crate) async fn ask_client<A>(
+    cx: &Cx,
     step: Step,
     client: Client,
     message: &[u8],

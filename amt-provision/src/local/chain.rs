@@ -55,11 +55,7 @@ pub(super) fn choose(chains: &[SigningChain], roots: &[TrustedRoot]) -> Result<u
 }
 
 /// Gives the firmware the chain, leaf first.
-pub(super) async fn send<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-    chain: &SigningChain,
-) -> Result<(), Failure> {
+pub(super) async fn send(cx: &Cx, session: &mut Session, chain: &SigningChain) -> Result<(), Failure> {
     cx.event(Event::Step(Step::SendChain));
     let last = chain.0.len().saturating_sub(1);
     for (at, certificate) in chain.0.iter().enumerate() {
@@ -75,18 +71,15 @@ pub(super) async fn send<T: Send + 'static, R: Clone + Send + 'static>(
 }
 
 /// The service of host-based setup, read now.
-pub(super) async fn service<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    step: Step,
-) -> Result<HostBasedSetupService, Failure> {
+pub(super) async fn service(session: &mut Session, step: Step) -> Result<HostBasedSetupService, Failure> {
     let reply = session.call(step, &Request::get(HostBasedSetupService::NAME)).await?;
     reply.typed().map_err(|error| error.failure(step.name()))
 }
 
 /// Our nonce, and the signature over the firmware's and ours. Read last, right before the setup: the firmware's may change.
-pub(super) async fn sign<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
+pub(super) async fn sign(
+    cx: &Cx,
+    session: &mut Session,
     index: usize,
     random: &mut Random,
 ) -> Result<([u8; NONCE], Vec<u8>), Failure> {

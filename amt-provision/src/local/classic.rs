@@ -1,17 +1,16 @@
 //! Setup by `IPS_HostBasedSetupService`, over the firmware's local port (`spec/wsman.md` §3.3, §4(c), d1, d2).
 
-use super::activate::{Activated, Run};
+use super::activate::Run;
 use super::chain;
 use super::link;
 use super::status::{Facts, read_roots};
 use crate::commit::Comeback;
 use crate::remote::ControlMode;
-use crate::session::Session;
+use crate::session::{Session, read_general};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::class::amt::SetupAndConfigurationService;
 use amt_wsman::class::ips::HostBasedSetupService;
-use amt_wsman::op::Request;
 
 impl Run {
     /// Client control mode.
@@ -59,7 +58,7 @@ impl Run {
     ///
     /// The local management service takes a connection while the firmware's network restarts, and drops it at the first request: all of
     /// this only reads, and is done again.
-    async fn enter(&mut self, facts: &Facts) -> Result<(Session<Activated>, String), Failure> {
+    async fn enter(&mut self, facts: &Facts) -> Result<(Session, String), Failure> {
         let mut look = Comeback::within(self.cx.now(), link::RESTART);
         loop {
             match self.enter_once(facts).await {
@@ -72,7 +71,7 @@ impl Run {
         }
     }
 
-    async fn enter_once(&mut self, facts: &Facts) -> Result<(Session<Activated>, String), Failure> {
+    async fn enter_once(&mut self, facts: &Facts) -> Result<(Session, String), Failure> {
         let mut session = link::open(&self.cx, facts, &self.identity, &mut self.random).await?;
         link::log_in_as_system(&self.cx, &mut session).await?;
         let realm = self.read_realm(&mut session).await?;
@@ -80,10 +79,9 @@ impl Run {
         Ok((session, realm))
     }
 
-    pub(super) async fn read_realm(&mut self, session: &mut Session<Activated>) -> Result<String, Failure> {
+    pub(super) async fn read_realm(&mut self, session: &mut Session) -> Result<String, Failure> {
         let step = Step::ReadFacts;
-        let reply = session.call(step, &Request::get("AMT_GeneralSettings")).await?;
-        let general = reply.instance().map_err(|e| e.failure(step.name()))?;
+        let general = read_general(session, step).await?;
         let realm = general.text("DigestRealm").filter(|text| !text.is_empty());
         realm
             .map(str::to_owned)
@@ -91,7 +89,7 @@ impl Run {
     }
 
     /// Whether the firmware lets its system set up this mode.
-    async fn check_allowed(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {
+    async fn check_allowed(&mut self, session: &mut Session) -> Result<(), Failure> {
         let step = Step::ReadFacts;
         let allowed = chain::service(session, step).await?.allowed_control_modes;
         let wanted = match self.mode {
@@ -105,11 +103,7 @@ impl Run {
         Err(Failure::new(ErrorCode::CONTROL_MODE_REFUSED, step.name(), text))
     }
 
-    async fn authorize(
-        &mut self,
-        session: &mut Session<Activated>,
-        index: usize,
-    ) -> Result<([u8; 20], Vec<u8>), Failure> {
+    async fn authorize(&mut self, session: &mut Session, index: usize) -> Result<([u8; 20], Vec<u8>), Failure> {
         if let Some(chain) = self.chains.get(index) {
             chain::send(&self.cx, session, chain).await?;
         }
@@ -118,7 +112,7 @@ impl Run {
 
     /// Commits a setup in client control mode over TLS. Firmware that committed by itself refuses or does nothing; the login that
     /// follows proves which.
-    async fn commit(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {
+    async fn commit(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.step(Step::Commit);
         match session.call(Step::Commit, &SetupAndConfigurationService::commit_changes()).await {
             Ok(_) => Ok(()),

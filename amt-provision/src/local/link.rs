@@ -24,12 +24,12 @@ pub(super) const PLAIN: u16 = 16992;
 pub(super) const SECURE: u16 = 16993;
 
 /// Opens the local channel: plain, or TLS where the firmware demands it.
-pub(super) async fn open<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
+pub(super) async fn open(
+    cx: &Cx,
     facts: &Facts,
     identity: &PeerIdentity,
     random: &mut Random,
-) -> Result<Session<T, R>, Failure> {
+) -> Result<Session, Failure> {
     cx.event(Event::Step(Step::ConnectLocally));
     let mut look = Comeback::within(cx.now(), RESTART);
     let mut secure = facts.is_local_tls_enforced();
@@ -63,12 +63,12 @@ pub(super) const fn is_away(code: ErrorCode) -> bool {
 }
 
 /// Opens the local TLS port to a machine that waits for the owner of a certificate.
-pub(super) async fn open_secure<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
+pub(super) async fn open_secure(
+    cx: &Cx,
     identity: &PeerIdentity,
     present: usize,
     random: &mut Random,
-) -> Result<Session<T, R>, Failure> {
+) -> Result<Session, Failure> {
     cx.event(Event::Step(Step::ConnectLocally));
     let plan = TlsPlan::new(identity.clone()).setting_up(Some(present));
     let opened = Session::open(cx, &authority(SECURE), SECURE, plan, random.fork()).await;
@@ -76,10 +76,7 @@ pub(super) async fn open_secure<T: Send + 'static, R: Clone + Send + 'static>(
 }
 
 /// Logs in with the account that the firmware gives to its own system.
-pub(super) async fn log_in_as_system<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-) -> Result<(), Failure> {
+pub(super) async fn log_in_as_system(cx: &Cx, session: &mut Session) -> Result<(), Failure> {
     let account = ask(cx, Step::ConnectLocally, &GetLocalSystemAccount::NEW).await?;
     session.log_in_as(Credentials { user: account.user, password: account.password });
     Ok(())

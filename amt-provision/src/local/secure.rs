@@ -1,7 +1,7 @@
 //! Admin control mode over the firmware's local TLS port, which it opens to the owner of one certificate (`spec/wsman.md` §4(d) d3,
 //! `spec/heci.md` §3.5). Newer firmware takes no other setup by an administrator from its own system.
 
-use super::activate::{Activated, Run, leave_provisioning};
+use super::activate::{Run, leave_provisioning};
 use super::ask::{AskError, ask};
 use super::chain;
 use super::link;
@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::managed::log_in;
 use crate::names;
 use crate::password::{ADMIN, FACTORY};
-use crate::session::{CallError, Session};
+use crate::session::{CallError, Session, read_general};
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{ErrorCode, Failure, Secret};
@@ -101,7 +101,7 @@ impl Run {
     }
 
     /// Some firmware wants a login although the certificate has authorised the session; which password, sources disagree about.
-    async fn log_in_to_setup(&mut self, session: &mut Session<Activated>) -> Result<Option<Secret<String>>, Failure> {
+    async fn log_in_to_setup(&mut self, session: &mut Session) -> Result<Option<Secret<String>>, Failure> {
         let mut passwords = self.record.admin_passwords.clone();
         for more in [FACTORY, ""].map(Secret::from).iter().chain(&self.plan.known_admin_passwords) {
             if !passwords.contains(more) {
@@ -115,7 +115,7 @@ impl Run {
         Ok(password)
     }
 
-    async fn set_clock(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {
+    async fn set_clock(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.step(Step::SetClock);
         let request = TimeSynchronizationService::get_low_accuracy_time_synch();
         let told = session.call(Step::SetClock, &request).await?;
@@ -123,9 +123,8 @@ impl Run {
         seen.set(session, self.utc()).await
     }
 
-    async fn set_names(&mut self, session: &mut Session<Activated>) -> Result<(), Failure> {
-        let reply = session.call(Step::SetNames, &Request::get("AMT_GeneralSettings")).await?;
-        let mut general = reply.instance().map_err(|e| e.failure(Step::SetNames.name()))?.clone();
+    async fn set_names(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let mut general = read_general(session, Step::SetNames).await?;
         if names::change(&mut general, self.plan.host_name.as_deref(), self.plan.domain_name.as_deref()) {
             self.cx.event(Event::Step(Step::SetNames));
             session.call(Step::SetNames, &Request::put(&general)).await?;
@@ -135,7 +134,7 @@ impl Run {
 }
 
 /// The firmware told over HECI, where nobody is in between, which certificate it presents.
-fn check_leaf(session: &Session<Activated>, told: &SecureConfiguration) -> Result<(), Failure> {
+fn check_leaf(session: &Session, told: &SecureConfiguration) -> Result<(), Failure> {
     let leaf = session.leaf().map_or(&[][..], Vec::as_slice);
     let (hash, size) = match told.algorithm {
         SHA256 => (Sha256::digest(leaf).to_vec(), 32),

@@ -70,12 +70,12 @@ pub struct Started {
 impl Start {
     /// The attempt as a machine to be driven.
     pub fn start(self) -> Machine<Started, Infallible> {
-        Machine::new(move |cx| Run { cx, job: self }.run())
+        Machine::without_record(move |cx| Run { cx, job: self }.run())
     }
 }
 
 struct Run {
-    cx: Cx<Started, Infallible>,
+    cx: Cx,
     job: Start,
 }
 
@@ -262,7 +262,7 @@ pub struct Stop {}
 impl Stop {
     /// The attempt as a machine to be driven. It ends with how the machine stands.
     pub fn start(self) -> Machine<Standing, Infallible> {
-        Machine::new(|cx: Cx<Standing, Infallible>| async move {
+        Machine::without_record(|cx| async move {
             cx.input(None).await?;
             leave_provisioning(&cx).await?;
             read_standing(&cx).await

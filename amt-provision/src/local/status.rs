@@ -97,14 +97,14 @@ impl Facts {
             || self.version.capabilities().local_tls_enforced
     }
 
-    pub(super) async fn read<T, R: Clone>(cx: &Cx<T, R>) -> Result<Self, Failure> {
+    pub(super) async fn read(cx: &Cx) -> Result<Self, Failure> {
         cx.event(Event::Step(STEP));
         let watchdog = read_watchdog(cx).await?;
         Self::read_behind(cx, watchdog).await
     }
 
     /// The same where the watchdog client was asked before.
-    pub(super) async fn read_behind<T, R: Clone>(cx: &Cx<T, R>, watchdog: Option<Enabled>) -> Result<Self, Failure> {
+    pub(super) async fn read_behind(cx: &Cx, watchdog: Option<Enabled>) -> Result<Self, Failure> {
         let versions = match ask(cx, STEP, &GetCodeVersions {}).await.map_err(Failure::from) {
             // Firmware with AMT switched off need not have this client.
             Err(failure)
@@ -138,12 +138,12 @@ impl Facts {
 }
 
 /// What the watchdog client tells at this moment.
-pub(super) async fn read_watchdog<T, R: Clone>(cx: &Cx<T, R>) -> Result<Option<Enabled>, Failure> {
+pub(super) async fn read_watchdog(cx: &Cx) -> Result<Option<Enabled>, Failure> {
     ask_client(cx, STEP, Client::Watchdog, &IS_CHANGE_TO_AMT_ENABLED, Enabled::decode).await
 }
 
 /// Control mode and state of this moment.
-pub(super) async fn read_standing<T, R: Clone>(cx: &Cx<T, R>) -> Result<Standing, Failure> {
+pub(super) async fn read_standing(cx: &Cx) -> Result<Standing, Failure> {
     // Firmware before 6.2 has no control mode: any refusal means that.
     let mode = ask_if_known(cx, STEP, &GetControlMode {}).await?.map(|answer| answer.mode);
     let state = ask(cx, STEP, &GetProvisioningState {}).await?.state;
@@ -218,7 +218,7 @@ pub struct Status {}
 impl Status {
     /// The reading as a machine to be driven.
     pub fn start(self) -> Machine<LocalStatus, Infallible> {
-        Machine::new(|cx: Cx<LocalStatus, Infallible>| async move {
+        Machine::without_record(|cx| async move {
             cx.input(None).await?;
             LocalStatus::read(&cx).await
         })
@@ -226,7 +226,7 @@ impl Status {
 }
 
 impl LocalStatus {
-    async fn read<T, R: Clone>(cx: &Cx<T, R>) -> Result<Self, Failure> {
+    async fn read(cx: &Cx) -> Result<Self, Failure> {
         let facts = Facts::read(cx).await?;
         let number = |answer: Option<amt_heci::amthi::Number>| answer.map(|answer| answer.value);
         let versions = ask_client(cx, STEP, Client::Mkhi, &mkhi::GET_FW_VERSION, MkhiVersions::decode).await?;
@@ -259,18 +259,18 @@ impl LocalStatus {
 }
 
 /// An interface, unless there is none: firmware says so with a refusal, or with an address of zeros.
-pub(super) async fn interface<T, R: Clone>(cx: &Cx<T, R>, interface: u32) -> Result<Option<LanInterface>, Failure> {
+pub(super) async fn interface(cx: &Cx, interface: u32) -> Result<Option<LanInterface>, Failure> {
     let answer = ask_if_known(cx, STEP, &GetLanInterfaceSettings { interface }).await?;
     Ok(answer.filter(|answer| !answer.mac.is_zero()))
 }
 
 /// The wired interface.
-pub(super) async fn wired<T, R: Clone>(cx: &Cx<T, R>) -> Result<Option<LanInterface>, Failure> {
+pub(super) async fn wired(cx: &Cx) -> Result<Option<LanInterface>, Failure> {
     interface(cx, WIRED).await
 }
 
 /// The roots that the firmware trusts; none if it knows no such list.
-pub(super) async fn read_roots<T, R: Clone>(cx: &Cx<T, R>) -> Result<Vec<TrustedRoot>, Failure> {
+pub(super) async fn read_roots(cx: &Cx) -> Result<Vec<TrustedRoot>, Failure> {
     let Some(handles) = ask_if_known(cx, STEP, &EnumerateHashHandles {}).await? else { return Ok(Vec::new()) };
     let mut roots = Vec::with_capacity(handles.0.len());
     for handle in handles.0 {

@@ -7,7 +7,7 @@ use super::status::{Facts, Standing, read_standing};
 use crate::commit::Comeback;
 use crate::event::Event;
 use crate::journal::Record;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::managed::log_in;
 use crate::password::{FACTORY, Random};
 use crate::plan::GUESS_SPACING;
@@ -78,7 +78,7 @@ pub struct Unprovisioned {
 }
 
 struct Run {
-    cx: Cx<Unprovisioned>,
+    cx: RecordCx<Record>,
     random: Random,
     job: Unprovision,
 }

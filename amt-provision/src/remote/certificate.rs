@@ -1,6 +1,6 @@
 //! The machine's own certificate, and TLS turned on with it (`spec/wsman.md` §4(e)).
 
-use super::{Outcome, Run};
+use super::Run;
 use crate::ca::Purpose;
 use crate::certificate::{Draft, Drafted, Maker, enumerate, missing};
 use crate::journal::Record;
@@ -16,16 +16,17 @@ impl Run {
     /// Leaves the machine with our certificate bound to its TLS server and TLS turned on, to take effect at the commit.
     pub(super) async fn install_certificate(
         &mut self,
-        session: &mut Session<Outcome>,
+        session: &mut Session,
         general: &Instance,
     ) -> Result<(), Failure> {
         let (id, names) = (self.record.id, self.certificate_names(general));
         let makes_keys = self.record.version.is_none_or(|version| version.capabilities().generate_key_pair);
-        let record = &mut self.record;
+        let record = Box::new((&self.cx, &mut self.record));
         let purpose = Purpose::Server;
         let mut maker = Maker { cx: &self.cx, session, record, id, names, name_matters: false, makes_keys, purpose };
         let handle = maker.install().await?;
         maker.bind(&handle).await?;
+        drop(maker);
         self.turn_on_tls(session).await
     }
 
@@ -36,7 +37,7 @@ impl Run {
         CertificateNames::new(host, domain, self.record.id)
     }
 
-    async fn turn_on_tls(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    async fn turn_on_tls(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.step(Step::SetTls);
         // The order of the instances is not guaranteed: the name tells. The local one stays off: turned on during a TLS-based
         // setup, the commit is ignored.

@@ -15,7 +15,7 @@ const CONTROL_ADMIN: u32 = 2;
 
 impl Run {
     /// Commits. The state was read in this session and said "in setup": an earlier commit, if any, did not take place.
-    pub(super) async fn commit(&mut self, mut session: Session<Outcome>) -> Result<(), Failure> {
+    pub(super) async fn commit(&mut self, mut session: Session) -> Result<(), Failure> {
         self.step(Step::Commit);
         self.record.commit_sent = true;
         self.persist().await?;
@@ -51,7 +51,7 @@ impl Run {
     }
 
     /// Logs in with the new password and asks the machine what it has become.
-    pub(super) async fn prove_on(&mut self, mut session: Session<Outcome>) -> Result<Outcome, Failure> {
+    pub(super) async fn prove_on(&mut self, mut session: Session) -> Result<Outcome, Failure> {
         self.step(Step::Prove);
         let passwords: Vec<Secret<String>> = self.record.admin_passwords.clone();
         let request = Request::get(SetupAndConfigurationService::NAME);
@@ -104,7 +104,7 @@ impl Run {
 
     async fn control_mode(
         &self,
-        session: &mut Session<Outcome>,
+        session: &mut Session,
         provisioning_mode: Option<u32>,
     ) -> Result<ControlMode, Failure> {
         // Firmware before host-based setup knows admin control only, and no such class.

@@ -1,6 +1,6 @@
 //! The new credentials: chosen, made durable, then set.
 
-use super::{Outcome, Run, try_call};
+use super::{Run, try_call};
 use crate::journal::prefer;
 use crate::password::{ADMIN, FACTORY, Random};
 use crate::plan::PasswordPolicy;
@@ -52,7 +52,7 @@ impl Run {
     }
 
     /// Sets the MEBx password. A firmware whose policy forbids it keeps its own; that is noted, not an error.
-    pub(super) async fn set_mebx_password(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    pub(super) async fn set_mebx_password(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.step(Step::SetMebxPassword);
         let Some(password) = self.record.mebx_passwords.first().cloned() else { return Ok(()) };
         let request = SetupAndConfigurationService::set_mebx_password(&password);
@@ -69,7 +69,7 @@ impl Run {
     /// Sets the password of `admin` and goes on with it: the firmware forgets its digest cache at this call.
     pub(super) async fn set_admin_password(
         &mut self,
-        session: &mut Session<Outcome>,
+        session: &mut Session,
         current: Option<&Secret<String>>,
     ) -> Result<(), Failure> {
         self.step(Step::SetAdminPassword);

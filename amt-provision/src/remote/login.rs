@@ -1,6 +1,6 @@
 //! Reaching the machine: which certificate it accepts, which password opens it.
 
-use super::{Entry, Outcome, Run};
+use super::{Entry, Run};
 use crate::event::Event;
 use crate::managed;
 use crate::password::FACTORY;
@@ -27,7 +27,9 @@ impl Run {
             ));
         }
         let winner = self.record.provisioning_certificate.clone();
-        self.candidates.sort_by_key(|c| Some(&c.leaf_sha256) != winner.as_ref());
+        let (first, others): (Vec<_>, Vec<_>) =
+            self.candidates.drain(..).partition(|c| Some(&c.leaf_sha256) == winner.as_ref());
+        self.candidates = first.into_iter().chain(others).collect();
         let mut ladder = self.ladder(&PeerIdentity::Any)?;
         let mut refusals: Vec<Failure> = Vec::new();
         for candidate in self.candidates.clone() {
@@ -82,13 +84,13 @@ impl Run {
     }
 
     /// Connects on a rung of `ladder` and remembers it.
-    pub(super) async fn climb(&mut self, plan: TlsPlan, ladder: &mut Ladder) -> Result<Session<Outcome>, Failure> {
+    pub(super) async fn climb(&mut self, plan: TlsPlan, ladder: &mut Ladder) -> Result<Session, Failure> {
         let session = Session::climb(&self.cx, &self.authority, self.port, plan, ladder, &mut self.random).await?;
         self.record.rung = session.rung();
         Ok(session)
     }
 
-    fn entered(&mut self, session: Session<Outcome>, leaf_sha256: String) -> Result<Entry, Failure> {
+    fn entered(&mut self, session: Session, leaf_sha256: String) -> Result<Entry, Failure> {
         let leaf = session.leaf();
         if leaf.is_some() && leaf == self.record.certificate.as_ref() {
             return Ok(Entry::Operational(session));
@@ -112,7 +114,7 @@ impl Run {
     /// password was accepted; none if the machine did not ask for one.
     pub(super) async fn log_in(
         &mut self,
-        session: &mut Session<Outcome>,
+        session: &mut Session,
         step: Step,
         passwords: &[Secret<String>],
         request: &Request,
@@ -126,7 +128,7 @@ impl Run {
     /// which password was accepted, if another was needed.
     pub(super) async fn call_again(
         &mut self,
-        session: &mut Session<Outcome>,
+        session: &mut Session,
         step: Step,
         request: &Request,
     ) -> Result<(Reply, Option<Secret<String>>), Failure> {

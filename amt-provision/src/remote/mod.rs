@@ -13,7 +13,7 @@ mod setup;
 
 use crate::event::Event;
 use crate::journal::Record;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::password::Random;
 use crate::plan::Plan;
 use crate::session::{Session, try_call};
@@ -109,7 +109,7 @@ pub struct Outcome {
 
 /// One attempt under way.
 struct Run {
-    cx: Cx<Outcome>,
+    cx: RecordCx<Record>,
     record: Record,
     plan: Plan,
     candidates: Vec<Candidate>,
@@ -127,13 +127,13 @@ struct Run {
 /// What answered at the machine's port.
 enum Entry {
     /// A machine waiting for setup.
-    Setup(Session<Outcome>),
+    Setup(Session),
     /// A machine that already serves the certificate of our record: the commit took place.
-    Operational(Session<Outcome>),
+    Operational(Session),
 }
 
 impl Run {
-    fn new(cx: Cx<Outcome>, job: Remote) -> Self {
+    fn new(cx: RecordCx<Record>, job: Remote) -> Self {
         Self {
             cx,
             record: job.record,

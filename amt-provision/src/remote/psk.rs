@@ -1,6 +1,6 @@
 //! A pre-shared pair instead of a certificate (`spec/wsman.md` §4(b), AMT 2 to 10).
 
-use super::{Entry, Outcome, Run, try_call};
+use super::{Entry, Run, try_call};
 use crate::session::Session;
 use crate::step::Step;
 use amt_core::psk::{Pid, PskPair};
@@ -34,7 +34,7 @@ impl Run {
     }
 
     /// A machine that serves the certificate of our record was committed by an earlier attempt.
-    async fn already_committed(&mut self) -> Result<Option<Session<Outcome>>, Failure> {
+    async fn already_committed(&mut self) -> Result<Option<Session>, Failure> {
         let Some(certificate) = self.record.certificate.clone().filter(|_| self.record.commit_sent) else {
             return Ok(None);
         };
@@ -60,7 +60,7 @@ impl Run {
 
     /// Gives the machine a pair of its own for its next setup. The one that opened it was known to whoever carried it, and may be shared
     /// by many machines. Durable before it is sent; the old one stays a candidate until the proof.
-    pub(super) async fn replace_psk(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    pub(super) async fn replace_psk(&mut self, session: &mut Session) -> Result<(), Failure> {
         if self.psk.is_empty() {
             return Ok(());
         }

@@ -1,12 +1,12 @@
 //! The setup session, from the first login to the point of commit.
 
-use super::{Outcome, Run, try_call};
+use super::{Run, try_call};
 use crate::clock::ClockReading;
 use crate::event::Event;
 use crate::facts::read_more;
 use crate::names;
 use crate::plan::{InUse, Plan};
-use crate::session::Session;
+use crate::session::{Session, read_general};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
 use amt_wsman::class::Class;
@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
 impl Run {
-    pub(super) async fn set_up(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    pub(super) async fn set_up(&mut self, session: &mut Session) -> Result<(), Failure> {
         let (state, current) = self.read_state(session).await?;
         self.check_otp(session, &state).await?;
         self.check_identity(session).await?;
@@ -38,10 +38,7 @@ impl Run {
         self.install_certificate(session, &general).await
     }
 
-    async fn read_state(
-        &mut self,
-        session: &mut Session<Outcome>,
-    ) -> Result<(Instance, Option<Secret<String>>), Failure> {
+    async fn read_state(&mut self, session: &mut Session) -> Result<(Instance, Option<Secret<String>>), Failure> {
         self.step(Step::ReadState);
         let passwords = self.setup_passwords();
         let request = Request::get(SetupAndConfigurationService::NAME);
@@ -61,7 +58,7 @@ impl Run {
     }
 
     /// Compares the one-time password; a machine with another one is sent out of setup.
-    async fn check_otp(&mut self, session: &mut Session<Outcome>, state: &Instance) -> Result<(), Failure> {
+    async fn check_otp(&mut self, session: &mut Session, state: &Instance) -> Result<(), Failure> {
         let Some(expected) = self.plan.otp.clone() else { return Ok(()) };
         self.step(Step::CheckOtp);
         let held = state.text("ProvisioningServerOTP").and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
@@ -80,7 +77,7 @@ impl Run {
     }
 
     /// Whether the machine that answers is the one that is meant.
-    async fn check_identity(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    async fn check_identity(&mut self, session: &mut Session) -> Result<(), Failure> {
         if !self.record.id.is_usable_as_key() {
             return Ok(());
         }
@@ -100,7 +97,7 @@ impl Run {
         ))
     }
 
-    async fn extend_window(&mut self, session: &mut Session<Outcome>) -> Result<(), Failure> {
+    async fn extend_window(&mut self, session: &mut Session) -> Result<(), Failure> {
         let Some(hours) = self.plan.window_hours else { return Ok(()) };
         self.step(Step::ExtendWindow);
         let request = SetupAndConfigurationService::extend_provisioning_period(hours.into());
@@ -110,10 +107,9 @@ impl Run {
         Ok(())
     }
 
-    async fn read_facts(&mut self, session: &mut Session<Outcome>) -> Result<Instance, Failure> {
+    async fn read_facts(&mut self, session: &mut Session) -> Result<Instance, Failure> {
         self.step(Step::ReadFacts);
-        let reply = session.call(Step::ReadFacts, &Request::get("AMT_GeneralSettings")).await?;
-        let general = reply.instance().map_err(|e| e.failure(Step::ReadFacts.name()))?.clone();
+        let general = read_general(session, Step::ReadFacts).await?;
         let version = match session.version() {
             Some(version) => Some(version),
             None => self.read_version(session).await?,
@@ -125,7 +121,7 @@ impl Run {
         Ok(general)
     }
 
-    async fn read_version(&mut self, session: &mut Session<Outcome>) -> Result<Option<FirmwareVersion>, Failure> {
+    async fn read_version(&mut self, session: &mut Session) -> Result<Option<FirmwareVersion>, Failure> {
         let request = Request::enumerate("CIM_SoftwareIdentity");
         let Ok(reply) = try_call(session, Step::ReadFacts, &request).await? else { return Ok(None) };
         let amt = reply.instances().iter().find(|i| i.text("InstanceID") == Some("AMT"));
@@ -133,7 +129,7 @@ impl Run {
     }
 
     /// The realm that the password's hash is made for. A challenge for another one means that someone is in between.
-    fn check_realm(&self, session: &Session<Outcome>, general: &Instance) -> Result<String, Failure> {
+    fn check_realm(&self, session: &Session, general: &Instance) -> Result<String, Failure> {
         let realm = general.text("DigestRealm").filter(|text| !text.is_empty()).ok_or_else(|| {
             Self::fail(ErrorCode::PROPERTY, Step::ReadFacts, "AMT_GeneralSettings.DigestRealm is missing")
         })?;
@@ -148,12 +144,7 @@ impl Run {
     }
 
     /// Tells what the machine says of itself, and stops if it has an owner that is to be respected. A setup that began was let in.
-    async fn check_use(
-        &mut self,
-        session: &mut Session<Outcome>,
-        state: &Instance,
-        general: &Instance,
-    ) -> Result<(), Failure> {
+    async fn check_use(&mut self, session: &mut Session, state: &Instance, general: &Instance) -> Result<(), Failure> {
         if self.plan.in_use == InUse::Ignore || self.record.realm.is_some() {
             return Ok(());
         }
@@ -169,7 +160,7 @@ impl Run {
     }
 
     /// Also tells which password was needed, if it was not the new one.
-    async fn set_clock(&mut self, session: &mut Session<Outcome>) -> Result<Option<Secret<String>>, Failure> {
+    async fn set_clock(&mut self, session: &mut Session) -> Result<Option<Secret<String>>, Failure> {
         self.step(Step::SetClock);
         let request = TimeSynchronizationService::get_low_accuracy_time_synch();
         let (reply, other) = self.call_again(session, Step::SetClock, &request).await?;
@@ -183,7 +174,7 @@ impl Run {
         u32::try_from(seconds).unwrap_or(u32::MAX)
     }
 
-    async fn set_names(&mut self, session: &mut Session<Outcome>, general: &mut Instance) -> Result<(), Failure> {
+    async fn set_names(&mut self, session: &mut Session, general: &mut Instance) -> Result<(), Failure> {
         let Plan { host_name, domain_name, .. } = &self.plan;
         if names::change(general, host_name.as_deref(), domain_name.as_deref()) {
             self.step(Step::SetNames);

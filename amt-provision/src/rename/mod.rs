@@ -21,8 +21,8 @@ use crate::machine::Machine;
 use crate::managed::{Access, Managed};
 use crate::names::{self, CertificateNames};
 use crate::plan::{Plan, is_domain, is_label};
-use crate::replace::{self, Replacement, Replacing, Stage, read_general, served, unproven};
-use crate::session::Session;
+use crate::replace::{self, Replacement, Replacing, Stage, served, unproven};
+use crate::session::{Session, read_general};
 use crate::step::Step;
 use amt_core::{ErrorCode, Failure, SystemId};
 use amt_wsman::instance::Instance;
@@ -70,8 +70,8 @@ pub struct Renamed {
     pub changed: bool,
 }
 
-type Reached = Managed<Renamed, RenameRecord>;
-type Run = replace::Run<Renamed, RenameRecord>;
+type Reached = Managed;
+type Run = replace::Run<RenameRecord>;
 
 async fn run(mut run: Run) -> Result<Renamed, Failure> {
     run.cx.input(None).await?;
@@ -169,7 +169,7 @@ impl Replacing for RenameRecord {
     }
 
     /// The names have to be there too.
-    async fn proof<T: Send + 'static>(&self, session: &mut Session<T, Self>) -> Result<(), Failure> {
+    async fn proof(&self, session: &mut Session) -> Result<(), Failure> {
         let general = read_general(session, Step::Prove).await?;
         if names_fit(self, &general) {
             return Ok(());

@@ -17,7 +17,7 @@ use crate::certificate::{Drafted, Maker, blob, certified_keys, enumerate, find_c
 use crate::commit::{self, Comeback, is_restart};
 use crate::csr;
 use crate::event::Event;
-use crate::machine::Cx;
+use crate::machine::{Cx, RecordCx};
 use crate::managed::{Access, Managed, need_set_up};
 use crate::names::CertificateNames;
 use crate::session::{Session, try_call};
@@ -25,10 +25,7 @@ use crate::step::Step;
 use amt_core::tls::PeerIdentity;
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::class::Class;
-use amt_wsman::class::amt::{
-    GeneralSettings, PublicKeyCertificate, PublicPrivateKeyPair, SetupAndConfigurationService,
-};
-use amt_wsman::instance::Instance;
+use amt_wsman::class::amt::{PublicKeyCertificate, PublicPrivateKeyPair, SetupAndConfigurationService};
 use amt_wsman::op::Request;
 use std::future::Future;
 use std::time::Duration;
@@ -42,21 +39,18 @@ pub(crate) trait Replacing: Drafted {
     fn part_mut(&mut self) -> &mut Replacement;
 
     /// What a login under the new certificate has to show besides.
-    fn proof<T: Send + 'static>(
-        &self,
-        session: &mut Session<T, Self>,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn proof(&self, session: &mut Session) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// One attempt.
-pub(crate) struct Run<T, R> {
-    pub(crate) cx: Cx<T, R>,
+pub(crate) struct Run<R> {
+    pub(crate) cx: RecordCx<R>,
     pub(crate) access: Access,
     pub(crate) record: R,
     pub(crate) proof_timeout: Duration,
 }
 
-impl<T: Send + 'static, R: Replacing> Run<T, R> {
+impl<R: Replacing> Run<R> {
     /// Refuses a record of another machine.
     pub(crate) fn check_record(&self) -> Result<(), Failure> {
         let of = self.record.part().id;
@@ -68,7 +62,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     }
 
     /// Connects to the machine under any of the certificates that it may serve, and logs in. `what` is to be done to it.
-    pub(crate) async fn enter(&mut self, what: &str) -> Result<Managed<T, R>, Failure> {
+    pub(crate) async fn enter(&mut self, what: &str) -> Result<Managed, Failure> {
         let mut other = None;
         for identity in self.identities() {
             self.access.identity = identity;
@@ -111,18 +105,18 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
 
     pub(crate) fn maker<'a>(
         &'a mut self,
-        session: &'a mut Session<T, R>,
+        session: &'a mut Session,
         names: CertificateNames,
         name_matters: bool,
-    ) -> Maker<'a, T, R> {
+    ) -> Maker<'a> {
         let id = self.record.part().id;
         let makes_keys = self.access.version.is_none_or(|version| version.capabilities().generate_key_pair);
-        let (record, purpose) = (&mut self.record, Purpose::Server);
+        let (record, purpose) = (Box::new((&self.cx, &mut self.record)), Purpose::Server);
         Maker { cx: &self.cx, session, record, id, names, name_matters, makes_keys, purpose }
     }
 
     /// Commits, once; after a refusal the machine goes on as it was.
-    pub(crate) async fn commit(&mut self, session: &mut Session<T, R>) -> Result<(), Failure> {
+    pub(crate) async fn commit(&mut self, session: &mut Session) -> Result<(), Failure> {
         self.step(Step::Commit);
         self.stage(Stage::Committing).await?;
         if let Err(refused) = commit::send(&self.cx, session).await? {
@@ -133,7 +127,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     }
 
     /// Waits for the machine to come back with its new certificate and proves it. Returns the session of the proof.
-    pub(crate) async fn prove(&mut self) -> Result<Managed<T, R>, Failure> {
+    pub(crate) async fn prove(&mut self) -> Result<Managed, Failure> {
         self.access.identity = PeerIdentity::Pinned(self.record.part().certificate.clone().unwrap_or_default());
         let mut comeback = Comeback::within(self.cx.now(), self.proof_timeout);
         self.step(Step::Prove);
@@ -150,7 +144,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
         }
     }
 
-    async fn look(&self) -> Result<Managed<T, R>, Failure> {
+    async fn look(&self) -> Result<Managed, Failure> {
         let mut machine = Managed::open(&self.cx, &self.access).await?;
         check_login(&machine)?;
         self.record.proof(&mut machine.session).await?;
@@ -158,14 +152,14 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     }
 
     /// The login of this attempt is the proof: an earlier one ended between its commit and the proof.
-    pub(crate) async fn proven_already(&mut self, machine: &Managed<T, R>) -> Result<(), Failure> {
+    pub(crate) async fn proven_already(&mut self, machine: &Managed) -> Result<(), Failure> {
         self.step(Step::Prove);
         check_login(machine)?;
         self.stage(Stage::Proven).await
     }
 
     /// Removes what was made and given up, so that it does not fill the store.
-    pub(crate) async fn make_room(&mut self, session: &mut Session<T, R>, served: &[u8]) -> Result<(), Failure> {
+    pub(crate) async fn make_room(&mut self, session: &mut Session, served: &[u8]) -> Result<(), Failure> {
         let superseded = &mut self.record.part_mut().superseded;
         let (kept, unused): (Vec<_>, Vec<_>) = superseded.drain(..).partition(|der| der == served);
         *superseded = kept;
@@ -177,7 +171,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     }
 
     /// Removes the superseded certificates and their keys.
-    pub(crate) async fn tidy(&mut self, session: &mut Session<T, R>) -> Result<(), Failure> {
+    pub(crate) async fn tidy(&mut self, session: &mut Session) -> Result<(), Failure> {
         let superseded = self.record.part().superseded.clone();
         if !superseded.is_empty() {
             self.remove(session, &superseded).await?;
@@ -186,13 +180,13 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
     }
 
     /// Removes certificates and their keys. Returns the certificates that stay, because the machine uses them otherwise.
-    async fn remove(&self, session: &mut Session<T, R>, certificates: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+    async fn remove(&self, session: &mut Session, certificates: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
         self.step(Step::Tidy);
         remove(&self.cx, session, certificates).await
     }
 
     /// Removes the key pair of the record, unless a certificate is for it.
-    pub(crate) async fn discard_key(&mut self, session: &mut Session<T, R>) -> Result<(), Failure> {
+    pub(crate) async fn discard_key(&mut self, session: &mut Session) -> Result<(), Failure> {
         let Some(handle) = self.record.part_mut().key_handle.take() else { return Ok(()) };
         self.step(Step::Tidy);
         discard_key(&self.cx, session, &handle).await
@@ -218,11 +212,7 @@ impl<T: Send + 'static, R: Replacing> Run<T, R> {
 }
 
 /// Removes certificates and their keys. Returns the certificates that stay, because the machine uses them otherwise.
-pub(crate) async fn remove<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-    certificates: &[Vec<u8>],
-) -> Result<Vec<Vec<u8>>, Failure> {
+pub(crate) async fn remove(cx: &Cx, session: &mut Session, certificates: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
     let installed = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
     for der in certificates {
         if let Some(id) = find_certificate(&installed, der) {
@@ -242,11 +232,7 @@ pub(crate) async fn remove<T: Send + 'static, R: Clone + Send + 'static>(
 }
 
 /// Removes a key pair, unless a certificate is for it.
-pub(crate) async fn discard_key<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-    handle: &str,
-) -> Result<(), Failure> {
+pub(crate) async fn discard_key(cx: &Cx, session: &mut Session, handle: &str) -> Result<(), Failure> {
     let installed = enumerate(session, Step::Tidy, PublicKeyCertificate::NAME).await?;
     let certified = certified_keys(&installed);
     for pair in enumerate(session, Step::Tidy, PublicPrivateKeyPair::NAME).await? {
@@ -258,12 +244,7 @@ pub(crate) async fn discard_key<T: Send + 'static, R: Clone + Send + 'static>(
     Ok(())
 }
 
-async fn delete<T: Send + 'static, R: Clone + Send + 'static>(
-    cx: &Cx<T, R>,
-    session: &mut Session<T, R>,
-    class: &str,
-    id: &str,
-) -> Result<(), Failure> {
+async fn delete(cx: &Cx, session: &mut Session, class: &str, id: &str) -> Result<(), Failure> {
     let request = Request::delete(class).selector("InstanceID", id);
     match try_call(session, Step::Tidy, &request).await? {
         // Absent: an earlier answer was lost.
@@ -275,24 +256,14 @@ async fn delete<T: Send + 'static, R: Clone + Send + 'static>(
     Ok(())
 }
 
-pub(crate) async fn read_general<T: Send + 'static, R: Clone + Send + 'static>(
-    session: &mut Session<T, R>,
-    step: Step,
-) -> Result<Instance, Failure> {
-    let reply = session.call(step, &GeneralSettings::get()).await?;
-    Ok(reply.instance().map_err(|e| e.failure(step.name()))?.clone())
-}
-
 /// The certificate that the machine serves.
-pub(crate) fn served<T: Send + 'static, R: Clone + Send + 'static>(
-    machine: &Managed<T, R>,
-) -> Result<Vec<u8>, Failure> {
+pub(crate) fn served(machine: &Managed) -> Result<Vec<u8>, Failure> {
     machine.session.leaf().cloned().ok_or_else(|| {
         Failure::new(ErrorCode::TLS_PIN_MISMATCH, Step::Connect.name(), "the machine serves no certificate")
     })
 }
 
-fn check_login<T: Send + 'static, R: Clone + Send + 'static>(machine: &Managed<T, R>) -> Result<(), Failure> {
+fn check_login(machine: &Managed) -> Result<(), Failure> {
     if machine.provisioning_state() != Some(SetupAndConfigurationService::POST) {
         return Err(unproven("the machine serves its new certificate but says that it is not set up"));
     }

@@ -12,7 +12,7 @@ pub use words::{consequences, remains};
 
 use crate::event::Event;
 use crate::journal::Record;
-use crate::machine::{Cx, Machine};
+use crate::machine::{Machine, RecordCx};
 use crate::managed::{Access, Managed};
 use crate::password::{FACTORY, Random};
 use crate::remote::ControlMode;
@@ -101,8 +101,8 @@ pub fn is_taken_back(record: &Record) -> bool {
     record.step == Step::Start && !record.verified && record.certificate.is_none()
 }
 
-type Cx1 = Cx<Unprovisioned, Record>;
-type Session = crate::session::Session<Unprovisioned, Record>;
+type Cx1 = RecordCx<Record>;
+type Session = crate::session::Session;
 
 struct Run {
     cx: Cx1,
@@ -159,7 +159,7 @@ impl Run {
     }
 
     /// Sends it, after that is durable. A refusal is an error and leaves the record as it was; a lost answer is none.
-    async fn send(&mut self, mut machine: Managed<Unprovisioned, Record>) -> Result<(), Failure> {
+    async fn send(&mut self, mut machine: Managed) -> Result<(), Failure> {
         let earlier = self.record.clone();
         // From now on the machine is known by what it served a moment ago, whatever the caller knew it by.
         if let Some(leaf) = machine.session.leaf() {
@@ -211,7 +211,7 @@ impl Run {
     }
 }
 
-async fn control_mode(machine: &mut Managed<Unprovisioned, Record>) -> Result<ControlMode, Failure> {
+async fn control_mode(machine: &mut Managed) -> Result<ControlMode, Failure> {
     let answer = machine.session.call(Step::ReadFacts, &HostBasedSetupService::get()).await;
     let mode = match answer {
         Ok(reply) => reply.instance().ok().and_then(|service| service.u32("CurrentControlMode")),

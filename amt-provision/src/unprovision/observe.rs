@@ -1,12 +1,11 @@
 //! What a machine shows of itself from outside: whether it is set up still.
 
 use super::{Cx1, Proof, Run};
+use crate::Access;
 use crate::commit::Comeback;
 use crate::managed::{Managed, connect};
 use crate::session::Session;
 use crate::step::Step;
-use crate::unprovision::Unprovisioned;
-use crate::{Access, Record};
 use amt_core::tls::{Ladder, PeerIdentity, TlsPlan};
 use amt_core::{ErrorCode, Failure};
 use amt_wsman::class::amt::SetupAndConfigurationService;
@@ -14,7 +13,7 @@ use amt_wsman::class::amt::SetupAndConfigurationService;
 /// What one look brought.
 pub(super) enum Seen {
     /// It is set up: logged in.
-    SetUp(Box<Managed<Unprovisioned, Record>>),
+    SetUp(Box<Managed>),
     /// It says that it is not.
     State,
     /// Its TLS server is that of setup mode.
@@ -135,12 +134,7 @@ impl Run {
 }
 
 /// Connects to whoever fits `identity`, and presents nothing.
-async fn climb(
-    cx: &Cx1,
-    access: &Access,
-    identity: &PeerIdentity,
-    seed: [u8; 32],
-) -> Result<Session<Unprovisioned, Record>, Failure> {
+async fn climb(cx: &Cx1, access: &Access, identity: &PeerIdentity, seed: [u8; 32]) -> Result<Session, Failure> {
     let mut ladder = Ladder::new(identity, access.version, access.rung, access.legacy_tls)?;
     let plan = TlsPlan::new(identity.clone()).setting_up(None);
     Session::climb(cx, &access.authority, access.port, plan, &mut ladder, &mut crate::password::Random::new(seed)).await

@@ -144,21 +144,19 @@ impl World {
         for _ in 0..100_000 {
             let input = match inputs.pop_front() {
                 Some(input) => input,
-                None => match self.advance(machine.deadline(), &mut inputs) {
+                None => match self.advance(machine.pump.deadline(), &mut inputs) {
                     Some(input) => input,
                     None => continue,
                 },
             };
-            machine.handle(self.now, input).expect("drained");
-            while let Some(output) = machine.poll() {
+            machine.pump.handle(self.now, input).expect("drained");
+            while let Some(output) = machine.pump.poll() {
                 let number = attempt.outputs;
                 attempt.outputs += 1;
                 for after in [false, true] {
-                    if after && self.carry_out(&output, &mut inputs, &mut attempt, keep) {
+                    if after && self.carry_out(&output, &machine, &mut inputs, &mut attempt, keep) {
                         self.hang_up();
-                        if let Output::Done(result) = output {
-                            attempt.result = Some(result);
-                        }
+                        attempt.result = machine.end.take();
                         return attempt;
                     }
                     if crash == Some(Crash { output: number, after }) {
@@ -174,7 +172,8 @@ impl World {
 
     fn carry_out<T, R>(
         &mut self,
-        output: &Output<T, R>,
+        output: &Output,
+        machine: &Machine<T, R>,
         inputs: &mut VecDeque<Input>,
         attempt: &mut Attempt<T>,
         keep: fn(&R) -> Vec<u8>,
@@ -199,8 +198,8 @@ impl World {
                 }
                 None => inputs.push_back(Input::Closed),
             },
-            Output::Persist(record) => {
-                self.disk = Some(keep(record));
+            Output::Persist => {
+                self.disk = Some(keep(&machine.record.take().expect("a record")));
                 inputs.push_back(Input::Persisted(Ok(())));
             }
             Output::Sign(request) => {
@@ -209,7 +208,7 @@ impl World {
             Output::Event(Event::Note(note)) => attempt.notes.push(note.clone()),
             Output::Event(_) => {}
             Output::Close => self.hang_up(),
-            Output::Done(_) => return true,
+            Output::Done => return true,
             Output::Certify(_) | Output::MakeKey(_) | Output::MakeToken { .. } => panic!("nothing is certified here"),
             Output::GoTo(_) => panic!("inside of the machine there is one place"),
         }

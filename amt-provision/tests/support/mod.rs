@@ -485,19 +485,19 @@ impl World {
         for _ in 0..100_000 {
             let input = match inputs.pop_front() {
                 Some(input) => input,
-                None => match self.advance(machine.deadline(), &mut inputs) {
+                None => match self.advance(machine.pump.deadline(), &mut inputs) {
                     Some(input) => input,
                     None => continue,
                 },
             };
-            machine.handle(self.now, input).expect("drained");
-            while let Some(output) = machine.poll() {
+            machine.pump.handle(self.now, input).expect("drained");
+            while let Some(output) = machine.pump.poll() {
                 let number = attempt.outputs;
                 attempt.outputs += 1;
                 if crash == Some(Crash { output: number, after: false }) {
                     return attempt;
                 }
-                if self.carry_out(output, &mut inputs, &mut attempt, keep) {
+                if self.carry_out(output, &machine, &mut inputs, &mut attempt, keep) {
                     return attempt;
                 }
                 self.assert_reachable("after an output of the procedure");
@@ -512,7 +512,8 @@ impl World {
     /// Carries out one output; true if it was the last.
     fn carry_out<T, R>(
         &mut self,
-        output: Output<T, R>,
+        output: Output,
+        machine: &Machine<T, R>,
         inputs: &mut VecDeque<Input>,
         attempt: &mut Attempt<T>,
         keep: fn(&mut Server, &R),
@@ -538,12 +539,12 @@ impl World {
                 None => inputs.push_back(Input::Closed),
             },
             Output::Mei(_) | Output::Sign(_) => panic!("only the machine's own system does that"),
-            Output::Persist(_) if self.server.disk_is_full => {
+            Output::Persist if self.server.disk_is_full => {
                 let full = Failure::new(ErrorCode::JOURNAL, "journal", "the disk is full");
                 inputs.push_back(Input::Persisted(Err(full)));
             }
-            Output::Persist(record) => {
-                keep(&mut self.server, &record);
+            Output::Persist => {
+                keep(&mut self.server, &machine.record.take().expect("a record"));
                 inputs.push_back(Input::Persisted(Ok(())));
             }
             Output::Certify(request) => {
@@ -557,8 +558,8 @@ impl World {
             }
             Output::Event(event) => attempt.events.push(event),
             Output::Close => self.hang_up(),
-            Output::Done(result) => {
-                attempt.result = Some(result);
+            Output::Done => {
+                attempt.result = machine.end.take();
                 return true;
             }
         }

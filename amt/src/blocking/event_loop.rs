@@ -1,15 +1,16 @@
 //! Waiting on the calling thread.
 
-use super::{Canceller, runtime};
+use super::{Canceller, cancelled, runtime};
 use amt_core::Failure;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use tokio::runtime::Runtime;
 
 /// Runs futures on the calling thread; what they leave running goes on inside the next, whose thread may be another. Several threads may
 /// wait at a time.
 pub struct EventLoop {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     pub(super) canceller: Canceller,
 }
 
@@ -27,12 +28,19 @@ impl EventLoop {
     /// # Errors
     /// What it ends with; `CANCELLED` from the time on that the canceller was used.
     pub fn run<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        self.runtime.block_on(self.canceller.or(answer))
+        let mut answered = None;
+        self.wait(Box::pin(async { answered = Some(answer.await) }));
+        answered.unwrap_or_else(|| Err(cancelled()))
+    }
+
+    /// Waits for the end of `asking` or the canceller. Not repeated for every answer; what is asked is dropped inside the runtime.
+    pub(super) fn wait(&self, asking: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        self.runtime.block_on(self.canceller.or(asking));
     }
 
     /// Drops what needs an event loop for that.
     pub fn discard<T>(&self, value: T) {
-        self.runtime.block_on(async { drop(value) });
+        self.wait(Box::pin(async { drop(value) }));
     }
 }
 

@@ -52,7 +52,7 @@ impl LinuxMei {
         let mut names: Vec<_> = fs::read_dir(&class)
             .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.file_name()).take(MAX_NODES).collect())
             .unwrap_or_default();
-        names.sort();
+        names.sort_unstable();
         // Old kernels say no kind, and had one device only.
         let is_engine = |name: &std::ffi::OsString| {
             fs::read_to_string(class.join(name).join("kind")).map_or(true, |kind| kind.trim() == "mei")

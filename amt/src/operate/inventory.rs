@@ -8,6 +8,7 @@ use amt_wsman::class::cim::{
     Battery, BiosElement, Card, Chassis, Chip, ComputerSystemPackage, MediaAccessDevice, PhysicalMemory, Processor,
     SoftwareIdentity,
 };
+use amt_wsman::op::{Reply, Request};
 
 const STAGE: &str = "inventory";
 
@@ -89,11 +90,22 @@ pub async fn inventory(device: &mut Device) -> Result<Inventory, Failure> {
 }
 
 async fn all<T: Class>(device: &mut Device, missing: &mut Vec<&'static str>) -> Result<Vec<T>, Failure> {
-    match device.call(&T::enumerate()).await {
-        Ok(reply) => reply.typed_all().map_err(|error| error.failure(STAGE)),
+    match ask(device, T::NAME, missing).await? {
+        Some(reply) => reply.typed_all().map_err(|error| error.failure(STAGE)),
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn ask(
+    device: &mut Device,
+    class: &'static str,
+    missing: &mut Vec<&'static str>,
+) -> Result<Option<Reply>, Failure> {
+    match device.call(&Request::enumerate(class)).await {
+        Ok(reply) => Ok(Some(reply)),
         Err(failure) if is_refusal(&failure) => {
-            missing.push(T::NAME);
-            Ok(Vec::new())
+            missing.push(class);
+            Ok(None)
         }
         Err(failure) => Err(failure.at(STAGE)),
     }

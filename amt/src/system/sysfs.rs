@@ -82,7 +82,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn interfaces(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut found: Vec<String> = entries.take(MAX_ENTRIES).filter_map(|entry| address(&entry.ok()?.path())).collect();
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     found.truncate(MAX_INTERFACES);
     found

@@ -47,7 +47,7 @@ fn interfaces() -> Vec<String> {
         .filter(|address| !VIRTUAL.iter().any(|maker| address.starts_with(maker)))
         .filter_map(interface)
         .collect();
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     found.truncate(MAX_INTERFACES);
     found
