@@ -2,6 +2,7 @@
 
 mod library;
 mod managed;
+mod openssl;
 mod sbom;
 mod silent;
 mod try_it;
@@ -89,7 +90,7 @@ fn released(command: &mut Command) -> Result<&mut Command> {
     for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
         rename(&registry?.path(), "crates");
     }
-    Ok(command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))
+    openssl::within(command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))
 }
 
 /// An empty folder.
