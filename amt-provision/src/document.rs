@@ -259,7 +259,11 @@ mod tests {
         for (document, path, why) in [
             (json!([]), "", "invalid length 0, expected struct Outer with 3 elements"),
             (json!({"name": 3}), "name", "invalid type: integer `3`, expected a string"),
-            (json!({"inner": [{"level": 1}, {"level": 256}]}), "inner[1].level", "invalid value: integer `256`, expected u8"),
+            (
+                json!({"inner": [{"level": 1}, {"level": 256}]}),
+                "inner[1].level",
+                "invalid value: integer `256`, expected u8",
+            ),
             (json!({"inner": [{}]}), "inner[0]", "missing field `level`"),
             (json!({"inner": [{"level": null}]}), "inner[0].level", "invalid type: null, expected u8"),
             (json!({"inner": {"level": 1}}), "inner", "invalid type: map, expected a sequence"),
@@ -280,7 +284,8 @@ mod tests {
 
     #[test]
     fn keys_that_nobody_asked_for_are_told_wherever_they_stand() {
-        let document = json!({"name": "n", "x": {"y": 1}, "inner": [{"level": 1, "mode": "static"}], "by_name": null, "z": []});
+        let document =
+            json!({"name": "n", "x": {"y": 1}, "inner": [{"level": 1, "mode": "static"}], "by_name": null, "z": []});
         let read = read::<Outer>(&document).unwrap();
         assert_eq!(read.unknown.iter().map(Path::to_string).collect::<Vec<_>>(), ["x", "z"]);
         assert!(matches!(read.value.inner[..], [Inner { level: 1, mode: Some(Mode::Static) }]));

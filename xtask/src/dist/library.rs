@@ -1,6 +1,9 @@
 //! The C library and the command line for Linux: `bin`, `include`, `lib`, pkg-config and CMake.
 
-use super::{Build, VERSION, abi, fresh, nm, put, put_all, put_documents, put_filled, released, symbols, tarball};
+use super::{
+    Build, VERSION, WITH_STD, abi, fresh, nm, put, put_all, put_documents, put_filled, released, released_into,
+    symbols, tarball,
+};
 use crate::process::{build_amt, build_library, cargo, program, root, run, target};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
@@ -25,14 +28,14 @@ pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
     // Without the Rust library beside them: cargo would leave out the optimisation over all crates for the sake of that one.
     let mut command =
         cargo(&["rustc", "--quiet", "--profile", "dist", "-p", "amt-ffi", "--crate-type", "cdylib,staticlib"]);
-    released(command.env("CFLAGS", CFLAGS))?;
+    released(command.args(WITH_STD).env("CFLAGS", CFLAGS))?;
     if variant == Variant::Pure {
         let folder = target("pure");
         run(command.arg("--target-dir").arg(&folder))?;
-        return Ok(folder.join("dist"));
+        return Ok(released_into(&folder));
     }
     run(command.args(["--features", "legacy-tls"]))?;
-    Ok(target("dist"))
+    Ok(released_into(&target("")))
 }
 
 /// Builds the command line.
@@ -40,8 +43,9 @@ pub(super) fn amt(build: Build) -> Result<PathBuf> {
     if build == Build::Development {
         return build_amt(&[]);
     }
-    run(released(&mut cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]))?)?;
-    Ok(target("dist/amt"))
+    let mut command = cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]);
+    run(released(command.args(WITH_STD))?)?;
+    Ok(released_into(&target("")).join("amt"))
 }
 
 /// Packs what is in `folder` for systems called `system`.

@@ -9,13 +9,19 @@ mod try_it;
 mod wheel;
 mod windows;
 
-use crate::process::{need, program, read, root, run, target};
+use crate::process::{need, need_rustup, program, read, root, run, target};
 use crate::stages::Count;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Rust's name of the systems a release for Linux is built for.
+const SYSTEM: &str = "x86_64-unknown-linux-gnu";
+/// By which the standard library is built anew, for size too, and without what prints backtraces: a quarter of a megabyte.
+const WITH_STD: [&str; 4] =
+    ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=optimize_for_size", "--target", SYSTEM];
 
 /// Version of every package of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -81,16 +87,27 @@ pub(crate) fn run_all(build: Build) -> Result<Count> {
 /// What a release for Linux is built with. Frame pointers: the tables by which a panic is caught at the border are a third smaller. And the names of
 /// sources, which panics tell, begin at the crate: where they were on the machine that built them is nobody's business, and long.
 fn released(command: &mut Command) -> Result<&mut Command> {
+    let sysroot = read(&mut program("rustc", &["--print", "sysroot"]))?;
+    let std = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
+    need_rustup("component", "rust-src", std.join("library/Cargo.lock").is_file())?;
     let mut flags = vec!["-Cforce-frame-pointers=yes".to_owned()];
     let mut rename = |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     rename(&root(), ".");
+    rename(&std, "rust");
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
     // A folder for each registry; where crates are vendored there is none.
     for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
         rename(&registry?.path(), "crates");
     }
+    // Cargo calls its own building of the standard library unstable.
+    command.env("RUSTC_BOOTSTRAP", "1");
     openssl::within(command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))
+}
+
+/// Where cargo puts what was built so, with its standard library, in its folder `folder`.
+fn released_into(folder: &Path) -> PathBuf {
+    folder.join(SYSTEM).join("dist")
 }
 
 /// An empty folder.
