@@ -4,7 +4,9 @@
 //! dozens of sections are read by a third of the code.
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, Expected, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 use serde_json::map::Iter;
 use serde_json::{Error, Value};
 use std::cell::RefCell;
@@ -124,18 +126,76 @@ impl<'a, 'de> Node<'a, 'de> {
     }
 }
 
+/// What each type is asked for by name: of a visitor, only what takes that kind of value is built.
+macro_rules! only {
+    ($($name:ident => $kind:ident, ($self:ident, $value:ident, $visitor:ident) $read:expr;)*) => {$(
+        fn $name<V: Visitor<'de>>($self, $visitor: V) -> Result<V::Value, Error> {
+            match $self.value {
+                Value::$kind($value) => $read,
+                other => Err(wrong_type(other, &$visitor)),
+            }
+        }
+    )*};
+}
+
+/// The error of a value of another type than the one that is needed.
+fn wrong_type(value: &Value, expected: &dyn Expected) -> Error {
+    let found = match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(value) => match (value.as_u64(), value.as_i64(), value.as_f64()) {
+            (Some(value), ..) => Unexpected::Unsigned(value),
+            (_, Some(value), _) => Unexpected::Signed(value),
+            (.., Some(value)) => Unexpected::Float(value),
+            _ => Unexpected::Other("number"),
+        },
+        Value::String(value) => Unexpected::Str(value),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    };
+    Error::invalid_type(found, expected)
+}
+
 impl<'de> Deserializer<'de> for Node<'_, 'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Array(list) => visitor.visit_seq(Elements { list: list.iter(), next: 0, node: self }),
-            Value::Object(table) => visitor.visit_map(Entries { table: table.iter(), entry: None, node: self }),
             Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(value) => value.deserialize_any(visitor),
-            Value::String(value) => visitor.visit_borrowed_str(value),
+            Value::Bool(_) => self.deserialize_bool(visitor),
+            Value::Number(_) => self.deserialize_i64(visitor),
+            Value::String(_) => self.deserialize_str(visitor),
+            Value::Array(_) => self.deserialize_seq(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
         }
+    }
+
+    only! {
+        deserialize_bool => Bool, (self, value, visitor) visitor.visit_bool(*value);
+        deserialize_i8 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_i16 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_i32 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_i64 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_u8 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_u16 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_u32 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_u64 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_f32 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_f64 => Number, (self, value, visitor) value.deserialize_any(visitor);
+        deserialize_str => String, (self, value, visitor) visitor.visit_borrowed_str(value);
+        deserialize_string => String, (self, value, visitor) visitor.visit_borrowed_str(value);
+        deserialize_seq => Array, (self, value, visitor) visitor.visit_seq(Elements { list: value.iter(), next: 0, node: self });
+        deserialize_map => Object, (self, value, visitor) visitor.visit_map(Entries { table: value.iter(), entry: None, node: self });
+    }
+
+    /// A table alone: a list of the fields' values, which other readers take, is nothing that people write.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -162,8 +222,7 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
@@ -257,7 +316,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         for (document, path, why) in [
-            (json!([]), "", "invalid length 0, expected struct Outer with 3 elements"),
+            (json!([]), "", "invalid type: sequence, expected struct Outer"),
             (json!({"name": 3}), "name", "invalid type: integer `3`, expected a string"),
             (
                 json!({"inner": [{"level": 1}, {"level": 256}]}),
