@@ -381,7 +381,10 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(fleet) = self.journal.take() {
             // Closing cannot fail.
-            let _ = self.provisioning.run(async { Ok(fleet.close().await) });
+            let _ = self.provisioning.run(async {
+                fleet.close().await;
+                Ok(())
+            });
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod filter;
 mod glance;
 mod guard;
 mod host;
+mod http;
 pub mod intake;
 pub mod json;
 pub mod list;

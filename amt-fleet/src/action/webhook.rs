@@ -4,17 +4,15 @@ use super::message;
 use crate::Action;
 use crate::cause::causes;
 use crate::digest::hex;
+use crate::http;
 use crate::resolve::Question;
 use amt_core::{ErrorCode, Failure, Secret};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use ring::hmac;
-use std::sync::OnceLock;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most bytes of an answer that are read, for what is shown of a refusal.
@@ -73,9 +71,9 @@ impl Webhook {
         };
         let request = self.request(action, question).map_err(|e| failed(format!("cannot be told: {e}")))?;
         let asked = async {
-            let client = client().map_err(|e| failed(format!("cannot be reached: no root certificates: {e}")))?;
-            let response =
-                client.request(request).await.map_err(|e| failed(format!("was not reached: {}", causes(&e))))?;
+            let tls = tls().map_err(|e| failed(format!("cannot be reached: {e}")))?;
+            let response = http::send(&tls, request).await;
+            let response = response.map_err(|e| failed(format!("was not reached: {}", causes(e.as_ref()))))?;
             let status = response.status();
             if status.is_success() {
                 return Ok(());
@@ -110,16 +108,19 @@ fn signature(secret: &Secret<String>, timestamp: u64, body: &str) -> String {
     format!("sha256={}", hex(hmac::sign(&key, format!("{timestamp}.{body}").as_bytes()).as_ref()))
 }
 
-/// One client for all: connections are kept, and root certificates read once.
-fn client() -> Result<&'static Client<HttpsConnector<HttpConnector>, Full<Bytes>>, std::io::Error> {
-    static CLIENT: OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
-        return Ok(client);
+/// One for all: the system's root certificates are read once.
+fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(tls) = TLS.get() {
+        return Ok(Arc::clone(tls));
     }
-    let builder =
-        HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider())?;
-    let connector = builder.https_or_http().enable_http1().build();
-    Ok(CLIENT.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::clone(TLS.get_or_init(|| Arc::new(tls))))
 }
 
 #[cfg(test)]

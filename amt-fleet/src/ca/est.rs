@@ -4,6 +4,7 @@ use super::bundle::{any_form, arrange};
 use super::{Asked, CertificateAuthority};
 use crate::cause::causes;
 use crate::digest::sha256_hex;
+use crate::http;
 use crate::program::{MAX_ANSWER, readable};
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret};
 use amt_provision::{CaAnswer, CertificateRequest};
@@ -13,14 +14,10 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Where an EST server has its operations (RFC 7030 §3.2.2).
@@ -28,9 +25,6 @@ const WELL_KNOWN: &str = "/.well-known/est";
 const STAGE: &str = "certify";
 /// Longest URL.
 const MAX_URL: usize = 1000;
-/// Most bytes of the head of an answer, and most headers in it.
-const MAX_HEAD: usize = 16 * 1024;
-const MAX_HEADERS: usize = 64;
 /// Longest rest that a server may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The authority's certificates are asked for again after this: they change once in years.
@@ -76,7 +70,7 @@ impl EstSettings {
 /// is the id. The server's `Retry-After` is kept to, however often it is asked.
 pub struct EstCa {
     url: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    tls: Arc<ClientConfig>,
     authorization: Option<HeaderValue>,
     timeout: Duration,
     authorities: Mutex<Option<(Instant, Vec<Vec<u8>>)>>,
@@ -126,15 +120,9 @@ impl EstCa {
                 usable.map_err(|error| format!("the client certificate cannot be used: {error}"))?
             }
         };
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new())
-            // Between two questions lie minutes.
-            .pool_max_idle_per_host(0)
-            .http1_max_buf_size(MAX_HEAD)
-            .http1_max_headers(MAX_HEADERS)
-            .build(connector);
         let timeout = settings.timeout;
-        Ok(Self { url, client, authorization, timeout, authorities: Mutex::default(), resting: Mutex::default() })
+        let tls = Arc::new(tls);
+        Ok(Self { url, tls, authorization, timeout, authorities: Mutex::default(), resting: Mutex::default() })
     }
 
     /// Where the server is.
@@ -256,9 +244,9 @@ impl EstCa {
             .body(Full::from(body.unwrap_or_default()))
             .map_err(|error| self.unavailable(format!("cannot be asked: {error}")))?;
         let asked = async {
-            let response = self.client.request(request).await;
+            let response = http::send(&self.tls, request).await;
             let response =
-                response.map_err(|error| self.unavailable(format!("was not reached: {}", causes(&error))))?;
+                response.map_err(|error| self.unavailable(format!("was not reached: {}", causes(error.as_ref()))))?;
             let (head, body) = response.into_parts();
             let limit = usize::try_from(MAX_ANSWER).unwrap_or(usize::MAX);
             let body = Limited::new(body, limit).collect().await.map_err(|error| {

@@ -2,13 +2,13 @@
 
 use super::STAGE;
 use super::trust::{Trust, Verifier};
+use crate::http;
 use crate::intake::wire::{self, MAX_ANSWER, Problem, ProblemCode};
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
@@ -22,9 +22,6 @@ use tokio_rustls::TlsConnector;
 
 /// Longest address of a server, in bytes.
 pub const MAX_URL: usize = 1000;
-/// Most headers in an answer, and most bytes of them.
-const MAX_HEADERS: usize = 64;
-const MAX_HEAD: usize = 16 * 1024;
 /// Longest text of the server's that is repeated, in bytes.
 pub(super) const MAX_WORDS: usize = 500;
 /// Longest time that a server may ask to be left alone.
@@ -206,12 +203,7 @@ impl Connection {
     ) -> Result<T, Unanswered> {
         let request = self.request(question).map_err(Unanswered::for_good)?;
         let lost = |error: hyper::Error| self.lost(&error);
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(lost)?;
+        let (mut sender, connection) = http::speak(Box::new(stream)).await.map_err(lost)?;
         // Driven beside the request, and gone with it: nothing goes on behind the caller's back.
         let exchange = async {
             let answer = sender.send_request(request).await.map_err(lost)?;
