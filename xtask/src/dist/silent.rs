@@ -87,7 +87,8 @@ impl Watch {
         if threads > if task == WITH_JOURNAL { 3 } else { 0 } {
             bail!("{task} started {threads} threads");
         }
-        let asked = std::fs::read_to_string(self.asked(task))?;
+        let asked = std::fs::read_to_string(self.asked(task))
+            .with_context(|| format!("{task} ran without the getenv that notes"))?;
         if let Some(name) = asked.lines().find(|name| !ENVIRONMENT.contains(name)) {
             bail!("{task} asked for {name} of its environment");
         }
