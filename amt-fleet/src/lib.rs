@@ -33,6 +33,7 @@ pub mod profiles;
 mod program;
 pub mod report;
 pub mod resolve;
+mod roots;
 pub mod seal;
 mod server;
 mod sign;

@@ -186,8 +186,6 @@ enum Next {
     Untold,
 }
 
-type Reached = Managed;
-
 struct Run {
     cx: RecordCx<BootRecord>,
     record: BootRecord,
@@ -226,7 +224,7 @@ impl Run {
     }
 
     /// Leaves the source set for one boot, and says so durably.
-    async fn arm(&mut self, machine: &mut Reached) -> Result<(), Failure> {
+    async fn arm(&mut self, machine: &mut Managed) -> Result<(), Failure> {
         self.step(Step::ArmBoot);
         let session = &mut machine.session;
         // A source that is still set makes firmware refuse options.
@@ -252,7 +250,7 @@ impl Run {
     }
 
     /// Starts the computer and sees the source used.
-    async fn start(&mut self, machine: &mut Reached) -> Result<Booted, Failure> {
+    async fn start(&mut self, machine: &mut Managed) -> Result<Booted, Failure> {
         let mut lost = None;
         for _ in 0..MAX_STARTS {
             let state = self.start_state(&mut machine.session).await?;
@@ -286,7 +284,7 @@ impl Run {
     }
 
     /// The start was accepted: success is what the firmware says afterwards.
-    async fn prove(&mut self, machine: &mut Reached) -> Result<Booted, Failure> {
+    async fn prove(&mut self, machine: &mut Managed) -> Result<Booted, Failure> {
         match self.wait_until_used(machine).await? {
             Next::Used => self.done(true).await,
             Next::Untold => {
@@ -302,7 +300,7 @@ impl Run {
 
     /// Asks until the source does not count any more or the BIOS has had its time. A computer that starts may take its network
     /// with it for a while.
-    async fn wait_until_used(&mut self, machine: &mut Reached) -> Result<Next, Failure> {
+    async fn wait_until_used(&mut self, machine: &mut Managed) -> Result<Next, Failure> {
         self.step(Step::Prove);
         let until = self.cx.now().after(self.settle);
         let mut pause = ASK_FIRST;
@@ -320,7 +318,7 @@ impl Run {
         }
     }
 
-    async fn next(&self, machine: &mut Reached) -> Result<Next, Failure> {
+    async fn next(&self, machine: &mut Managed) -> Result<Next, Failure> {
         Ok(self.next_or_error(&mut machine.session).await?)
     }
 

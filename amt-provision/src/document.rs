@@ -126,14 +126,11 @@ impl<'a, 'de> Node<'a, 'de> {
     }
 }
 
-/// What each type is asked for by name: of a visitor, only what takes that kind of value is built.
-macro_rules! only {
-    ($($name:ident => $kind:ident, ($self:ident, $value:ident, $visitor:ident) $read:expr;)*) => {$(
-        fn $name<V: Visitor<'de>>($self, $visitor: V) -> Result<V::Value, Error> {
-            match $self.value {
-                Value::$kind($value) => $read,
-                other => Err(wrong_type(other, &$visitor)),
-            }
+/// Methods that read as another does.
+macro_rules! read_alike {
+    ($($method:ident)* => $as_this:ident) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.$as_this(visitor)
         }
     )*};
 }
@@ -156,6 +153,7 @@ fn wrong_type(value: &Value, expected: &dyn Expected) -> Error {
     Error::invalid_type(found, expected)
 }
 
+/// What is asked for by its kind is read only as that: of each type's visitor, nothing else is built.
 impl<'de> Deserializer<'de> for Node<'_, 'de> {
     type Error = Error;
 
@@ -170,23 +168,34 @@ impl<'de> Deserializer<'de> for Node<'_, 'de> {
         }
     }
 
-    only! {
-        deserialize_bool => Bool, (self, value, visitor) visitor.visit_bool(*value);
-        deserialize_i8 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_i16 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_i32 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_i64 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_u8 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_u16 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_u32 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_u64 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_f32 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_f64 => Number, (self, value, visitor) value.deserialize_any(visitor);
-        deserialize_str => String, (self, value, visitor) visitor.visit_borrowed_str(value);
-        deserialize_string => String, (self, value, visitor) visitor.visit_borrowed_str(value);
-        deserialize_seq => Array, (self, value, visitor) visitor.visit_seq(Elements { list: value.iter(), next: 0, node: self });
-        deserialize_map => Object, (self, value, visitor) visitor.visit_map(Entries { table: value.iter(), entry: None, node: self });
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::Bool(value) = self.value else { return Err(wrong_type(self.value, &visitor)) };
+        visitor.visit_bool(*value)
     }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::Number(value) = self.value else { return Err(wrong_type(self.value, &visitor)) };
+        value.deserialize_any(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::String(value) = self.value else { return Err(wrong_type(self.value, &visitor)) };
+        visitor.visit_borrowed_str(value)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::Array(list) = self.value else { return Err(wrong_type(self.value, &visitor)) };
+        visitor.visit_seq(Elements { list: list.iter(), next: 0, node: self })
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Value::Object(table) = self.value else { return Err(wrong_type(self.value, &visitor)) };
+        visitor.visit_map(Entries { table: table.iter(), entry: None, node: self })
+    }
+
+    read_alike! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    deserialize_f32 deserialize_f64 => deserialize_i64 }
+    read_alike! { deserialize_string => deserialize_str }
 
     /// A table alone: a list of the fields' values, which other readers take, is nothing that people write.
     fn deserialize_struct<V: Visitor<'de>>(
@@ -323,6 +332,11 @@ mod tests {
                 "inner[1].level",
                 "invalid value: integer `256`, expected u8",
             ),
+            (json!({"name": false}), "name", "invalid type: boolean `false`, expected a string"),
+            (json!({"name": {}}), "name", "invalid type: map, expected a string"),
+            (json!({"inner": [{"level": "1"}]}), "inner[0].level", "invalid type: string \"1\", expected u8"),
+            (json!({"inner": [{"level": -1}]}), "inner[0].level", "invalid value: integer `-1`, expected u8"),
+            (json!({"inner": [{"level": 1.5}]}), "inner[0].level", "invalid type: floating point `1.5`, expected u8"),
             (json!({"inner": [{}]}), "inner[0]", "missing field `level`"),
             (json!({"inner": [{"level": null}]}), "inner[0].level", "invalid type: null, expected u8"),
             (json!({"inner": {"level": 1}}), "inner", "invalid type: map, expected a sequence"),

@@ -169,9 +169,7 @@ pub(crate) async fn read_more(
     })
 }
 
-type Reading = Managed;
-
-async fn read_control_mode(machine: &mut Reading) -> Result<Option<ControlMode>, Failure> {
+async fn read_control_mode(machine: &mut Managed) -> Result<Option<ControlMode>, Failure> {
     if machine.provisioning_state() != Some(SetupAndConfigurationService::POST) {
         return Ok(None);
     }
@@ -187,7 +185,7 @@ async fn read_control_mode(machine: &mut Reading) -> Result<Option<ControlMode>,
     })
 }
 
-async fn read_version(machine: &mut Reading) -> Result<Option<FirmwareVersion>, Failure> {
+async fn read_version(machine: &mut Managed) -> Result<Option<FirmwareVersion>, Failure> {
     let request = Request::enumerate(SoftwareIdentity::NAME);
     let parts = match try_call(&mut machine.session, Step::ReadFacts, &request).await? {
         Ok(reply) => reply.typed_all::<SoftwareIdentity>().unwrap_or_default(),

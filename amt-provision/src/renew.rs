@@ -160,7 +160,6 @@ impl Replacing for RenewRecord {
     }
 }
 
-type Reached = Managed;
 type Run = replace::Run<RenewRecord>;
 
 async fn run(mut run: Run, due: Due, wall_clock: i64) -> Result<Renewed, Failure> {
@@ -215,7 +214,7 @@ pub(crate) fn is_due(due: Due, certificate: &[u8], wall_clock: i64, milliseconds
 }
 
 /// Its time has not come: the machine stays as it is, without what was made for a renewal that was given up.
-async fn keep(mut run: Run, mut machine: Reached, served: Vec<u8>) -> Result<Renewed, Failure> {
+async fn keep(mut run: Run, mut machine: Managed, served: Vec<u8>) -> Result<Renewed, Failure> {
     if run.record.replacement.stage == Stage::Idle {
         run.step(Step::Done);
         run.record.replacement.settle_on(served);
@@ -230,7 +229,7 @@ async fn keep(mut run: Run, mut machine: Reached, served: Vec<u8>) -> Result<Ren
 }
 
 /// Everything up to the proof. Returns the session of the proof.
-async fn change(run: &mut Run, mut machine: Reached, served: Vec<u8>) -> Result<Reached, Failure> {
+async fn change(run: &mut Run, mut machine: Managed, served: Vec<u8>) -> Result<Managed, Failure> {
     let session = &mut machine.session;
     run.step(Step::ReadFacts);
     let general = read_general(session, Step::ReadFacts).await?;

@@ -102,6 +102,7 @@ impl<T: Clone> Provisioning<T> {
     {
         let (sender, messages) = unbounded_channel();
         Ok(Self {
+            // Of its own: what is made durable or closed is not cancelled.
             events: EventLoop::new(Canceller::default())?,
             record,
             start: Some(Box::new(move |record| Box::pin(start(record, Relay(sender))))),

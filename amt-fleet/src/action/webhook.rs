@@ -6,12 +6,13 @@ use crate::cause::causes;
 use crate::digest::hex;
 use crate::http;
 use crate::resolve::Question;
+use crate::roots;
 use amt_core::{ErrorCode, Failure, Secret};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
 use ring::hmac;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -71,8 +72,9 @@ impl Webhook {
         };
         let request = self.request(action, question).map_err(|e| failed(format!("cannot be told: {e}")))?;
         let asked = async {
-            let tls = tls().map_err(|e| failed(format!("cannot be reached: {e}")))?;
-            let response = http::send(&tls, request).await;
+            let secure = self.url.scheme_str() == Some("https");
+            let tls = secure.then(tls).transpose().map_err(|why| failed(format!("cannot be reached: {why}")))?;
+            let response = http::send(tls.as_ref(), request).await;
             let response = response.map_err(|e| failed(format!("was not reached: {}", causes(e.as_ref()))))?;
             let status = response.status();
             if status.is_success() {
@@ -109,17 +111,16 @@ fn signature(secret: &Secret<String>, timestamp: u64, body: &str) -> String {
 }
 
 /// One for all: the system's root certificates are read once.
-fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+fn tls() -> Result<Arc<ClientConfig>, String> {
     static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(tls) = TLS.get() {
         return Ok(Arc::clone(tls));
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let roots = roots::of_the_system();
+    if roots.is_empty() {
+        return Err("this system has no root certificates to check it with".to_owned());
+    }
+    let tls = roots::client(roots).map_err(|error| error.to_string())?.with_no_client_auth();
     Ok(Arc::clone(TLS.get_or_init(|| Arc::new(tls))))
 }
 

@@ -6,6 +6,7 @@ use crate::cause::causes;
 use crate::digest::sha256_hex;
 use crate::http;
 use crate::program::{MAX_ANSWER, readable};
+use crate::roots;
 use amt_core::{DeviceStatus, ErrorCode, Failure, Secret};
 use amt_provision::{CaAnswer, CertificateRequest};
 use base64::Engine as _;
@@ -107,10 +108,7 @@ impl EstCa {
         if roots.is_empty() {
             return Err("there is no trust anchor".to_owned());
         }
-        let builder = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots);
+        let builder = roots::client(roots).map_err(|error| error.to_string())?;
         let tls = match settings.certificate {
             None => builder.with_no_client_auth(),
             Some(ClientCertificate { chain, key }) => {
@@ -244,7 +242,7 @@ impl EstCa {
             .body(Full::from(body.unwrap_or_default()))
             .map_err(|error| self.unavailable(format!("cannot be asked: {error}")))?;
         let asked = async {
-            let response = http::send(&self.tls, request).await;
+            let response = http::send(Some(&self.tls), request).await;
             let response =
                 response.map_err(|error| self.unavailable(format!("was not reached: {}", causes(error.as_ref()))))?;
             let (head, body) = response.into_parts();

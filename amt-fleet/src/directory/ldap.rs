@@ -1,6 +1,7 @@
 //! The directory by LDAP: nothing is said before TLS stands, and the bind account needs rights in one unit only.
 
 use super::Server;
+use crate::roots;
 use amt_core::{ErrorCode, Failure, Secret};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, SearchEntry};
 use rustls::{ClientConfig, RootCertStore};
@@ -53,20 +54,17 @@ impl Server {
     }
 
     fn tls(&self) -> Result<ClientConfig, Failure> {
-        let mut roots = RootCertStore::empty();
-        match &self.roots {
+        let roots = match &self.roots {
             Some(authorities) => {
+                let mut roots = RootCertStore::empty();
                 for der in authorities {
                     roots.add(der.clone().into()).map_err(|error| unusable(&error))?;
                 }
+                roots
             }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        Ok(config.map_err(|error| unusable(&error))?.with_root_certificates(roots).with_no_client_auth())
+            None => roots::of_the_system(),
+        };
+        Ok(roots::client(roots).map_err(|error| unusable(&error))?.with_no_client_auth())
     }
 
     fn lost(&self, error: &LdapError) -> Failure {

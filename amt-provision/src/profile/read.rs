@@ -3,10 +3,9 @@
 use super::json::Strict;
 use super::secret::NOT_HERE;
 use super::{FORMAT, Profile, schema};
-use crate::document::{self, Document};
+use crate::document::{self, Document, Part, Path};
 use amt_core::{ErrorCode, Failure, Finding, FirmwareVersion, Severity};
 use serde_json::Value;
-use std::path::Path;
 
 /// Longest document that is read.
 pub const MAX_DOCUMENT: usize = 1024 * 1024;
@@ -26,7 +25,7 @@ pub enum Syntax {
 
 impl Syntax {
     /// By the name of a file: JSON if it ends in `.json`, else TOML.
-    pub fn of(path: &Path) -> Self {
+    pub fn of(path: &std::path::Path) -> Self {
         if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) { Self::Json } else { Self::Toml }
     }
 
@@ -97,14 +96,13 @@ impl Profile {
                     return Ok((None, findings));
                 }
                 Err(wrong) => {
-                    let path = wrong.path.to_string();
-                    let told = wrong_value(&removed.before(&path), &wrong.why);
+                    let told = wrong_value(&removed.before(&wrong.path.to_string()), &wrong.why);
                     // What is missing because it was wrong and is out by now was told already.
                     if !is_told(&findings, &told) {
                         findings.push(told);
                     }
                     // Without the wrong value the rest can be judged too.
-                    if findings.len() >= MAX_WRONG || !removed.take(&mut values, &path) {
+                    if findings.len() >= MAX_WRONG || !removed.take(&mut values, &wrong.path) {
                         return Ok((None, findings));
                     }
                 }
@@ -200,22 +198,21 @@ impl Removed {
     }
 
     /// Takes the value at `path` out of the document; false if it cannot be.
-    fn take(&mut self, document: &mut Value, path: &str) -> bool {
-        if let Some((list, index)) = path.rsplit_once('[').filter(|_| path.ends_with(']')) {
-            let values = document.pointer_mut(&pointer(list)).and_then(Value::as_array_mut);
-            let index = index.trim_end_matches(']').parse::<usize>().ok();
-            return match (values, index) {
-                (Some(values), Some(index)) if index < values.len() => {
-                    values.remove(index);
-                    self.0.push((list.to_owned(), index));
-                    true
-                }
-                _ => false,
-            };
+    fn take(&mut self, document: &mut Value, path: &Path) -> bool {
+        let Some((last, outer)) = path.0.split_last() else { return false };
+        let parent = outer.iter().try_fold(document, |value, part| match part {
+            Part::Key(key) => value.get_mut(key),
+            Part::Index(index) => value.get_mut(index),
+        });
+        match (parent, last) {
+            (Some(Value::Array(values)), Part::Index(index)) if *index < values.len() => {
+                values.remove(*index);
+                self.0.push((Path(outer.to_vec()).to_string(), *index));
+                true
+            }
+            (Some(Value::Object(table)), Part::Key(key)) => table.remove(key).is_some(),
+            _ => false,
         }
-        let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
-        let parent = document.pointer_mut(&pointer(parents)).and_then(Value::as_object_mut);
-        parent.is_some_and(|parent| parent.remove(last).is_some())
     }
 }
 
@@ -223,17 +220,6 @@ impl Removed {
 fn entry(text: &str) -> Option<(usize, &str)> {
     let (index, rest) = text.strip_prefix('[')?.split_once(']')?;
     Some((index.parse().ok()?, rest))
-}
-
-/// A path as a JSON pointer.
-fn pointer(path: &str) -> String {
-    path.split('.').filter(|part| !part.is_empty()).map(step).collect()
-}
-
-/// One part of a path as a part of a JSON pointer.
-fn step(part: &str) -> String {
-    let part = part.replace('~', "~0").replace('/', "~1");
-    format!("/{}", part.replace('[', "/").replace(']', ""))
 }
 
 #[cfg(test)]
@@ -260,6 +246,13 @@ mod tests {
         ] {
             assert!(all.iter().any(|(code, field)| format!("{code} {field}") == expected), "{expected} in {all:?}");
         }
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_path_is_taken_out_like_any_other() {
+        let text = "format = 1\nname = \"x\"\n[machines.\"11.8[0].x\"]\nhost_name = 3\n[kvm]\nenabled = \"yes\"\n";
+        let fields: Vec<_> = findings(text).into_iter().map(|(_, field)| field).collect();
+        assert!(fields.contains(&"kvm.enabled".to_owned()), "{fields:?}");
     }
 
     #[test]

@@ -70,7 +70,6 @@ pub struct Renamed {
     pub changed: bool,
 }
 
-type Reached = Managed;
 type Run = replace::Run<RenameRecord>;
 
 async fn run(mut run: Run) -> Result<Renamed, Failure> {
@@ -129,10 +128,10 @@ fn check(run: &Run) -> Result<(), Failure> {
 /// Everything up to the proof. Returns the session of the proof.
 async fn change(
     run: &mut Run,
-    mut machine: Reached,
+    mut machine: Managed,
     served: Vec<u8>,
     mut general: Instance,
-) -> Result<Reached, Failure> {
+) -> Result<Managed, Failure> {
     let session = &mut machine.session;
     let switch = !csr::is_for(&served, &run.record.fqdn());
     if switch {

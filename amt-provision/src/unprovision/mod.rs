@@ -16,7 +16,7 @@ use crate::machine::{Machine, RecordCx};
 use crate::managed::{Access, Managed};
 use crate::password::{FACTORY, Random};
 use crate::remote::ControlMode;
-use crate::session::CallError;
+use crate::session::{CallError, Session};
 use crate::step::Step;
 use amt_core::status::PtStatus;
 use amt_core::{ErrorCode, Failure, FirmwareVersion, Secret, SystemId};
@@ -101,11 +101,8 @@ pub fn is_taken_back(record: &Record) -> bool {
     record.step == Step::Start && !record.verified && record.certificate.is_none()
 }
 
-type Cx1 = RecordCx<Record>;
-type Session = crate::session::Session;
-
 struct Run {
-    cx: Cx1,
+    cx: RecordCx<Record>,
     access: Access,
     record: Record,
     extent: Extent,
@@ -113,7 +110,7 @@ struct Run {
     random: Random,
 }
 
-async fn run(cx: Cx1, job: Unprovision) -> Result<Unprovisioned, Failure> {
+async fn run(cx: RecordCx<Record>, job: Unprovision) -> Result<Unprovisioned, Failure> {
     let Unprovision { mut access, record, extent, proof_timeout, dry_run } = job;
     cx.input(None).await?;
     if record.id != access.id {

@@ -1,8 +1,9 @@
 //! What a machine shows of itself from outside: whether it is set up still.
 
-use super::{Cx1, Proof, Run};
+use super::{Proof, Run};
 use crate::Access;
 use crate::commit::Comeback;
+use crate::machine::Cx;
 use crate::managed::{Managed, connect};
 use crate::session::Session;
 use crate::step::Step;
@@ -134,7 +135,7 @@ impl Run {
 }
 
 /// Connects to whoever fits `identity`, and presents nothing.
-async fn climb(cx: &Cx1, access: &Access, identity: &PeerIdentity, seed: [u8; 32]) -> Result<Session, Failure> {
+async fn climb(cx: &Cx, access: &Access, identity: &PeerIdentity, seed: [u8; 32]) -> Result<Session, Failure> {
     let mut ladder = Ladder::new(identity, access.version, access.rung, access.legacy_tls)?;
     let plan = TlsPlan::new(identity.clone()).setting_up(None);
     Session::climb(cx, &access.authority, access.port, plan, &mut ladder, &mut crate::password::Random::new(seed)).await

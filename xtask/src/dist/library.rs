@@ -1,8 +1,8 @@
 //! The C library and the command line for Linux: `bin`, `include`, `lib`, pkg-config and CMake.
 
 use super::{
-    Build, VERSION, WITH_STD, abi, fresh, nm, put, put_all, put_documents, put_filled, released, released_into,
-    symbols, tarball,
+    Build, VERSION, abi, built_with_std, fresh, nm, put, put_all, put_documents, put_filled, released, symbols,
+    tarball, with_std,
 };
 use crate::process::{build_amt, build_library, cargo, program, root, run, target};
 use anyhow::{Result, bail};
@@ -28,14 +28,14 @@ pub(super) fn build(build: Build, variant: Variant) -> Result<PathBuf> {
     // Without the Rust library beside them: cargo would leave out the optimisation over all crates for the sake of that one.
     let mut command =
         cargo(&["rustc", "--quiet", "--profile", "dist", "-p", "amt-ffi", "--crate-type", "cdylib,staticlib"]);
-    released(command.args(WITH_STD).env("CFLAGS", CFLAGS))?;
+    with_std(released(command.env("CFLAGS", CFLAGS))?)?;
     if variant == Variant::Pure {
         let folder = target("pure");
         run(command.arg("--target-dir").arg(&folder))?;
-        return Ok(released_into(&folder));
+        return Ok(built_with_std(&folder));
     }
     run(command.args(["--features", "legacy-tls"]))?;
-    Ok(released_into(&target("")))
+    Ok(built_with_std(&target("")))
 }
 
 /// Builds the command line.
@@ -44,8 +44,8 @@ pub(super) fn amt(build: Build) -> Result<PathBuf> {
         return build_amt(&[]);
     }
     let mut command = cargo(&["build", "--quiet", "--profile", "dist", "-p", "amt-cli", "--bin", "amt"]);
-    run(released(command.args(WITH_STD))?)?;
-    Ok(released_into(&target("")).join("amt"))
+    run(with_std(released(&mut command)?)?)?;
+    Ok(built_with_std(&target("")).join("amt"))
 }
 
 /// Packs what is in `folder` for systems called `system`.

@@ -19,10 +19,6 @@ use std::process::Command;
 
 /// Rust's name of the systems a release for Linux is built for.
 const SYSTEM: &str = "x86_64-unknown-linux-gnu";
-/// By which the standard library is built anew, for size too, and without what prints backtraces: a quarter of a megabyte.
-const WITH_STD: [&str; 4] =
-    ["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=optimize_for_size", "--target", SYSTEM];
-
 /// Version of every package of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -87,27 +83,34 @@ pub(crate) fn run_all(build: Build) -> Result<Count> {
 /// What a release for Linux is built with. Frame pointers: the tables by which a panic is caught at the border are a third smaller. And the names of
 /// sources, which panics tell, begin at the crate: where they were on the machine that built them is nobody's business, and long.
 fn released(command: &mut Command) -> Result<&mut Command> {
-    let sysroot = read(&mut program("rustc", &["--print", "sysroot"]))?;
-    let std = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
-    need_rustup("component", "rust-src", std.join("library/Cargo.lock").is_file())?;
     let mut flags = vec!["-Cforce-frame-pointers=yes".to_owned()];
     let mut rename = |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
     rename(&root(), ".");
-    rename(&std, "rust");
+    rename(&std_source()?, "rust");
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
     // A folder for each registry; where crates are vendored there is none.
     for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
         rename(&registry?.path(), "crates");
     }
-    // Cargo calls its own building of the standard library unstable.
-    command.env("RUSTC_BOOTSTRAP", "1");
     openssl::within(command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))
 }
 
-/// Where cargo puts what was built so, with its standard library, in its folder `folder`.
-fn released_into(folder: &Path) -> PathBuf {
+/// Has cargo build the standard library along, for size too and without what prints backtraces: a quarter of a megabyte. It calls that unstable.
+fn with_std(command: &mut Command) -> Result<&mut Command> {
+    need_rustup("component", "rust-src", std_source()?.join("library/Cargo.lock").is_file())?;
+    command.args(["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=optimize_for_size", "--target", SYSTEM]);
+    Ok(command.env("RUSTC_BOOTSTRAP", "1"))
+}
+
+/// Where cargo, in its folder `folder`, puts what was built with the standard library.
+fn built_with_std(folder: &Path) -> PathBuf {
     folder.join(SYSTEM).join("dist")
+}
+
+fn std_source() -> Result<PathBuf> {
+    let sysroot = read(&mut program("rustc", &["--print", "sysroot"]))?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib/src/rust"))
 }
 
 /// An empty folder.

@@ -2,6 +2,7 @@
 
 use super::STAGE;
 use crate::digest::{hex, sha256_hex};
+use crate::roots;
 use amt::certificate::authorities;
 use amt_core::tls::parse_sha256;
 use amt_core::{ErrorCode, Failure};
@@ -109,8 +110,7 @@ impl Verifier {
         match rule {
             Rule::Pin(pin) => return Ok(Self { pin: Some(*pin), roots: None, provider, seen: Mutex::default() }),
             Rule::System => {
-                // Systems carry roots that nobody can use; the others count.
-                let _ = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                store = roots::of_the_system();
                 if store.is_empty() {
                     let text = "this system has no root certificates to check the server with";
                     return Err(Failure::new(ErrorCode::CERTIFICATE_PARSE, STAGE, text).hint(HOW_TO_TRUST));
